@@ -1,0 +1,15 @@
+# AdamW, linear warm-up and cosine decay per iteration; the lengths stand in each config.
+optim_wrapper = dict(
+    type='AmpOptimWrapper',  # float32 where there is no GPU
+    loss_scale='dynamic',
+    optimizer=dict(type='AdamW', lr=5e-4, weight_decay=2e-4),
+    paramwise_cfg=dict(flat_decay_mult=0.0))  # none on biases, norms and layer scales
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+default_hooks = dict(
+    timer=dict(type='IterTimerHook'),
+    logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
+    param_scheduler=dict(type='ParamSchedulerHook'),
+    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=5000, max_keep_ckpts=2),
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+    visualization=dict(type='ChangeVisualizationHook'))

@@ -1,0 +1,9 @@
+"""What the tools call."""
+
+from schanger_mm.apis.config import ConfigError, load_config
+from schanger_mm.apis.runner import build_runner, prepare, resume_from, run, test_only, use_amp
+from schanger_mm.apis.schedule import shorten
+
+__all__ = [
+    'ConfigError', 'build_runner', 'load_config', 'prepare', 'resume_from', 'run', 'shorten', 'test_only', 'use_amp'
+]

@@ -1,0 +1,75 @@
+"""Reading configs, with mistakes reported before anything is built."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from mmengine.config import Config, ConfigDict
+from mmengine.runner import Runner
+
+#: keys that no Runner parameter names but that the tools or mmengine read
+_OTHER_KEYS = {'custom_imports', 'tta_model', 'tta_pipeline', 'log_level', 'launcher', 'env_cfg', 'tta_cfg'}
+
+
+class ConfigError(ValueError):
+    """A config file, or an override of it, asks for something that does not exist."""
+
+
+def runner_keys() -> set[str]:
+    """Top-level config keys that mmengine's Runner acts on."""
+    return set(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'} | _OTHER_KEYS
+
+
+def load_config(path: str | Path, options: Mapping[str, object] | None = None) -> Config:
+    """Read a config file and merge ``--cfg-options`` into it.
+
+    Args:
+        path: the config file.
+        options: dotted keys and their values; every key must exist in the
+            config, or be one that the Runner knows.
+
+    Raises:
+        ConfigError: the file is missing, or a key looks like a misspelt one; the
+            message names the nearest valid key.
+    """
+    if not Path(path).is_file():
+        raise ConfigError(f'no config file {path}; the ones that ship with the project lie in configs/schanger/.')
+    cfg = Config.fromfile(str(path))
+    known = runner_keys()
+    for key in cfg:
+        if key not in known and (near := _nearest(key, known, cutoff=0.8)):
+            raise ConfigError(f'{path}: unknown key {key!r}, which nothing would read; did you mean {near!r}?')
+    for option in options or {}:
+        _check_option(cfg, option, known, path)
+    cfg.merge_from_dict(dict(options or {}))
+    return cfg
+
+
+def _check_option(cfg: Config, option: str, known: set[str], path: str | Path) -> None:
+    """Refuse an override whose path leads nowhere; only its last name may be new below the top."""
+    *parents, last = option.split('.')
+    node: object = cfg._cfg_dict
+    for depth, name in enumerate([*parents, last]):
+        here = '.'.join(option.split('.')[:depth]) or 'the config'
+        if isinstance(node, (list, tuple)):
+            if not name.isdigit() or int(name) >= len(node):
+                raise ConfigError(f'--cfg-options {option}: {here} is a list of {len(node)}; {name!r} is not in it.')
+            node = node[int(name)]
+        elif isinstance(node, (dict, ConfigDict)):
+            if name in node:
+                node = node[name]
+            elif depth == 0 and name in known:
+                return
+            elif depth < len(parents) or depth == 0 or _nearest(name, node, cutoff=0.8):
+                near = _nearest(name, set(node) | (known if depth == 0 else set()))
+                hint = f'did you mean {near!r}?' if near else f'it has: {", ".join(sorted(map(str, node)))}.'
+                raise ConfigError(f'--cfg-options {option}: {here} of {path} has no key {name!r}; {hint}')
+        elif depth < len(parents) and node is not None:
+            raise ConfigError(f'--cfg-options {option}: {here} is {node!r}, which has no keys.')
+
+
+def _nearest(word: str, choices: Iterable[str], cutoff: float = 0.5) -> str | None:
+    return next(iter(difflib.get_close_matches(word, [str(c) for c in choices], n=1, cutoff=cutoff)), None)

@@ -1,0 +1,139 @@
+"""Converting published SChanger checkpoints to ours and back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from mmengine.registry import DefaultScope
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from schanger_mm.models.published import arch_name, to_ours, to_published, widths_of
+from schanger_mm.registry import MODELS, SCOPE
+
+
+class ConversionError(ValueError):
+    """A checkpoint is not what the converter can translate."""
+
+
+def read_weights(path: str | Path) -> dict[str, Tensor]:
+    """Read a state dict without running code: ``.safetensors``, or ``.pth`` by ``weights_only``.
+
+    Raises:
+        ConversionError: the file is missing, damaged or needs unpickling.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ConversionError(f'no checkpoint {path}.')
+    try:
+        if path.suffix == '.safetensors':
+            return load_file(path)
+        content = torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:
+        raise ConversionError(
+            f'{path} could not be read as plain weights ({type(error).__name__}: {str(error).splitlines()[0]}); '
+            'expected .safetensors or a .pth that torch.load(weights_only=True) accepts.') from error
+    state = content.get('state_dict', content) if isinstance(content, Mapping) else None
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ConversionError(f"{path}: expected a dict of tensors, or {{'state_dict': ...}}.")
+    return dict(state)
+
+
+def write_weights(path: str | Path, state: Mapping[str, Tensor], overwrite: bool = False) -> None:
+    """Write a state dict whole or not at all: ``.safetensors``, or ``.pth`` with a ``state_dict``.
+
+    Raises:
+        ConversionError: the file exists and ``overwrite`` is not set, or its
+            suffix is neither of the two.
+    """
+    path = Path(path)
+    if path.suffix not in ('.pth', '.safetensors'):
+        raise ConversionError(f'{path}: the file to write must end in .pth or .safetensors.')
+    if path.exists() and not overwrite:
+        raise ConversionError(f'{path} exists; name another file or pass --overwrite.')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
+    try:
+        if path.suffix == '.safetensors':
+            save_file({name: value.contiguous() for name, value in state.items()}, partial)
+        else:
+            torch.save({'state_dict': dict(state)}, partial)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def network(arch: str | tuple[int, ...], num_dates: int) -> nn.Module:
+    """Build SChanger for one or two dates, outside of any config."""
+    with DefaultScope.overwrite_default_scope(SCOPE):
+        return MODELS.build(
+            dict(
+                type='SiameseEncoderDecoder',
+                num_dates=num_dates,
+                backbone=dict(type='SCN', arch=arch),
+                decode_head=dict(
+                    type='SpatialConsistencyHead',
+                    arch=arch,
+                    temporal_fusion=dict(type='TFM') if num_dates == 2 else None),
+                test_cfg=dict(mode='whole')))
+
+
+def published_to_mm(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
+    """Rename a published state dict; size and number of dates are read from its shapes.
+
+    Returns:
+        The state dict in our names, and what it is in words.
+
+    Raises:
+        ConversionError: entries are unknown, missing or of the wrong shape; all
+            of them are listed.
+    """
+    renamed = _rename(state, to_ours, 'a published SChanger checkpoint')
+    return renamed, _check(renamed, to_published)
+
+
+def mm_to_published(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
+    """Undo :func:`published_to_mm`; the same errors."""
+    renamed = _rename(state, to_published, 'a checkpoint of this project')
+    return renamed, _check(state, lambda name: name)
+
+
+def _rename(state: Mapping[str, Tensor], translate: Callable[[str], str | None], what: str) -> dict[str, Tensor]:
+    unknown = [name for name in state if translate(name) is None]
+    if unknown:
+        raise ConversionError(
+            f'not {what}: {len(unknown)} of {len(state)} entries are unknown: {_few(unknown)}. '
+            'The other direction is --back.')
+    return {translate(name): value for name, value in state.items()}  # type: ignore[misc]
+
+
+def _check(state: Mapping[str, Tensor], in_their_words: Callable[[str], str | None]) -> str:
+    """Hold a state dict in our names against the network that its shapes describe."""
+    try:
+        widths = widths_of(state)
+    except ValueError as error:
+        raise ConversionError(str(error)) from error
+    num_dates = 2 if any('_fusion.' in name for name in state) else 1
+    with torch.device('meta'):
+        expected = network(widths, num_dates).state_dict()
+    problems = []
+    if missing := [str(in_their_words(name)) for name in expected if name not in state]:
+        problems.append(f'{len(missing)} entries are missing: {_few(missing)}')
+    if extra := [str(in_their_words(name)) for name in state if name not in expected]:
+        problems.append(f'{len(extra)} entries are too many: {_few(extra)}')
+    for name in expected.keys() & state.keys():
+        if expected[name].shape != state[name].shape:
+            problems.append(f'{in_their_words(name)} has shape {tuple(state[name].shape)}, '
+                            f'expected {tuple(expected[name].shape)}')
+    kind = f'SChanger-{arch_name(widths)}, {"two dates" if num_dates == 2 else "single-temporal"}'
+    if problems:
+        raise ConversionError(f'looks like {kind}, but ' + '; '.join(sorted(problems)) + '.')
+    return kind
+
+
+def _few(names: list[str], count: int = 20) -> str:
+    more = f' and {len(names) - count} more' if len(names) > count else ''
+    return ', '.join(names[:count]) + more

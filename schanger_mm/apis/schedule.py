@@ -1,0 +1,41 @@
+"""Shortening a run without changing its shape."""
+
+from __future__ import annotations
+
+from mmengine.config import Config
+
+
+def shorten(cfg: Config, max_iters: int) -> None:
+    """Rescale an iteration-based config to ``max_iters``, in place.
+
+    Learning-rate phases keep their share of the run, and so does the memory of
+    the weight average (interval / momentum iterations). Validation and
+    checkpoints come at least ten times. Overriding ``train_cfg.max_iters``
+    alone would leave a short run inside the warm-up.
+
+    Args:
+        cfg: config with ``train_cfg.max_iters``.
+        max_iters: the new length, in iterations.
+
+    Raises:
+        ValueError: the config trains by epochs or ``max_iters`` is not positive.
+    """
+    old = cfg.train_cfg.get('max_iters')
+    if not old or max_iters < 1:
+        raise ValueError(
+            f'--max-iters {max_iters}: needs a positive number and a config with train_cfg.max_iters '
+            f'(found {dict(cfg.train_cfg)}).')
+    share = max_iters / old
+    for scheduler in cfg.param_scheduler:
+        for key in ('begin', 'end', 'T_max'):
+            if key in scheduler:
+                scheduler[key] = round(scheduler[key] * share)
+    for hook in cfg.get('custom_hooks', []):
+        if hook['type'].endswith('EMAHook'):
+            horizon = hook['interval'] / hook['momentum'] * share
+            hook['interval'] = max(1, round(hook['interval'] * share))
+            hook['momentum'] = min(0.5, hook['interval'] / horizon)
+    interval = min(cfg.train_cfg.get('val_interval', max_iters), max(1, max_iters // 10))
+    cfg.train_cfg.update(max_iters=max_iters, val_interval=interval)
+    cfg.default_hooks.checkpoint.interval = interval
+    cfg.default_hooks.logger.interval = min(cfg.default_hooks.logger.get('interval', 50), max(1, max_iters // 20))

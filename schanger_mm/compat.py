@@ -1,0 +1,57 @@
+"""Everything that depends on which OpenMMLab stack is installed.
+
+Two stacks share the module names ``mmengine``, ``mmcv`` and ``mmseg``: the
+maintained ``onedl-*`` packages and the original ones. Nothing outside this
+module may know which of them it runs on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import io
+import warnings
+from importlib import metadata
+
+INSTALL_HINT = ('install one with `pip install -r requirements.txt` (maintained packages, '
+                'no compiler), or, beside Open-CD, with `pip install "schanger-mm[openmmlab]"`')
+
+
+def prepare() -> None:
+    """Make the installed stack usable; called once, on package import.
+
+    Raises:
+        ImportError: no stack is installed; the message says which command
+            installs one.
+    """
+    if importlib.util.find_spec('mmengine') is None:
+        raise ImportError(f'schanger_mm needs an OpenMMLab stack (mmengine, mmcv, mmseg): {INSTALL_HINT}.')
+    _map_base_config_names()
+    _import_mmseg_quietly()
+
+
+def _map_base_config_names() -> None:
+    # onedl-mmengine looks `mmseg::` configs up under the original distribution
+    # name; can go when onedl-mmengine maps it itself.
+    from mmengine.config import utils
+    try:
+        metadata.distribution('onedl-mmsegmentation')
+    except metadata.PackageNotFoundError:
+        return
+    utils.MODULE2PACKAGE['mmseg'] = 'onedl-mmsegmentation'
+
+
+def _import_mmseg_quietly() -> None:
+    # onedl-mmsegmentation prints "Could not import OneDL" three times and mmcv
+    # warns about compiled ops that nothing here uses; can go when they log it.
+    if importlib.util.find_spec('mmseg') is None:
+        return  # layers, losses and SCN work without it
+    noise = io.StringIO()
+    with contextlib.redirect_stdout(noise), warnings.catch_warnings():
+        warnings.filterwarnings('ignore', message='Fail to import')
+        importlib.import_module('mmseg.models')
+        importlib.import_module('mmseg.datasets')
+    rest = [line for line in noise.getvalue().splitlines() if 'OneDL' not in line]
+    if rest:
+        print('\n'.join(rest))

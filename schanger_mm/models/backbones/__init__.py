@@ -1,0 +1,5 @@
+"""Backbones."""
+
+from schanger_mm.models.backbones.scn import SCN
+
+__all__ = ['SCN']

@@ -1,0 +1,5 @@
+"""Decode heads."""
+
+from schanger_mm.models.decode_heads.spatial_consistency_head import SpatialConsistencyHead
+
+__all__ = ['SpatialConsistencyHead']

@@ -1,0 +1,162 @@
+"""The decoder of SChanger: SCAM at every level, Siamese decoding, fused side outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from schanger_mm.models.layers import LFEM, SCAM, init_fan_out_, resolve_arch
+from schanger_mm.registry import MODELS
+
+LEVELS = 5
+
+
+@MODELS.register_module()
+class SpatialConsistencyHead(BaseDecodeHead):
+    """Large-kernel spatial-consistency decode head.
+
+    From the coarsest level to the finest: SCAM on the level's features, add
+    the upsampled decoder features, two LFEMs, one side logit. The five side
+    logits are concatenated and fused by ``conv_seg`` (1x1, five to one): MSFSH,
+    the paper's multi-scale fusion segmentation head.
+
+    With ``temporal_fusion`` the head keeps both dates apart (Siamese decoder)
+    and joins them inside the attention and before each side logit. Without it
+    the head decodes one pyramid: single-temporal pre-training, or a pyramid
+    that a neck has fused. All other parameters carry the same names in both,
+    so pre-trained weights load by name and only the fusions are new.
+
+    Source: Zhou et al., "SChanger", IEEE JSTARS 18, 2025.
+
+    Args:
+        arch: ``'base'``, ``'small'`` or six widths, as for :class:`SCN`.
+        temporal_fusion: config of :class:`TFM` (its ``in_channels`` are filled
+            in), or None for one pyramid.
+        drop_rate: dropout and stochastic depth rate.
+        loss_decode: loss, or list of losses, held against each of the six maps and summed.
+        threshold: a pixel is changed where the probability is strictly above it.
+        ignore_index: label value that enters no loss.
+        init_cfg: mmengine initialisation, applied after the authors' own.
+    """
+
+    def __init__(self,
+                 arch: str | Sequence[int] = 'base',
+                 temporal_fusion: dict | None = None,
+                 drop_rate: float = 0.2,
+                 loss_decode: dict | Sequence[dict] = dict(type='schanger_mm.BCEDiceLoss'),  # noqa: B006
+                 num_classes: int = 2,
+                 out_channels: int = 1,
+                 threshold: float = 0.5,
+                 ignore_index: int = 255,
+                 init_cfg: dict | None = None):
+        stem, *levels = resolve_arch(arch)
+        super().__init__(
+            in_channels=levels,
+            in_index=list(range(LEVELS)),
+            input_transform='multiple_select',
+            channels=LEVELS,
+            num_classes=num_classes,
+            out_channels=out_channels,
+            threshold=threshold,
+            dropout_ratio=0.0,
+            loss_decode=loss_decode,
+            ignore_index=ignore_index,
+            align_corners=True,
+            init_cfg=init_cfg)
+        if out_channels != 1:
+            raise ValueError(f'SpatialConsistencyHead: out_channels={out_channels}; it makes one change logit.')
+        skip = levels[::-1]  # coarse to fine: c5, c4, c3, c2, c1
+        out = [*skip[1:], stem]  # width after each level: c4, c3, c2, c1, c0
+        self.scams = nn.ModuleList(SCAM(c, drop_rate) for c in skip)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(LFEM(c, c, drop_rate), LFEM(c, c_out, drop_rate)) for c, c_out in zip(skip, out))
+        self.side_convs = nn.ModuleList(nn.Conv2d(c, out_channels, 3, padding=1) for c in out)
+        self.num_dates = 1 if temporal_fusion is None else 2
+        if temporal_fusion is not None:
+            self.attention_fusion = MODELS.build({**temporal_fusion, 'in_channels': skip})
+            self.side_fusion = MODELS.build({**temporal_fusion, 'in_channels': out})
+
+    def init_weights(self) -> None:
+        """Initialise as the authors do, then as ``init_cfg`` says."""
+        init_fan_out_(self)
+        super().init_weights()
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Return the final logit ``(N, 1, H, W)``; see :meth:`forward_maps` for the inputs."""
+        return self.forward_maps(inputs)[0]
+
+    def forward_maps(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """Decode five levels into the six maps that training supervises.
+
+        Args:
+            inputs: five maps at strides 1, 2, 4, 8, 16, ``(N, C_i, H_i, W_i)``;
+                with temporal fusion both dates concatenated on channels, date
+                A first: ``(N, 2 C_i, H_i, W_i)``.
+
+        Returns:
+            Six logits ``(N, 1, H, W)`` at the size of the finest level: the
+            fused one, then the side logits from coarse to fine.
+
+        Raises:
+            ValueError: levels, channels or sizes do not fit this head.
+        """
+        levels = self._split_dates(inputs)
+        size = levels[-1][0].shape[-2:]
+        running: list[Tensor] = []
+        side_logits = []
+        for k, skip in enumerate(levels):
+            dates = self.scams[k](skip, self._fusion('attention_fusion', k))
+            if running:
+                dates = [_resize(x, y.shape[-2:]) + y for x, y in zip(running, dates)]
+            running = [self.blocks[k](x) for x in dates]
+            fuse = self._fusion('side_fusion', k)
+            side = self.side_convs[k](fuse(*running) if fuse else running[0])
+            side_logits.append(_resize(side, size))
+        return [self.cls_seg(torch.cat(side_logits, dim=1)), *side_logits]
+
+    def loss(self, inputs: Sequence[Tensor], batch_data_samples: list, train_cfg: dict) -> dict[str, Tensor]:
+        """Hold all six maps against the labels and sum their losses."""
+        return self.loss_by_feat(self.forward_maps(inputs), batch_data_samples)
+
+    def loss_by_feat(self, seg_logits: list[Tensor], batch_data_samples: list) -> dict[str, Tensor]:
+        """Compute losses from the six maps and the samples' ``gt_sem_seg``, ``(1, H, W)`` each."""
+        target = self._stack_batch_gt(batch_data_samples).squeeze(1)
+        losses: dict[str, Tensor] = {}
+        for criterion in self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else [self.loss_decode]:
+            losses[criterion.loss_name] = losses.get(criterion.loss_name, 0) + sum(
+                criterion(_resize(logit, target.shape[-2:]), target, ignore_index=self.ignore_index)
+                for logit in seg_logits)
+        return losses
+
+    def _fusion(self, name: str, level: int):
+        return partial(getattr(self, name).fuse, level) if self.num_dates == 2 else None
+
+    def _split_dates(self, inputs: Sequence[Tensor]) -> list[tuple[Tensor, ...]]:
+        """Order levels from coarse to fine, each as a tuple of its dates."""
+        if len(inputs) != LEVELS:
+            raise ValueError(
+                f'SpatialConsistencyHead needs {LEVELS} levels (strides 1, 2, 4, 8, 16), got {len(inputs)}.')
+        for x, channels, coarser in zip(inputs, self.in_channels, [*inputs[1:], None]):
+            if x.shape[1] != self.num_dates * channels:
+                raise ValueError(
+                    f'SpatialConsistencyHead: a level has {x.shape[1]} channels, expected '
+                    f'{self.num_dates} x {channels} ({"with" if self.num_dates == 2 else "without"} '
+                    'temporal_fusion). Check arch of backbone and head, and that two dates go with '
+                    "temporal_fusion=dict(type='TFM'), one date or a fusing neck without it.")
+            if coarser is not None and x.shape[-2:] != (2 * coarser.shape[-2], 2 * coarser.shape[-1]):
+                raise ValueError(
+                    f'SpatialConsistencyHead: levels of {tuple(x.shape[-2:])} and {tuple(coarser.shape[-2:])} px '
+                    'do not halve; pad the images to multiples of 16.')
+        return [x.chunk(self.num_dates, dim=1) for x in reversed(inputs)]
+
+
+def _resize(x: Tensor, size: Sequence[int]) -> Tensor:
+    """Resample ``(N, C, h, w)`` bilinearly, corners aligned; a no-op at equal size."""
+    if x.shape[-2:] == torch.Size(size):
+        return x
+    return F.interpolate(x, size=tuple(size), mode='bilinear', align_corners=True)

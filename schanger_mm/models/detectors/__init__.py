@@ -1,0 +1,5 @@
+"""Detectors."""
+
+from schanger_mm.models.detectors.siamese_encoder_decoder import SiameseEncoderDecoder
+
+__all__ = ['SiameseEncoderDecoder']

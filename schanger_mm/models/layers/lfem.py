@@ -1,0 +1,78 @@
+"""LFEM, the lightweight feature enhancement module that both encoder and decoder are made of."""
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+
+from schanger_mm.models.layers.drop_path import DropPath
+
+
+def conv_bn_act(in_channels: int,
+                out_channels: int,
+                kernel_size: int,
+                *,
+                groups: int = 1,
+                act: bool = True,
+                eps: float = 1e-3) -> nn.Sequential:
+    """Build convolution (no bias, same size) -> batch norm -> SiLU, named ``conv``, ``bn``, ``act``."""
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    layers['conv'] = nn.Conv2d(
+        in_channels, out_channels, kernel_size, padding=kernel_size // 2, groups=groups, bias=False)
+    layers['bn'] = nn.BatchNorm2d(out_channels, eps=eps, momentum=0.1)
+    if act:
+        layers['act'] = nn.SiLU()
+    return nn.Sequential(layers)
+
+
+class SqueezeExcite(nn.Module):
+    """Scale channels by a gate computed from their spatial mean.
+
+    The mean runs over whatever window is given, so a prediction depends (a
+    little) on the tile it was made in.
+
+    Args:
+        channels: channels of the input and of the gate.
+        hidden: channels of the bottleneck.
+    """
+
+    def __init__(self, channels: int, hidden: int):
+        super().__init__()
+        self.reduce = nn.Conv2d(channels, hidden, 1)
+        self.act = nn.SiLU()
+        self.expand = nn.Conv2d(hidden, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Gate ``(N, C, H, W)``; same shape out."""
+        gate = self.expand(self.act(self.reduce(x.mean((2, 3), keepdim=True))))
+        return x * torch.sigmoid(gate)
+
+
+class LFEM(nn.Module):
+    """Inverted residual block with squeeze-excite and stochastic depth (SChanger, JSTARS 2025).
+
+    1x1 expansion by six -> 3x3 depthwise -> squeeze-excite -> 1x1 projection;
+    the input is added where ``in_channels == out_channels``.
+
+    Args:
+        in_channels: channels in.
+        out_channels: channels out.
+        drop_rate: stochastic depth rate of the residual branch.
+    """
+
+    EXPANSION = 6
+
+    def __init__(self, in_channels: int, out_channels: int, drop_rate: float = 0.2):
+        super().__init__()
+        width = self.EXPANSION * in_channels
+        self.expand = conv_bn_act(in_channels, width, 1)
+        self.depthwise = conv_bn_act(width, width, 3, groups=width)
+        self.se = SqueezeExcite(width, int(0.25 * in_channels))
+        self.project = conv_bn_act(width, out_channels, 1, act=False)
+        self.residual = in_channels == out_channels
+        self.drop_path = DropPath(drop_rate)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``."""
+        branch = self.project(self.se(self.depthwise(self.expand(x))))
+        return x + self.drop_path(branch) if self.residual else branch

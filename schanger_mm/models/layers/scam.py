@@ -1,0 +1,110 @@
+"""SCAM, the spatial consistency attention module, and the large-kernel attention inside it.
+
+A change is at the same place in both images: ONE attention map, computed from
+both dates together, gates both of them (SChanger, JSTARS 2025).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from schanger_mm.models.layers.drop_path import DropPath
+
+#: Turns the features of both dates, each (N, C, H, W), into one map of that shape.
+Fuse = Callable[[Tensor, Tensor], Tensor]
+
+
+class SCLKA(nn.Module):
+    """Spatially consistent large-kernel attention: one map for all dates.
+
+    5x5 depthwise -> 7x7 depthwise with dilation 3 -> 1x1 give the map from the
+    fused features; receptive field 23 x 23.
+
+    Args:
+        channels: channels of the features and of the map.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.local = nn.Conv2d(channels, channels, 5, padding=2, groups=channels)
+        self.dilated = nn.Conv2d(channels, channels, 7, padding=9, groups=channels, dilation=3)
+        self.mix = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, dates: Sequence[Tensor], fuse: Fuse | None = None) -> list[Tensor]:
+        """Gate one or two feature maps ``(N, C, H, W)`` with the same attention map.
+
+        Args:
+            dates: one feature map (single-temporal) or two.
+            fuse: makes one map of the two; required exactly when there are two.
+        """
+        joint = dates[0] if fuse is None else fuse(*dates)
+        attention = self.mix(self.dilated(self.local(joint)))
+        return [x * attention for x in dates]
+
+
+class ConvMLP(nn.Module):
+    """Per-pixel MLP with a 3x3 depthwise convolution in the middle.
+
+    Args:
+        channels: channels in and out.
+        expansion: width of the hidden layer in multiples of ``channels``.
+        drop_rate: dropout after the activation and after the output.
+    """
+
+    def __init__(self, channels: int, expansion: int = 4, drop_rate: float = 0.0):
+        super().__init__()
+        hidden = expansion * channels
+        self.fc1 = nn.Conv2d(channels, hidden, 1)
+        self.depthwise = nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden)
+        self.fc2 = nn.Conv2d(hidden, channels, 1)
+        self.drop = nn.Dropout(drop_rate)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, C, H, W)`` to the same shape."""
+        return self.drop(self.fc2(self.drop(F.gelu(self.depthwise(self.fc1(x))))))
+
+
+class SCAM(nn.Module):
+    """Spatial consistency attention module: shared attention, then a convolutional MLP.
+
+    Every date passes through the same weights, date A first, so batch norms
+    see one date at a time.
+
+    Args:
+        channels: channels in and out.
+        drop_rate: dropout rate and stochastic depth rate.
+    """
+
+    LAYER_SCALE_INIT = 1e-2
+
+    def __init__(self, channels: int, drop_rate: float = 0.2):
+        super().__init__()
+        self.norm1 = nn.BatchNorm2d(channels)
+        self.proj_in = nn.Conv2d(channels, channels, 1)
+        self.attention = SCLKA(channels)
+        self.proj_out = nn.Conv2d(channels, channels, 1)
+        self.norm2 = nn.BatchNorm2d(channels)
+        self.mlp = ConvMLP(channels, drop_rate=drop_rate)
+        self.drop_path = DropPath(drop_rate)
+        self.scale1 = nn.Parameter(torch.full((channels, ), self.LAYER_SCALE_INIT))
+        self.scale2 = nn.Parameter(torch.full((channels, ), self.LAYER_SCALE_INIT))
+
+    def forward(self, dates: Sequence[Tensor], fuse: Fuse | None = None) -> list[Tensor]:
+        """Map one or two feature maps ``(N, C, H, W)`` to as many of the same shape.
+
+        Args:
+            dates: one feature map (single-temporal) or two, date A first.
+            fuse: makes one map of the two inside the attention.
+        """
+        normed = [self.norm1(x) for x in dates]
+        gated = self.attention([F.gelu(self.proj_in(n)) for n in normed], fuse)
+        return [self._residuals(x, n, q) for x, n, q in zip(dates, normed, gated)]
+
+    def _residuals(self, x: Tensor, normed: Tensor, gated: Tensor) -> Tensor:
+        y = self.proj_out(gated) + normed
+        x = x + self.drop_path(self.scale1[:, None, None] * y)
+        return x + self.drop_path(self.scale2[:, None, None] * self.mlp(self.norm2(x)))

@@ -1,0 +1,5 @@
+"""Necks."""
+
+from schanger_mm.models.necks.tfm import TFM
+
+__all__ = ['TFM']

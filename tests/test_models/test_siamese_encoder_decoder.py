@@ -1,0 +1,93 @@
+import pytest
+import torch
+from mmengine.config import ConfigDict
+
+from schanger_mm.apis.convert import network
+from schanger_mm.registry import MODELS
+
+ARCH = (4, 4, 6, 8, 10, 12)
+
+
+@pytest.fixture
+def siamese():
+    return network(ARCH, 2).eval()
+
+
+def predict(model, x, **test_cfg):
+    model.test_cfg = ConfigDict(test_cfg)
+    with torch.no_grad():
+        return model(x, mode='predict')
+
+
+def test_a_pair_runs_one_backbone_twice_date_a_first(siamese):
+    a, b = torch.randn(2, 1, 3, 32, 32).unbind()
+    with torch.no_grad():
+        levels = siamese.extract_feat(torch.cat([a, b], 1))
+        alone = [siamese.backbone(x) for x in (a, b)]
+    for level, from_a, from_b in zip(levels, *alone):
+        torch.testing.assert_close(level, torch.cat([from_a, from_b], 1))
+
+
+@pytest.mark.parametrize('size', [(16, 16), (17, 31), (40, 100), (5, 3)])
+def test_any_size_is_padded_and_cropped_back(siamese, size):
+    (sample, ) = predict(siamese, torch.randn(1, 6, *size), mode='whole')
+    assert sample.pred_sem_seg.data.shape == (1, *size)
+    assert sample.seg_logits.data.min() >= 0 and sample.seg_logits.data.max() <= 1
+
+
+def test_padding_does_not_touch_sizes_that_fit(siamese):
+    x = torch.randn(1, 6, 48, 32)
+    (sample, ) = predict(siamese, x, mode='whole')
+    with torch.no_grad():
+        torch.testing.assert_close(sample.seg_logits.data, siamese(x, mode='tensor').sigmoid()[0])
+
+
+def test_tiles_of_a_large_image_are_predicted_on_their_own(siamese):
+    x = torch.randn(1, 6, 64, 96)
+    (sample, ) = predict(siamese, x, mode='slide', crop_size=(32, 32), stride=(32, 32))
+    tile = x[:, :, 32:, 64:]
+    with torch.no_grad():
+        alone = siamese(tile, mode='tensor').sigmoid()[0]
+    torch.testing.assert_close(sample.seg_logits.data[:, 32:, 64:], alone)
+
+
+def test_batches_of_tiles_equal_single_images(siamese):
+    x = torch.randn(3, 6, 40, 32)
+    together = predict(siamese, x, mode='slide', crop_size=(32, 32), stride=(32, 32))
+    for i, sample in enumerate(together):
+        (alone, ) = predict(siamese, x[i:i + 1], mode='slide', crop_size=(32, 32), stride=(32, 32))
+        torch.testing.assert_close(sample.seg_logits.data, alone.seg_logits.data, rtol=1e-4, atol=1e-5)
+
+
+def test_threshold_is_strict(siamese):
+    torch.nn.init.zeros_(siamese.decode_head.conv_seg.weight)
+    torch.nn.init.zeros_(siamese.decode_head.conv_seg.bias)
+    (sample, ) = predict(siamese, torch.randn(1, 6, 16, 16), mode='whole')
+    assert (sample.seg_logits.data == 0.5).all()
+    assert not sample.pred_sem_seg.data.any()
+
+
+def test_early_fusion_through_a_neck():
+    model = MODELS.build(
+        dict(
+            type='SiameseEncoderDecoder',
+            backbone=dict(type='SCN', arch=ARCH),
+            neck=dict(type='TFM', in_channels=ARCH[1:]),
+            decode_head=dict(type='SpatialConsistencyHead', arch=ARCH)))
+    assert model(torch.randn(2, 6, 32, 32), mode='tensor').shape == (2, 1, 32, 32)
+    new = {k.split('.')[0] for k in model.state_dict()} - {'backbone', 'decode_head'}
+    assert new == {'neck'}
+    assert model.decode_head.state_dict().keys() == network(ARCH, 1).decode_head.state_dict().keys()
+
+
+def test_single_images():
+    model = network(ARCH, 1).eval()
+    (sample, ) = predict(model, torch.randn(1, 3, 20, 20), mode='whole')
+    assert sample.pred_sem_seg.data.shape == (1, 20, 20)
+
+
+def test_odd_channels_and_dates_are_refused(siamese):
+    with pytest.raises(ValueError, match='got 5 channels; expected an even number'):
+        siamese.extract_feat(torch.randn(1, 5, 16, 16))
+    with pytest.raises(ValueError, match='num_dates=3; expected 2'):
+        network(ARCH, 3)

@@ -1,0 +1,45 @@
+"""Train a model from a config: python tools/train.py configs/schanger/levir.py."""
+
+import argparse
+import os
+import sys
+
+from mmengine.config import DictAction
+
+from schanger_mm import apis
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line; options are those of mmsegmentation's tool, plus ``--max-iters``."""
+    parser = argparse.ArgumentParser(description='Train a model from a config.')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='where logs and checkpoints go (default: work_dirs/<config name>)')
+    parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
+                        help='continue from the newest checkpoint of the work directory, or from this one')
+    parser.add_argument('--amp', action='store_true', help='automatic mixed precision (needs a GPU)')
+    parser.add_argument('--max-iters', type=int, help='shorten the run; warm-up, decay and EMA keep their share')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='override settings, for example train_dataloader.batch_size=4')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    args = parser.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def main() -> None:
+    """Build the Runner and train."""
+    args = parse_args()
+    cfg = apis.load_config(args.config, args.cfg_options)
+    apis.prepare(cfg, args.config, args.work_dir, args.launcher)
+    if args.max_iters:
+        apis.shorten(cfg, args.max_iters)
+    if args.amp:
+        apis.use_amp(cfg)
+    if args.resume:
+        apis.resume_from(cfg, args.resume)
+    apis.build_runner(cfg).train()
+
+
+if __name__ == '__main__':
+    sys.exit(apis.run(main))
