@@ -40,7 +40,7 @@ def load_config(path: str | Path, options: Mapping[str, object] | None = None) -
     cfg = Config.fromfile(str(path))
     known = runner_keys()
     for key in cfg:
-        if key not in known and (near := _nearest(key, known, cutoff=0.8)):
+        if key not in known and not key.endswith('_pipeline') and (near := _nearest(key, known, cutoff=0.85)):
             raise ConfigError(f'{path}: unknown key {key!r}, which nothing would read; did you mean {near!r}?')
     for option in options or {}:
         _check_option(cfg, option, known, path)

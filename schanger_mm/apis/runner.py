@@ -105,7 +105,7 @@ def test_only(cfg: Config, checkpoint: str, out: str | None = None, show_dir: st
     if out:
         cfg.test_evaluator.output_dir = out
     if show_dir:
-        cfg.default_hooks.visualization.update(draw=True, interval=1, max_images=None, out_dir=show_dir)
+        cfg.default_hooks.visualization.update(draw=True, interval=1, max_images=None, test_out_dir=show_dir)
 
 
 def run(main: Callable[[], None]) -> int:

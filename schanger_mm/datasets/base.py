@@ -1,0 +1,169 @@
+"""What the data sets of this package share: listing, pairing by stem, and checks before training starts."""
+
+from __future__ import annotations
+
+import os
+
+import mmengine.fileio as fileio
+from mmseg.datasets import BaseSegDataset
+
+from .errors import DatasetError, first_of
+from .files import Suffixes, list_stems, natural_key, read_names
+from .reading import COLOUR, GREY, read_header, read_label, wrong_form
+from .transforms.loading import LoadImage
+
+LABEL = 'seg_map_path'
+
+
+class CheckedDataset(BaseSegDataset):
+    """A folder per image role plus a folder of binary masks; files belong together by stem.
+
+    A subclass names its image roles and says in words what it expects. All
+    checks run in ``full_init``, so a mistake shows before the first iteration
+    and not hours into a run; mistakes of one kind are reported together.
+
+    Args:
+        data_root (str, optional): folder that the others are relative to.
+        data_prefix (dict): folder of each role; ``seg_map_path`` None or
+            absent means no labels, which only ``test_mode`` allows.
+        img_suffix (str | Sequence[str], optional): endings of image files;
+            None takes any of .png .jpg .jpeg .tif .tiff .bmp.
+        seg_map_suffix (str | Sequence[str], optional): the same for masks.
+        ann_file (str): list of names, one per line, with or without suffix;
+            only these are used, in that order. Default: all files, in
+            natural order.
+        label_threshold (int, optional): take mask values from here up as 1
+            (lossy masks); None takes only 0/1 or 0/255.
+        check_sizes (bool): read every file's header and compare sizes. Turn
+            it off for formats that Pillow cannot open.
+        **kwargs: ``pipeline``, ``test_mode``, ``metainfo``, ``indices``,
+            ``lazy_init``, ``backend_args`` and the rest of mmseg's
+            ``BaseSegDataset``.
+
+    Raises:
+        FileNotFoundError: a folder or the list file is missing.
+        DatasetError: files that do not pair up, an empty split, two files
+            with one stem, names in the list without files, unreadable
+            headers, different sizes, a first mask with other values, or
+            images that the pipeline's own loader would refuse.
+    """
+
+    IMAGES: tuple[str, ...] = ()
+    """Keys of ``data_prefix`` that hold images."""
+    LAYOUT = ''
+    """The folders below ``data_root``, for messages."""
+    DOWNLOAD_HINT = ''
+    """How to get the data, for messages."""
+
+    def __init__(self, data_prefix: dict, img_suffix: Suffixes = None, seg_map_suffix: Suffixes = None,
+                 label_threshold: int | None = None, check_sizes: bool = True, **kwargs) -> None:
+        name = type(self).__name__
+        unknown = sorted(set(data_prefix) - {*self.IMAGES, LABEL})
+        absent = [key for key in self.IMAGES if data_prefix.get(key) is None]
+        if unknown or absent:
+            raise ValueError(f'{name}.data_prefix: expected the keys {", ".join(self.IMAGES)} and {LABEL}, '
+                             f'found {data_prefix}')
+        if label_threshold is not None and not 1 <= label_threshold <= 255:
+            raise ValueError(f'{name}.label_threshold: expected None or 1 to 255, found {label_threshold!r}')
+        if kwargs.get('reduce_zero_label'):
+            raise ValueError(f'{name}.reduce_zero_label: masks here are 0 and 1; leave it out.')
+        if data_prefix.get(LABEL) is None and not kwargs.get('test_mode'):
+            raise ValueError(f'{name}.data_prefix.{LABEL}: expected the folder of the labels; only a '
+                             'data set with test_mode=True can do without.')
+        self.label_threshold = label_threshold
+        self.check_sizes = check_sizes
+        prefix = {key: value for key, value in data_prefix.items() if value is not None}
+        super().__init__(data_prefix=prefix, img_suffix=img_suffix, seg_map_suffix=seg_map_suffix, **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """List the samples and check them; see the class for what is raised."""
+        self._check_folders()
+        files = {role: list_stems(folder, self._suffixes(role), self.backend_args)
+                 for role, folder in self.data_prefix.items()}
+        stems = self._listed_stems(files) if self.ann_file else self._common_stems(files)
+        samples = [{role: paths[stem] for role, paths in files.items()} for stem in stems]
+        if self.check_sizes:
+            self._check_headers(samples)
+        if LABEL in self.data_prefix:
+            read_label(samples[0][LABEL], self.label_threshold, self.backend_args)
+        return [self.make_sample(paths) for paths in samples]
+
+    def make_sample(self, paths: dict[str, str]) -> dict:
+        """Raw sample of one group of files, ``paths`` by role."""
+        sample = dict(paths, label_map=self.label_map, reduce_zero_label=False, seg_fields=[])
+        if self.label_threshold is not None:
+            sample['label_threshold'] = self.label_threshold
+        return sample
+
+    def _suffixes(self, role: str) -> Suffixes:
+        return self.seg_map_suffix if role == LABEL else self.img_suffix
+
+    def _check_folders(self) -> None:
+        wanted = [self.data_root] if self.data_root else []
+        if not wanted or fileio.isdir(self.data_root, backend_args=self.backend_args):
+            wanted = list(self.data_prefix.values())
+        missing = [os.path.abspath(folder) for folder in wanted
+                   if not fileio.isdir(folder, backend_args=self.backend_args)]
+        if missing:
+            raise FileNotFoundError(self._how_to_get(f'no folder {" and no folder ".join(missing)}'))
+        if self.ann_file and not fileio.isfile(self.ann_file, backend_args=self.backend_args):
+            raise FileNotFoundError(self._how_to_get(f'no list file {os.path.abspath(self.ann_file)}'))
+
+    def _how_to_get(self, problem: str) -> str:
+        return '\n'.join(filter(None, (
+            f'{type(self).__name__}: {problem}',
+            f'  expected layout: {self.LAYOUT}',
+            self.DOWNLOAD_HINT and f'  get the data:    {self.DOWNLOAD_HINT}',
+            '  it is elsewhere: --cfg-options train_dataloader.dataset.data_root=DIR '
+            '(val_dataloader and test_dataloader likewise)',
+            '  no data at hand: `make demo` draws its own and needs none')))
+
+    def _listed_stems(self, files: dict[str, dict[str, str]]) -> list[str]:
+        known = set().union(*files.values())
+        stems = read_names(self.ann_file, known, self.img_suffix, self.backend_args)
+        self._report_missing(files, stems, f'names of {os.path.abspath(self.ann_file)} have no file')
+        return stems
+
+    def _common_stems(self, files: dict[str, dict[str, str]]) -> list[str]:
+        stems = sorted(set().union(*files.values()), key=natural_key)
+        self._report_missing(files, stems, 'files are without a partner of the same stem')
+        return stems
+
+    def _report_missing(self, files: dict[str, dict[str, str]], stems: list[str], what: str) -> None:
+        lines, lacking = [], set()
+        for role, paths in files.items():
+            missing = [stem for stem in stems if stem not in paths]
+            lacking.update(missing)
+            if missing:
+                folder = os.path.abspath(self.data_prefix[role])
+                lines.append(f'  {len(missing)} missing in {folder} ({role}): {first_of(missing)}')
+        if lines:
+            raise DatasetError('\n'.join((
+                f'{type(self).__name__}: {len(lacking)} {what} (of {len(stems)}; suffixes may differ):',
+                *lines,
+                '  Add the missing files, or list the complete ones in a text file and set `ann_file`.')))
+
+    def _check_headers(self, samples: list[dict[str, str]]) -> None:
+        loader = next((step for step in self.pipeline.transforms if isinstance(step, LoadImage)), None)
+        taken = None if loader is None else (COLOUR, GREY) if loader.allow_grey else (COLOUR,)
+        unreadable, sizes_differ, wrong = [], [], []
+        for paths in samples:
+            sizes = {}
+            for role, path in paths.items():
+                try:
+                    sizes[path], form = read_header(path, self.backend_args)
+                except DatasetError as error:
+                    unreadable.append(str(error))
+                    continue
+                if role != LABEL and taken and form not in taken:
+                    wrong.append(f'{path}: {wrong_form(form)}')
+            if len(set(sizes.values())) > 1:
+                sizes_differ.append(', '.join(f'{path} is {w}x{h}' for path, (h, w) in sizes.items()))
+        self._report(unreadable, 'files cannot be read')
+        self._report(sizes_differ, 'samples have images or labels of different size (width x height)')
+        self._report(wrong, 'images are not of the kind that the pipeline loads')
+
+    def _report(self, problems: list[str], what: str) -> None:
+        if problems:
+            listed = first_of(problems, '\n  ')
+            raise DatasetError(f'{type(self).__name__}: {len(problems)} {what}:\n  {listed}')

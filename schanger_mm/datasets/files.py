@@ -1,0 +1,93 @@
+"""List the files of a data set and pair them by stem (the name without its suffix)."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+
+import mmengine
+import mmengine.fileio as fileio
+
+from .errors import DatasetError, first_of
+
+IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.tif', '.tiff', '.bmp')
+Suffixes = str | Sequence[str] | None
+
+
+def natural_key(name: str) -> tuple[list, str]:
+    """Sort key that puts ``tile_2`` before ``tile_10``; ties go by the plain name."""
+    parts = re.split(r'(\d+)', name)
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)], name
+
+
+def strip_suffix(name: str, suffixes: Suffixes) -> str | None:
+    """``name`` without the longest of ``suffixes`` that ends it (any case), or None if none does."""
+    options = IMAGE_SUFFIXES if suffixes is None else (suffixes,) if isinstance(suffixes, str) else suffixes
+    hits = [suffix for suffix in options if name.lower().endswith(suffix.lower())]
+    return name[:-len(max(hits, key=len))] if hits else None
+
+
+def list_stems(folder: str, suffixes: Suffixes = None, backend_args: dict | None = None) -> dict[str, str]:
+    """Map stem to path for the image files under ``folder``, sub-folders included.
+
+    Args:
+        folder (str): the folder; a stem keeps the path below it (``city/tile_1``).
+        suffixes (str | Sequence[str], optional): take files with these
+            endings only; None takes every known image suffix.
+        backend_args (dict, optional): as in ``mmengine.fileio``.
+
+    Raises:
+        DatasetError: no such file, or two files with one stem.
+    """
+    names = list(fileio.list_dir_or_file(folder, list_dir=False, recursive=True, backend_args=backend_args))
+    found: dict[str, list[str]] = {}
+    for name in names:
+        stem = strip_suffix(name, suffixes)
+        if stem is not None:
+            found.setdefault(stem.replace(os.sep, '/'), []).append(name)
+    if not found:
+        endings = sorted({os.path.splitext(name)[1] for name in names})
+        raise DatasetError(
+            f'{os.path.abspath(folder)}: expected files ending in '
+            f'{IMAGE_SUFFIXES if suffixes is None else suffixes}, found {len(names)} other files'
+            f'{f" ({first_of(endings)})" if names else ""}. Fill the folder, or name its suffix in '
+            '`img_suffix` or `seg_map_suffix`.')
+    twins = [' and '.join(sorted(group)) for group in found.values() if len(group) > 1]
+    if twins:
+        raise DatasetError(
+            f'{os.path.abspath(folder)}: {len(twins)} stems have more than one file, so pairing by stem is '
+            f'not possible: {first_of(sorted(twins))}. Remove one of each, or name the suffix to use in '
+            '`img_suffix` or `seg_map_suffix`.')
+    return {stem: fileio.join_path(folder, group[0]) for stem, group in found.items()}
+
+
+def read_names(ann_file: str, known: Collection[str], suffixes: Suffixes = None,
+               backend_args: dict | None = None) -> list[str]:
+    """Read the stems that a list file names, in its order.
+
+    Args:
+        ann_file (str): one name per line, with or without suffix; blank
+            lines do not count.
+        known (Collection[str]): the stems there are, so that ``v1.5`` is not
+            mistaken for ``v1``.
+        suffixes (str | Sequence[str], optional): as in :func:`list_stems`.
+        backend_args (dict, optional): as in ``mmengine.fileio``.
+
+    Raises:
+        DatasetError: the file names nothing, or something twice.
+    """
+    lines = [line.strip().replace('\\', '/')
+             for line in mmengine.list_from_file(ann_file, backend_args=backend_args)]
+    stems = []
+    for line in filter(None, lines):
+        bare = strip_suffix(line, suffixes) or strip_suffix(line, None)
+        stems.append(line if line in known or bare is None else bare)
+    if not stems:
+        raise DatasetError(f'{os.path.abspath(ann_file)}: expected one file name per line, found none.')
+    twice = sorted(stem for stem, count in Counter(stems).items() if count > 1)
+    if twice:
+        raise DatasetError(f'{os.path.abspath(ann_file)}: {len(twice)} names stand in it more than once: '
+                           f'{first_of(twice)}. Remove the repeats.')
+    return stems

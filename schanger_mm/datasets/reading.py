@@ -1,0 +1,157 @@
+"""Read images and masks from files, or say exactly what is wrong with the file.
+
+Pillow decodes, because OpenCV converts 16-bit and 4-band files without a word
+and can hand over the readable half of a damaged one. Pixels come as stored:
+an EXIF orientation is not applied, since masks have none.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+
+import cv2
+import mmengine.fileio as fileio
+import numpy as np
+from PIL import Image, TiffImagePlugin
+
+from .errors import DatasetError
+
+FORMATS = ('PNG', 'JPEG', 'TIFF', 'BMP')
+COLOUR, GREY = '8-bit 3-band', '8-bit grey'
+_DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+_NAMED_MODES = {'1': '1-bit', 'P': '8-bit palette', 'F': '32-bit float', 'CMYK': '8-bit CMYK'}
+_BITS_PER_SAMPLE, _SAMPLES_PER_PIXEL = 258, 277  # TIFF tags
+
+
+def read_header(path: str, backend_args: dict | None = None) -> tuple[tuple[int, int], str]:
+    """Size ``(h, w)`` and form ('8-bit 3-band', '16-bit grey', ...) of an image, without decoding it.
+
+    Raises:
+        DatasetError: the file is missing or its header cannot be read.
+    """
+    try:
+        with fileio.get_local_path(path, backend_args=backend_args) as local, \
+                Image.open(local, formats=FORMATS) as image:
+            return (image.height, image.width), _form(image)
+    except _DECODE_ERRORS as error:
+        raise _unreadable(path, error) from error
+
+
+def read_image(path: str, allow_grey: bool = False, backend_args: dict | None = None) -> np.ndarray:
+    """Read an 8-bit colour image.
+
+    Args:
+        path (str): PNG, JPEG, TIFF or BMP file.
+        allow_grey (bool): repeat an 8-bit grey image to three channels
+            instead of refusing it.
+        backend_args (dict, optional): as in ``mmengine.fileio.get``.
+
+    Returns:
+        np.ndarray: (H, W, 3) uint8, channels B, G, R as everywhere in mmcv.
+
+    Raises:
+        DatasetError: the file is missing, truncated or corrupt, or it is not
+            8-bit with three bands.
+    """
+    array, form = _decode(path, backend_args)
+    if form == COLOUR:
+        return cv2.cvtColor(array, cv2.COLOR_RGB2BGR)
+    if form == GREY and allow_grey:
+        return cv2.cvtColor(array, cv2.COLOR_GRAY2BGR)
+    raise DatasetError(f'{path}: {wrong_form(form)}')
+
+
+def wrong_form(form: str) -> str:
+    """Say that an image of this form is not taken, and what to do."""
+    fix = ('set `allow_grey=True` in its loading transform' if form == GREY
+           else 'convert it first (choose three bands, scale them to 0..255)')
+    return f'expected an {COLOUR} image, found {form}; {fix}.'
+
+
+def read_label(path: str, threshold: int | None = None, backend_args: dict | None = None) -> np.ndarray:
+    """Read a binary mask.
+
+    A mask is 0/1 or 0/255 (either value may be absent), grey, 1-bit, or RGB
+    with equal channels. A palette image counts by its colours where these are
+    black and white only, and by its indices otherwise.
+
+    Args:
+        path (str): PNG, JPEG, TIFF or BMP file.
+        threshold (int, optional): take ``value >= threshold`` as 1, which
+            lossy (JPEG) masks need; without it other values are an error.
+        backend_args (dict, optional): as in ``mmengine.fileio.get``.
+
+    Returns:
+        np.ndarray: (H, W) uint8 of 0 and 1.
+
+    Raises:
+        DatasetError: unreadable file, a coloured mask, or other values.
+    """
+    array, form = _decode(path, backend_args)
+    if array.ndim == 3:
+        array = _one_channel(path, array, form)
+    if threshold is not None:
+        return (array >= threshold).astype(np.uint8)
+    top = array.max()
+    if top not in (0, 1, 255) or not ((array == 0) | (array == top)).all():
+        values = np.unique(array)
+        shown = ', '.join(str(value) for value in values[:8]) + (', ...' if len(values) > 8 else '')
+        raise DatasetError(
+            f'{path}: expected a mask of 0 and 1, or of 0 and 255, found {len(values)} values: {shown}. '
+            'If it is a lossy (JPEG) or blurred mask, set `label_threshold=128` in the dataset of the '
+            'config: pixels from 128 up then count as 1.')
+    return (array != 0).astype(np.uint8)
+
+
+def _decode(path: str, backend_args: dict | None) -> tuple[np.ndarray, str]:
+    try:
+        data = fileio.get(path, backend_args=backend_args)
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            form = _form(image)
+            if image.mode == 'P':
+                return _palette(image), form
+            array = np.asarray(image)
+            if image.format == 'PNG' and b'IEND' not in data:
+                raise OSError('image file is truncated: it has no end mark')
+    except _DECODE_ERRORS as error:
+        raise _unreadable(path, error) from error
+    return array, form
+
+
+def _form(image: Image.Image) -> str:
+    if image.mode in _NAMED_MODES:
+        return _NAMED_MODES[image.mode]
+    bits = 16 if ';16' in str(image.tile[:1]) else 32 if image.mode == 'I' else 8
+    bands = len(image.getbands())
+    if isinstance(image, TiffImagePlugin.TiffImageFile):  # to Pillow, RGB plus a band without name is RGB
+        bits = max(image.tag_v2.get(_BITS_PER_SAMPLE, (bits,)))
+        bands = image.tag_v2.get(_SAMPLES_PER_PIXEL, bands)
+    return f'{bits}-bit grey' if bands == 1 else f'{bits}-bit {bands}-band'
+
+
+def _palette(image: Image.Image) -> np.ndarray:
+    indices = np.asarray(image)
+    colours = np.asarray(image.convert('RGB'))
+    grey = colours[..., 0]
+    black_or_white = (colours == grey[..., None]).all() and ((grey == 0) | (grey == 255)).all()
+    return grey if black_or_white else indices
+
+
+def _one_channel(path: str, array: np.ndarray, form: str) -> np.ndarray:
+    grey = array[..., :1]
+    colours, alpha = (array[..., :-1], array[..., -1]) if array.shape[2] in (2, 4) else (array, None)
+    if form.startswith('16') or (colours != grey).any() or (alpha is not None and (alpha != 255).any()):
+        raise DatasetError(
+            f'{path}: expected a grey mask, found a coloured or transparent {form} image; save it as a '
+            'grey PNG of 0 and 255 (or 0 and 1).')
+    return array[..., 0]
+
+
+def _unreadable(path: str, error: Exception) -> DatasetError:
+    if isinstance(error, FileNotFoundError):
+        return DatasetError(f'{path}: no such file.')
+    text = 'cannot identify it' if 'cannot identify' in str(error) else str(error)
+    return DatasetError(
+        f'{path}: truncated, corrupt or not a readable {"/".join(FORMATS)} image ({text}). Fetch the file '
+        'again; an image of more than four bands or unusual depth must be converted first.')

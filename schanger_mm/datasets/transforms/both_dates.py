@@ -1,0 +1,112 @@
+"""The one place where two dates share a random draw."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from mmengine.dataset import Compose
+
+from schanger_mm.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class ForBothDates(BaseTransform):
+    """Run transforms for single images on both dates with exactly the same draws.
+
+    The transforms run on date A, then the generators of ``numpy.random``,
+    ``random`` and ``torch`` are set back and they run on date B: parameters,
+    choices and whole noise fields come out the same, whoever wrote the
+    transform. Labels and all other keys come from the run on date A. The
+    generators end where one run leaves them.
+
+    A transform may draw from those three generators only, and what it draws
+    must not depend on the pixels of the image (labels are the same in both
+    runs); both are checked as far as their effects show.
+
+    Required keys: ``img``, a list of two (H, W, C) arrays; every name in
+    ``seg_fields``. The input and its arrays stay as they were.
+
+    Args:
+        transforms (Sequence[dict | Callable]): transforms of mmcv, mmseg or
+            this package, as in any pipeline.
+
+    Raises:
+        ValueError: ``img`` is not a list of two; or the runs drew different
+            numbers, or ended with different shapes or labels.
+
+    Example:
+        >>> dict(type='ForBothDates', transforms=[
+        ...     dict(type='mmseg.RandomCrop', crop_size=(256, 256)),
+        ...     dict(type='mmseg.RandomFlip', prob=0.5),
+        ...     dict(type='mmseg.PhotoMetricDistortion')])
+    """
+
+    def __init__(self, transforms: Sequence[dict | Callable]) -> None:
+        self.transforms = Compose(transforms)
+
+    def transform(self, results: dict) -> dict | None:
+        """Return the transformed sample, or None if a transform dropped it."""
+        images = results['img']
+        if not isinstance(images, (list, tuple)) or len(images) != 2:
+            raise ValueError(f'ForBothDates: expected `img` to be a list of two images, found {type(images)};'
+                             ' load them with LoadBiTemporalImages.')
+        before = _get_generators()
+        first = self.transforms(_one_date(results, 0))
+        after = _get_generators()
+        _set_generators(before)
+        second = self.transforms(_one_date(results, 1))
+        if not _same_generators(after, _get_generators()):
+            _fail('drew different random numbers for the two dates, so its draws depend on the image')
+        if first is None and second is None:
+            return None
+        if first is None or second is None:
+            _fail('dropped one date and kept the other')
+        _check_same_geometry(first, second)
+        return dict(first, img=[first['img'], second['img']])
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(transforms={self.transforms})'
+
+
+def _one_date(results: dict, date: int) -> dict:
+    """Sample of one date; what a transform may change in place is copied."""
+    sample = {key: value.copy() if isinstance(value, (list, dict)) else value
+              for key, value in results.items()}
+    sample['img'] = results['img'][date].copy()
+    for key in results.get('seg_fields', []):
+        sample[key] = results[key].copy()
+    return sample
+
+
+def _check_same_geometry(first: dict, second: dict) -> None:
+    shapes = [sample['img'].shape for sample in (first, second)]
+    if shapes[0] != shapes[1]:
+        _fail(f'left the dates with different shapes, {shapes[0]} and {shapes[1]}')
+    for key in first.get('seg_fields', []):
+        if not np.array_equal(first[key], second[key]):
+            _fail(f'changed the label {key!r} differently for the two dates')
+
+
+def _fail(what: str) -> None:
+    raise ValueError(f'ForBothDates: a transform {what}. Use transforms that draw from numpy.random, random '
+                     'or torch, independently of the pixels and of earlier calls.')
+
+
+def _get_generators() -> tuple[Any, Any, torch.Tensor]:
+    return np.random.get_state(), random.getstate(), torch.get_rng_state()
+
+
+def _set_generators(states: tuple[Any, Any, torch.Tensor]) -> None:
+    np.random.set_state(states[0])
+    random.setstate(states[1])
+    torch.set_rng_state(states[2])
+
+
+def _same_generators(one: tuple, two: tuple) -> bool:
+    same_numpy = all(np.array_equal(a, b) for a, b in zip(one[0], two[0], strict=True))
+    return same_numpy and one[1] == two[1] and torch.equal(one[2], two[2])

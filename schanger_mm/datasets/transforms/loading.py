@@ -1,0 +1,125 @@
+"""Load images and binary masks; a file that is not what it should be stops the run and is named."""
+
+from __future__ import annotations
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from schanger_mm.datasets.errors import DatasetError
+from schanger_mm.datasets.reading import read_image, read_label
+from schanger_mm.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class LoadImage(BaseTransform):
+    """Load one 8-bit colour image, as mmcv's ``LoadImageFromFile`` but strict.
+
+    Required key: ``img_path`` (str). Added keys: ``img`` (H, W, 3) uint8 in
+    B, G, R order; ``img_shape`` and ``ori_shape``, both (h, w).
+
+    Args:
+        allow_grey (bool): repeat 8-bit grey images to three channels.
+        backend_args (dict, optional): as in ``mmengine.fileio.get``.
+
+    Raises:
+        DatasetError: the file is missing, truncated, corrupt, or not 8-bit
+            with three bands.
+    """
+
+    def __init__(self, allow_grey: bool = False, backend_args: dict | None = None) -> None:
+        self.allow_grey = allow_grey
+        self.backend_args = backend_args
+
+    def transform(self, results: dict) -> dict:
+        """Add the image and its shape."""
+        results['img'] = self._read(results['img_path'])
+        results['img_shape'] = results['ori_shape'] = results['img'].shape[:2]
+        return results
+
+    def _read(self, path: str) -> np.ndarray:
+        return read_image(path, self.allow_grey, self.backend_args)
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(allow_grey={self.allow_grey}, backend_args={self.backend_args})'
+
+
+@TRANSFORMS.register_module()
+class LoadBiTemporalImages(LoadImage):
+    """Load both dates of a pair.
+
+    Required key: ``img_path``, the list [A, B]. Added keys: ``img``, a list
+    of two (H, W, 3) uint8 arrays in B, G, R order; ``img_shape`` and
+    ``ori_shape``, both (h, w). Arguments as in :class:`LoadImage`.
+
+    Raises:
+        DatasetError: as in :class:`LoadImage`, or the dates differ in size.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Add the images and their shape."""
+        paths = results['img_path']
+        if isinstance(paths, str) or len(paths) != 2:
+            raise DatasetError(f'img_path: expected a list of two files, date A and date B, found {paths!r}')
+        images = [self._read(path) for path in paths]
+        if images[0].shape != images[1].shape:
+            found = ', '.join(f'{path} is {image.shape[1]}x{image.shape[0]}'
+                              for path, image in zip(paths, images, strict=True))
+            raise DatasetError(f'expected both dates of one size (width x height), found: {found}. Register '
+                               'and crop them to the same ground first.')
+        results['img'] = images
+        results['img_shape'] = results['ori_shape'] = images[0].shape[:2]
+        return results
+
+
+@TRANSFORMS.register_module()
+class LoadChangeLabel(BaseTransform):
+    """Load a binary mask: what changed, or where the buildings are.
+
+    Required keys: ``seg_map_path``; after an image loader also ``ori_shape``,
+    which the mask must match. Used if there: ``label_threshold``,
+    ``label_map``. Added: ``gt_seg_map`` (H, W) uint8 of 0 and 1, its name in
+    ``seg_fields``. :func:`~schanger_mm.datasets.reading.read_label` says
+    which masks are taken.
+
+    Args:
+        label_threshold (int, optional): take values from here up as 1; None
+            leaves it to the data set.
+        backend_args (dict, optional): as in ``mmengine.fileio.get``.
+
+    Raises:
+        DatasetError: no label in the sample, an unreadable file, other
+            values than 0/1 or 0/255, or another size than the image.
+    """
+
+    def __init__(self, label_threshold: int | None = None, backend_args: dict | None = None) -> None:
+        self.label_threshold = label_threshold
+        self.backend_args = backend_args
+
+    def transform(self, results: dict) -> dict:
+        """Add the mask."""
+        path = results.get('seg_map_path')
+        if path is None:
+            raise DatasetError(f'seg_map_path: expected a label for {results.get("img_path")}, found none; '
+                               'data without labels need a pipeline without LoadChangeLabel.')
+        if results.get('format_seg_map') not in (None, 'to_binary'):
+            raise DatasetError(f'format_seg_map of {path}: expected \'to_binary\', found '
+                               f'{results["format_seg_map"]!r}; LoadChangeLabel reads binary masks only.')
+        threshold = results.get('label_threshold') if self.label_threshold is None else self.label_threshold
+        label = read_label(path, threshold, self.backend_args)
+        shape = results.get('ori_shape')
+        if shape is not None and tuple(shape[:2]) != label.shape:
+            raise DatasetError(
+                f'{path}: expected a label of the size of its image {results.get("img_path")}, '
+                f'{shape[1]}x{shape[0]} (width x height), found {label.shape[1]}x{label.shape[0]}.')
+        if results.get('label_map'):
+            table = np.arange(256, dtype=np.uint8)
+            for old, new in results['label_map'].items():
+                table[old] = new
+            label = table[label]
+        results['gt_seg_map'] = label
+        results['seg_fields'] = [*results.get('seg_fields', []), 'gt_seg_map']
+        return results
+
+    def __repr__(self) -> str:
+        return (f'{type(self).__name__}(label_threshold={self.label_threshold}, '
+                f'backend_args={self.backend_args})')

@@ -1,0 +1,85 @@
+"""The visualizer of change maps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import mmcv
+import numpy as np
+from mmengine.dist import master_only
+from mmengine.structures import BaseDataElement
+from mmengine.visualization import Visualizer
+
+from schanger_mm.registry import VISUALIZERS
+from schanger_mm.visualization.panel import draw_change_panel
+
+
+@VISUALIZERS.register_module()
+class ChangeVisualizer(Visualizer):
+    """mmengine's visualizer, drawing ``before | after | truth | prediction`` panels.
+
+    See :func:`draw_change_panel` for what a panel shows. Texts take the
+    positive class's name from the data set's ``classes``.
+
+    Args:
+        name: name of the instance.
+        ignore_index: truth value that does not count.
+        **kwargs: those of :class:`mmengine.visualization.Visualizer`.
+    """
+
+    def __init__(self, name: str = 'visualizer', ignore_index: int = 255, **kwargs):
+        super().__init__(name, **kwargs)
+        self.ignore_index = ignore_index
+
+    @master_only
+    def add_datasample(self,
+                       name: str,
+                       image: np.ndarray | Sequence[np.ndarray],
+                       data_sample: BaseDataElement | None = None,
+                       draw_gt: bool = True,
+                       draw_pred: bool = True,
+                       show: bool = False,
+                       wait_time: float = 0,
+                       out_file: str | None = None,
+                       step: int = 0,
+                       title: str | None = None) -> np.ndarray:
+        """Draw one sample; show it, write it to a file or hand it to the backends.
+
+        Args:
+            name: identifier for backends and window.
+            image: a list of two RGB images ``(H, W, 3)``, date A first, or one image.
+            data_sample: an mmseg ``SegDataSample`` with ``gt_sem_seg`` and / or
+                ``pred_sem_seg``; None draws the images alone.
+            draw_gt: draw the truth and colour the prediction by it, where there is one.
+            draw_pred: draw the prediction, where there is one.
+            show: open a window instead of storing.
+            wait_time: seconds to leave it open; 0 is until a key is pressed.
+            out_file: write the panel there instead of handing it to the backends.
+            step: iteration that backends file it under.
+            title: text above the panel; ``name`` by default.
+
+        Returns:
+            The panel, RGB uint8 ``(height, width, 3)``; None on other processes than the first.
+
+        Raises:
+            ValueError: the sample's truth and prediction do not fit together.
+        """
+        truth = data_sample.gt_sem_seg.data if draw_gt and 'gt_sem_seg' in (data_sample or ()) else None
+        prediction = (
+            data_sample.pred_sem_seg.data if draw_pred and 'pred_sem_seg' in (data_sample or ()) else None)
+        try:
+            panel = draw_change_panel(image, truth, prediction, name if title is None else title,
+                                      self.ignore_index, self._positive_name())
+        except ValueError as error:
+            raise ValueError(f'ChangeVisualizer: {name}: {error}') from error
+        if show:
+            self.show(panel, win_name=name, wait_time=wait_time)
+        elif out_file is not None:
+            mmcv.imwrite(mmcv.rgb2bgr(panel), str(out_file))
+        else:
+            self.add_image(name, panel, step)
+        return panel
+
+    def _positive_name(self) -> str:
+        classes = (self.dataset_meta or {}).get('classes') or ()
+        return str(classes[1]) if len(classes) == 2 else 'changed'

@@ -1,0 +1,71 @@
+"""Packaging. The OpenMMLab stack is an extra: two stacks share module names and the user picks one."""
+
+import re
+import shutil
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).resolve().parent
+
+
+def version():
+    """Return the version, read as text so that the build needs no torch."""
+    text = (ROOT / 'schanger_mm/version.py').read_text(encoding='utf-8')
+    return re.search(r"^__version__ = '(.+)'$", text, re.M).group(1)
+
+
+def requirements(name):
+    """Return the requirements listed in ``requirements/<name>.txt``, without their reasons."""
+    lines = (ROOT / f'requirements/{name}.txt').read_text(encoding='utf-8').splitlines()
+    return [line for line in (line.partition('#')[0].strip() for line in lines) if line]
+
+
+class BuildWithMim(build_py):
+    """Put configs/ and tools/ under ``schanger_mm/.mim``, where mmengine looks for ``schanger_mm::``."""
+
+    def run(self):
+        """Build the modules, then copy; an editable install reads the checkout and gets no copy."""
+        super().run()
+        if self.editable_mode:
+            return
+        for folder in ('configs', 'tools'):
+            target = Path(self.build_lib, 'schanger_mm/.mim', folder)
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(ROOT / folder, target, ignore=shutil.ignore_patterns('__pycache__'))
+
+
+readme = ROOT / 'README.md'
+setup(
+    name='schanger-mm',
+    version=version(),
+    description='SChanger and SaDL: change detection from few labelled pairs, for the OpenMMLab stack',
+    long_description=readme.read_text(encoding='utf-8') if readme.exists() else '',
+    long_description_content_type='text/markdown',
+    author='The schanger-mm developers',
+    license_expression='Apache-2.0',
+    keywords='change detection, remote sensing, bi-temporal, OpenMMLab, mmsegmentation, Open-CD',
+    classifiers=[
+        'Development Status :: 4 - Beta',
+        'Intended Audience :: Science/Research',
+        'Operating System :: OS Independent',
+        'Programming Language :: Python :: 3 :: Only',
+        'Programming Language :: Python :: 3.10',
+        'Programming Language :: Python :: 3.11',
+        'Topic :: Scientific/Engineering :: Artificial Intelligence',
+        'Topic :: Scientific/Engineering :: GIS',
+    ],
+    python_requires='>=3.10',
+    packages=find_packages(include=['schanger_mm', 'schanger_mm.*']),
+    package_data={'schanger_mm': ['**/*.json', '**/*.txt', '**/*.yml']},
+    cmdclass={'build_py': BuildWithMim},
+    install_requires=requirements('runtime'),
+    extras_require={
+        'mm': requirements('mm'),
+        'openmmlab': requirements('openmmlab'),
+        'test': requirements('test'),
+        'dev': requirements('test') + requirements('dev'),
+    },
+    zip_safe=False,
+)

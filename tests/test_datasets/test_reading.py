@@ -1,0 +1,168 @@
+import io
+import re
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from schanger_mm.datasets import DatasetError
+from schanger_mm.datasets.reading import read_header, read_image, read_label
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.tif', '.bmp'])
+def test_image_comes_as_bgr_exactly_as_written(tmp_path, write, picture, suffix):
+    image = picture()
+    path = write(tmp_path / f'a{suffix}', image)
+    np.testing.assert_array_equal(read_image(str(path)), image)
+    assert read_header(str(path)) == ((12, 16), '8-bit 3-band')
+
+
+def test_jpeg_is_close_to_what_was_written(tmp_path, write):
+    image = np.full((32, 32, 3), (200, 100, 30), np.uint8)
+    read = read_image(str(write(tmp_path / 'a.jpg', image)))
+    assert np.abs(read.astype(int) - image).max() <= 3
+
+
+@pytest.mark.parametrize(('suffix', 'array', 'found'), [
+    ('.png', np.zeros((4, 5, 3), np.uint16), '16-bit 3-band'),
+    ('.tif', np.zeros((4, 5, 3), np.uint16), '16-bit 3-band'),
+    ('.png', np.zeros((4, 5), np.uint16), '16-bit grey'),
+    ('.tif', np.zeros((4, 5), np.uint16), '16-bit grey'),
+    ('.png', np.zeros((4, 5, 4), np.uint8), '8-bit 4-band'),
+    ('.tif', np.zeros((4, 5, 4), np.uint8), '8-bit 4-band'),
+    ('.tif', np.zeros((4, 5), np.float32), '32-bit float'),
+    ('.png', np.zeros((4, 5), np.uint8), '8-bit grey'),
+])
+def test_other_depths_and_bands_are_refused_not_converted(tmp_path, write, suffix, array, found):
+    path = write(tmp_path / f'odd{suffix}', array)
+    with pytest.raises(DatasetError, match=f'odd{suffix}: expected an 8-bit 3-band image, found {found};'):
+        read_image(str(path))
+    assert read_header(str(path))[1] == found
+
+
+def test_fourth_tiff_band_without_a_meaning_is_not_dropped(tmp_path):
+    # as GDAL writes R, G, B, NIR: ExtraSamples = 0 (unspecified), which Pillow opens as plain RGB
+    Image.fromarray(np.zeros((4, 5, 4), np.uint8), 'RGBA').save(tmp_path / 'nir.tif')
+    data = (tmp_path / 'nir.tif').read_bytes()
+    tag = (338).to_bytes(2, 'little') + (3).to_bytes(2, 'little') + (1).to_bytes(4, 'little')
+    at = data.index(tag) + len(tag)
+    (tmp_path / 'nir.tif').write_bytes(data[:at] + b'\0' + data[at + 1:])
+    assert Image.open(tmp_path / 'nir.tif').mode == 'RGB'
+    with pytest.raises(DatasetError, match='found 8-bit 4-band'):
+        read_image(str(tmp_path / 'nir.tif'))
+
+
+def test_grey_images_are_repeated_only_on_demand(tmp_path, write):
+    grey = np.arange(20, dtype=np.uint8).reshape(4, 5)
+    path = str(write(tmp_path / 'g.png', grey))
+    with pytest.raises(DatasetError, match='allow_grey=True'):
+        read_image(path)
+    np.testing.assert_array_equal(read_image(path, allow_grey=True), np.repeat(grey[..., None], 3, axis=2))
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.jpg', '.tif', '.bmp'])
+@pytest.mark.parametrize('share', [0.0, 0.3, 0.9])
+def test_truncated_file_is_named(tmp_path, write, picture, suffix, share):
+    path = write(tmp_path / f'cut{suffix}', picture(64, 64))
+    data = path.read_bytes()
+    path.write_bytes(data[:int(len(data) * share)])
+    with pytest.raises(DatasetError, match=f'{re.escape(str(path))}: truncated, corrupt'):
+        read_image(str(path))
+
+
+def test_png_without_its_end_is_truncated(tmp_path, write, picture):
+    path = write(tmp_path / 'cut.png', picture())
+    path.write_bytes(path.read_bytes()[:-12])
+    with pytest.raises(DatasetError, match='no end mark'):
+        read_image(str(path))
+
+
+def test_flipped_bit_in_a_png_is_noticed(tmp_path, write, picture):
+    path = write(tmp_path / 'flip.png', picture(64, 64))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 255
+    path.write_bytes(bytes(data))
+    with pytest.raises(DatasetError, match=r'flip\.png: truncated, corrupt'):
+        read_image(str(path))
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(DatasetError, match=r'nowhere\.png: no such file'):
+        read_image(str(tmp_path / 'nowhere.png'))
+
+
+@pytest.mark.parametrize('top', [1, 255])
+def test_label_of_two_values_becomes_0_and_1(tmp_path, write, top):
+    truth = np.random.RandomState(0).randint(0, 2, (6, 7)).astype(np.uint8)
+    label = read_label(str(write(tmp_path / 'm.png', truth * top)))
+    assert label.dtype == np.uint8
+    np.testing.assert_array_equal(label, truth)
+
+
+@pytest.mark.parametrize(('value', 'expected'), [(0, 0), (1, 1), (255, 1)])
+def test_label_of_one_value(tmp_path, write, value, expected):
+    assert (read_label(str(write(tmp_path / 'm.png', np.full((3, 4), value, np.uint8)))) == expected).all()
+
+
+@pytest.mark.parametrize(('values', 'count', 'shown'), [
+    ((0, 1, 255), 3, '0, 1, 255'),
+    ((0, 128), 2, '0, 128'),
+    (tuple(range(0, 100, 5)), 20, '0, 5, 10, 15, 20, 25, 30, 35, ...'),
+])
+def test_label_of_other_values_says_which_and_how_to_threshold(tmp_path, write, values, count, shown):
+    path = write(tmp_path / 'm.png', np.array([values], np.uint8))
+    message = re.escape(f'm.png: expected a mask of 0 and 1, or of 0 and 255, found {count} values: {shown}.')
+    with pytest.raises(DatasetError, match=message + '.*label_threshold=128'):
+        read_label(str(path))
+
+
+def test_threshold_reads_a_lossy_mask(tmp_path, write):
+    truth = np.zeros((40, 40), np.uint8)
+    truth[8:24, 8:24] = 1
+    path = str(write(tmp_path / 'm.jpg', truth * 255, cv2.IMWRITE_JPEG_QUALITY, 60))
+    with pytest.raises(DatasetError, match='label_threshold=128'):
+        read_label(path)
+    np.testing.assert_array_equal(read_label(path, threshold=128), truth)
+
+
+def test_threshold_itself_counts_as_changed(tmp_path, write):
+    path = str(write(tmp_path / 'm.png', np.array([[127, 128, 129]], np.uint8)))
+    np.testing.assert_array_equal(read_label(path, threshold=128), [[0, 1, 1]])
+
+
+def test_rgb_label_needs_equal_channels(tmp_path, write):
+    grey = np.array([[0, 255], [255, 0]], np.uint8)
+    path = str(write(tmp_path / 'm.png', np.dstack([grey] * 3)))
+    np.testing.assert_array_equal(read_label(path), grey // 255)
+    opaque = str(write(tmp_path / 'o.png', np.dstack([grey, grey, grey, np.full_like(grey, 255)])))
+    np.testing.assert_array_equal(read_label(opaque), grey // 255)
+    red = str(write(tmp_path / 'red.png', np.dstack([0 * grey, 0 * grey, grey])))
+    with pytest.raises(DatasetError, match=r'red\.png: expected a grey mask, found a coloured'):
+        read_label(red)
+
+
+def test_one_bit_label(tmp_path):
+    truth = np.array([[True, False, True]])
+    Image.fromarray(truth).save(tmp_path / 'm.png')
+    np.testing.assert_array_equal(read_label(str(tmp_path / 'm.png')), truth)
+
+
+@pytest.mark.parametrize(('palette', 'expected'), [
+    ([(0, 0, 0), (255, 255, 255)], [0, 1]),
+    ([(255, 255, 255), (0, 0, 0)], [1, 0]),  # what one sees counts, not the index
+    ([(0, 0, 0), (128, 0, 0)], [0, 1]),  # PASCAL VOC's colours: the index counts
+])
+def test_palette_label(tmp_path, palette, expected):
+    image = Image.fromarray(np.array([[0, 1]], np.uint8), 'P')
+    image.putpalette([value for colour in palette for value in colour])
+    image.save(tmp_path / 'm.png')
+    np.testing.assert_array_equal(read_label(str(tmp_path / 'm.png')), [expected])
+
+
+def test_other_formats_are_not_opened(tmp_path):
+    buffer = io.BytesIO()
+    Image.new('RGB', (4, 4)).save(buffer, 'PPM')
+    (tmp_path / 'a.png').write_bytes(buffer.getvalue())
+    with pytest.raises(DatasetError, match='not a readable PNG/JPEG/TIFF/BMP'):
+        read_image(str(tmp_path / 'a.png'))

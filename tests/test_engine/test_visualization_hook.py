@@ -1,0 +1,113 @@
+import cv2
+import numpy as np
+import pytest
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
+
+from schanger_mm.engine import ChangeVisualizationHook, visualization_hook
+from schanger_mm.registry import HOOKS
+
+
+def files(folder):
+    return sorted(f.name for f in folder.rglob('*.png'))
+
+
+def test_validation_writes_panels_with_the_iteration(toy_runner, tmp_path):
+    hook = HOOKS.build(dict(type='ChangeVisualizationHook', draw=True, interval=2))
+    toy_runner(hooks=[hook], iters=4, val_interval=2, batch_size=2).train()
+    pictures = next((tmp_path / 'run').glob('*/vis_data/vis_image'))
+    assert files(pictures) == ['val_one_2.png', 'val_one_4.png', 'val_three_2.png', 'val_three_4.png']
+
+
+def test_test_writes_to_a_folder_under_date_as_name(toy_runner, tmp_path):
+    hook = ChangeVisualizationHook(draw=True, interval=1, max_images=2, test_out_dir=str(tmp_path / 'show'))
+    toy_runner(hooks=[hook], train=False, batch_size=3).test()
+    assert files(tmp_path / 'show') == ['one.png', 'two.png']
+
+
+def test_the_picture_is_the_file_in_its_own_colours(toy_runner, tmp_path):
+    hook = ChangeVisualizationHook(draw=True, interval=1, max_images=1, test_out_dir=str(tmp_path / 'show'))
+    toy_runner(hooks=[hook], train=False).test()
+    panel, original = (cv2.imread(str(tmp_path / folder / 'one.png')) for folder in ('show', 'A'))
+    factor = 11  # 24 px are enlarged to 264
+    enlarged = original.repeat(factor, 0).repeat(factor, 1)
+    rows = range(panel.shape[0] - enlarged.shape[0] + 1)
+    assert any((panel[y:y + 264, 9:9 + 264] == enlarged).all() for y in rows)
+
+
+def test_pictures_of_another_size_than_the_maps_are_drawn_too(toy_runner, tmp_path):
+    hook = ChangeVisualizationHook(draw=True, interval=1, test_out_dir=str(tmp_path / 'show'))
+    toy_runner(hooks=[hook], train=False, picture_size=50).test()
+    assert len(files(tmp_path / 'show')) == 3
+
+
+def test_without_draw_nothing_is_written(toy_runner, tmp_path):
+    toy_runner(hooks=[ChangeVisualizationHook()], train=False, visualizer=dict(type='Visualizer')).test()
+    assert files(tmp_path / 'run') == []
+
+
+def test_another_visualizer_is_refused_instead_of_drawing_nothing(toy_runner):
+    runner = toy_runner(hooks=[ChangeVisualizationHook(draw=True)], train=False,
+                        visualizer=dict(type='Visualizer'))
+    with pytest.raises(ValueError, match=r"has a Visualizer; set visualizer=dict\(type='schanger_mm"):
+        runner.test()
+
+
+def test_a_visualizer_that_stores_nothing_is_refused(toy_runner):
+    runner = toy_runner(hooks=[ChangeVisualizationHook(draw=True)], train=False,
+                        visualizer=dict(type='schanger_mm.ChangeVisualizer'))
+    with pytest.raises(ValueError, match='no vis_backends'):
+        runner.test()
+
+
+def test_interval_is_checked():
+    with pytest.raises(ValueError, match='interval=0'):
+        ChangeVisualizationHook(interval=0)
+
+
+class FakeRunner:
+    """Stands for a runner at iteration 7 and keeps what would be drawn."""
+
+    iter = 7
+
+    def __init__(self):
+        self.visualizer, self.calls = self, []
+
+    def add_datasample(self, name, image, sample, **kwargs):
+        self.calls.append((name, image, kwargs))
+
+
+def sample(path):
+    out = SegDataSample(metainfo=dict(img_path=path))
+    out.pred_sem_seg = PixelData(data=np.zeros((1, 4, 4)))
+    return out
+
+
+def test_single_images_and_tiles_of_one_file(tmp_path):
+    path = str(tmp_path / 'x.png')
+    cv2.imwrite(path, np.full((4, 4, 3), (1, 2, 3), np.uint8))
+    hook, runner = ChangeVisualizationHook(draw=True, interval=1), FakeRunner()
+    hook.after_test_iter(runner, 0, outputs=[sample(path), sample(path)])
+    assert [name for name, *_ in runner.calls] == ['test_x', 'test_x_2']
+    _, images, kwargs = runner.calls[0]
+    assert len(images) == 1 and images[0][0, 0].tolist() == [3, 2, 1]
+    assert kwargs['step'] == 7 and kwargs['out_file'] is None and kwargs['title'] == 'x'
+
+
+def test_sixteen_bit_files_keep_their_depth_until_drawn(tmp_path):
+    path = str(tmp_path / 'x.tif')
+    cv2.imwrite(path, np.full((4, 4, 3), 3000, np.uint16))
+    hook, runner = ChangeVisualizationHook(draw=True, interval=1), FakeRunner()
+    hook.after_val_iter(runner, 0, outputs=[sample([path, path])])
+    assert [i.dtype for i in runner.calls[0][1]] == [np.uint16, np.uint16]
+
+
+def test_an_unreadable_image_is_left_out_and_said_once(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(visualization_hook, 'print_log', lambda text, **kw: said.append(text))
+    path = tmp_path / 'x.tif'
+    path.write_bytes(b'no image')
+    hook, runner = ChangeVisualizationHook(draw=True, interval=1), FakeRunner()
+    hook.after_val_iter(runner, 0, outputs=[sample(str(path))] * 2)
+    assert [images for _, images, _ in runner.calls] == [[], []]
+    assert len(said) == 1 and 'x.tif' in said[0]
