@@ -1,7 +1,9 @@
 """Registries of this package: children of mmengine's roots, scope ``schanger_mm``.
 
 ``locations`` name the modules that a registry imports before its first
-look-up, so a component is found without anybody importing it by hand.
+look-up, so a component is found without anybody importing it by hand. The
+kinds without one hold nothing of ours yet; they exist because mmengine looks
+every kind up in the default scope first and warns where it has no registry.
 """
 
 from mmengine import registry as root
@@ -9,11 +11,28 @@ from mmengine.registry import Registry
 
 SCOPE = 'schanger_mm'
 
-MODELS = Registry('model', parent=root.MODELS, scope=SCOPE, locations=['schanger_mm.models'])
-DATASETS = Registry('dataset', parent=root.DATASETS, scope=SCOPE, locations=['schanger_mm.datasets'])
-TRANSFORMS = Registry(
-    'transform', parent=root.TRANSFORMS, scope=SCOPE, locations=['schanger_mm.datasets.transforms'])
-HOOKS = Registry('hook', parent=root.HOOKS, scope=SCOPE, locations=['schanger_mm.engine'])
-METRICS = Registry('metric', parent=root.METRICS, scope=SCOPE, locations=['schanger_mm.evaluation'])
-VISUALIZERS = Registry(
-    'visualizer', parent=root.VISUALIZERS, scope=SCOPE, locations=['schanger_mm.visualization'])
+
+def _child(parent: Registry, *locations: str) -> Registry:
+    return Registry(parent.name, parent=parent, scope=SCOPE, locations=list(locations))
+
+
+MODELS = _child(root.MODELS, 'schanger_mm.models')
+DATASETS = _child(root.DATASETS, 'schanger_mm.datasets')
+TRANSFORMS = _child(root.TRANSFORMS, 'schanger_mm.datasets.transforms')
+HOOKS = _child(root.HOOKS, 'schanger_mm.engine')
+METRICS = _child(root.METRICS, 'schanger_mm.evaluation')
+VISUALIZERS = _child(root.VISUALIZERS, 'schanger_mm.visualization')
+
+DATA_SAMPLERS = _child(root.DATA_SAMPLERS)
+EVALUATOR = _child(root.EVALUATOR)
+LOG_PROCESSORS = _child(root.LOG_PROCESSORS)
+LOOPS = _child(root.LOOPS)
+MODEL_WRAPPERS = _child(root.MODEL_WRAPPERS)
+OPTIM_WRAPPERS = _child(root.OPTIM_WRAPPERS)
+OPTIM_WRAPPER_CONSTRUCTORS = _child(root.OPTIM_WRAPPER_CONSTRUCTORS)
+OPTIMIZERS = _child(root.OPTIMIZERS)
+PARAM_SCHEDULERS = _child(root.PARAM_SCHEDULERS)
+RUNNERS = _child(root.RUNNERS)
+TASK_UTILS = _child(root.TASK_UTILS)
+VISBACKENDS = _child(root.VISBACKENDS)
+WEIGHT_INITIALIZERS = _child(root.WEIGHT_INITIALIZERS)

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 from mmengine.runner import Runner
 
 #: keys that no Runner parameter names but that the tools or mmengine read
@@ -49,27 +49,32 @@ def load_config(path: str | Path, options: Mapping[str, object] | None = None) -
 
 
 def _check_option(cfg: Config, option: str, known: set[str], path: str | Path) -> None:
-    """Refuse an override whose path leads nowhere; only its last name may be new below the top."""
-    *parents, last = option.split('.')
+    """Refuse an override that starts from no known key, or whose path has a misspelt name."""
+    names = option.split('.')
     node: object = cfg._cfg_dict
-    for depth, name in enumerate([*parents, last]):
-        here = '.'.join(option.split('.')[:depth]) or 'the config'
+    for depth, name in enumerate(names):
+        here = '.'.join(names[:depth]) or 'the config'
         if isinstance(node, (list, tuple)):
             if not name.isdigit() or int(name) >= len(node):
                 raise ConfigError(f'--cfg-options {option}: {here} is a list of {len(node)}; {name!r} is not in it.')
             node = node[int(name)]
-        elif isinstance(node, (dict, ConfigDict)):
-            if name in node:
-                node = node[name]
-            elif depth == 0 and name in known:
+        elif isinstance(node, dict) and name in node:
+            node = node[name]
+        elif isinstance(node, dict):
+            choices = {*node, *(known if depth == 0 else ())}
+            if name in choices:
                 return
-            elif depth < len(parents) or depth == 0 or _nearest(name, node, cutoff=0.8):
-                near = _nearest(name, set(node) | (known if depth == 0 else set()))
-                hint = f'did you mean {near!r}?' if near else f'it has: {", ".join(sorted(map(str, node)))}.'
-                raise ConfigError(f'--cfg-options {option}: {here} of {path} has no key {name!r}; {hint}')
-        elif depth < len(parents) and node is not None:
+            if near := _nearest(name, choices, cutoff=0.75):
+                raise ConfigError(f'--cfg-options {option}: {here} of {path} has no {name!r}; did you mean {near!r}?')
+            if depth == 0:
+                raise ConfigError(f'--cfg-options {option}: nothing would read {name!r}; {path} has: '
+                                  f'{", ".join(sorted(node))}.')
+            return  # a new setting of an existing part; the part itself refuses what it does not know
+        elif node is None:
+            return
+        else:
             raise ConfigError(f'--cfg-options {option}: {here} is {node!r}, which has no keys.')
 
 
-def _nearest(word: str, choices: Iterable[str], cutoff: float = 0.5) -> str | None:
+def _nearest(word: str, choices: Iterable[str], cutoff: float) -> str | None:
     return next(iter(difflib.get_close_matches(word, [str(c) for c in choices], n=1, cutoff=cutoff)), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -79,11 +80,20 @@ def build_runner(cfg: Config) -> Runner:
             'published weights with tools/model_converters/schanger2mm.py, or train from scratch with '
             '--cfg-options load_from=None.')
     try:
-        return Runner.from_cfg(cfg)
+        runner = Runner.from_cfg(cfg)
     except TypeError as error:
         if 'unexpected keyword' not in str(error):
             raise
         raise ConfigError(f'a part does not know one of its settings: {error}') from error
+    for handler in runner.logger.handlers:
+        if not isinstance(handler, logging.FileHandler):
+            handler.addFilter(_is_news)
+    return runner
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Keep mmengine's hundreds of lines on weight decay and its own deprecations off the screen, not off the file."""
+    return not record.getMessage().startswith(('paramwise_options', '"FileClient"', '"HardDiskBackend"'))
 
 
 def test_only(cfg: Config, checkpoint: str, out: str | None = None, show_dir: str | None = None) -> None:

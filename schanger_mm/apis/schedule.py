@@ -10,7 +10,7 @@ def shorten(cfg: Config, max_iters: int) -> None:
 
     Learning-rate phases keep their share of the run, and so does the memory of
     the weight average (interval / momentum iterations). Validation and
-    checkpoints come at least ten times. Overriding ``train_cfg.max_iters``
+    checkpoints come at least five times. Overriding ``train_cfg.max_iters``
     alone would leave a short run inside the warm-up.
 
     Args:
@@ -30,12 +30,14 @@ def shorten(cfg: Config, max_iters: int) -> None:
         for key in ('begin', 'end', 'T_max'):
             if key in scheduler:
                 scheduler[key] = round(scheduler[key] * share)
+    # a phase shorter than half an iteration is gone
+    cfg.param_scheduler = [s for s in cfg.param_scheduler if s.get('end') is None or s['end'] > s.get('begin', 0)]
     for hook in cfg.get('custom_hooks', []):
         if hook['type'].endswith('EMAHook'):
             horizon = hook['interval'] / hook['momentum'] * share
             hook['interval'] = max(1, round(hook['interval'] * share))
             hook['momentum'] = min(0.5, hook['interval'] / horizon)
-    interval = min(cfg.train_cfg.get('val_interval', max_iters), max(1, max_iters // 10))
+    interval = min(cfg.train_cfg.get('val_interval', max_iters), max(1, max_iters // 5))
     cfg.train_cfg.update(max_iters=max_iters, val_interval=interval)
     cfg.default_hooks.checkpoint.interval = interval
     cfg.default_hooks.logger.interval = min(cfg.default_hooks.logger.get('interval', 50), max(1, max_iters // 20))

@@ -113,6 +113,7 @@ class CheckedDataset(BaseSegDataset):
         return '\n'.join(filter(None, (
             f'{type(self).__name__}: {problem}',
             f'  expected layout: {self.LAYOUT}',
+            f'  folders to read: {", ".join(map(os.path.abspath, self.data_prefix.values()))}',
             self.DOWNLOAD_HINT and f'  get the data:    {self.DOWNLOAD_HINT}',
             '  it is elsewhere: --cfg-options train_dataloader.dataset.data_root=DIR '
             '(val_dataloader and test_dataloader likewise)',

@@ -70,8 +70,8 @@ def read_names(ann_file: str, known: Collection[str], suffixes: Suffixes = None,
     Args:
         ann_file (str): one name per line, with or without suffix; blank
             lines do not count.
-        known (Collection[str]): the stems there are, so that ``v1.5`` is not
-            mistaken for ``v1``.
+        known (Collection[str]): the stems there are, so that ``x.tif``
+            of ``x.tif.png`` is not mistaken for ``x``.
         suffixes (str | Sequence[str], optional): as in :func:`list_stems`.
         backend_args (dict, optional): as in ``mmengine.fileio``.
 

@@ -14,6 +14,7 @@ from mmengine.dist import is_main_process
 from mmengine.fileio import get
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
+from mmengine.runner import BaseLoop
 from mmengine.structures import BaseDataElement
 
 from schanger_mm.registry import HOOKS
@@ -126,7 +127,7 @@ class ChangeVisualizationHook(Hook):
             out_file = str(Path(self.test_out_dir) / f'{name}.png')
         runner.visualizer.add_datasample(
             f'{mode}_{name}', self._read(paths), sample, show=self.show, wait_time=self.wait_time,
-            out_file=out_file, step=runner.iter, title=title)
+            out_file=out_file, step=_iteration(runner), title=title)
 
     def _own_name(self, stem: str) -> str:
         """Number images of one stem (tiles of one file), so that none overwrites another."""
@@ -147,3 +148,8 @@ class ChangeVisualizationHook(Hook):
                 return []
             images.append(image[..., ::-1])
         return images
+
+
+def _iteration(runner) -> int:
+    """Return the training iteration, 0 in a test; asking the runner would build the training set."""
+    return runner.iter if isinstance(runner._train_loop, BaseLoop) else 0

@@ -30,7 +30,8 @@ def picture():
 @pytest.fixture
 def pairs(tmp_path, write, picture):
     """Write A, B and label folders and return their root."""
-    def make(stems=('1', '2', '10'), a='.png', b='.png', label='.png', names=('A', 'B', 'label'), top=255) -> Path:
+    def make(stems=('1', '2', '10'), a='.png', b='.png', label='.png', names=('A', 'B', 'label'),
+             top=255) -> Path:
         for i, stem in enumerate(stems):
             write(tmp_path / names[0] / f'{stem}{a}', picture(seed=i))
             write(tmp_path / names[1] / f'{stem}{b}', picture(seed=100 + i))

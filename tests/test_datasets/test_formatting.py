@@ -8,8 +8,9 @@ from schanger_mm.datasets.transforms import PackBiTemporalInputs
 def sample(**changes):
     a = np.zeros((4, 6, 3), np.uint8) + np.array([1, 2, 3], np.uint8)
     return dict(dict(
-        img=[a, a + 10], img_path=['a.png', 'b.png'], seg_map_path='m.png', ori_shape=(4, 6), img_shape=(4, 6),
-        gt_seg_map=np.eye(4, 6, dtype=np.uint8), seg_fields=['gt_seg_map']), **changes)
+        img=[a, a + 10], img_path=['a.png', 'b.png'], seg_map_path='m.png',
+        ori_shape=(4, 6), img_shape=(4, 6), gt_seg_map=np.eye(4, 6, dtype=np.uint8),
+        seg_fields=['gt_seg_map']), **changes)
 
 
 def test_date_a_comes_first_on_channels():
@@ -23,8 +24,8 @@ def test_label_and_metainfo():
     assert packed.gt_sem_seg.data.dtype == torch.int64
     assert torch.equal(packed.gt_sem_seg.data, torch.eye(4, 6, dtype=torch.int64)[None])
     expected = dict(
-        img_path=['a.png', 'b.png'], seg_map_path='m.png', ori_shape=(4, 6), img_shape=(4, 6), pad_shape=(4, 6),
-        scale_factor=(1.0, 1.0), flip=True, flip_direction='diagonal')
+        img_path=['a.png', 'b.png'], seg_map_path='m.png', ori_shape=(4, 6), img_shape=(4, 6),
+        pad_shape=(4, 6), scale_factor=(1.0, 1.0), flip=True, flip_direction='diagonal')
     assert {key: packed.metainfo[key] for key in expected} == expected
 
 

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -20,7 +22,6 @@ def test_both_dates_are_loaded_in_order(sample, picture):
 
 
 def test_dates_of_different_size_are_named_with_their_sizes(sample, write, picture):
-    from pathlib import Path
     write(Path(sample['img_path'][1]), picture(12, 20))
     with pytest.raises(DatasetError, match=r'A/1\.png is 16x12, .*B/1\.png is 20x12'):
         LoadBiTemporalImages()(sample)

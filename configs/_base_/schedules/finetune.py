@@ -3,7 +3,7 @@ _base_ = './schanger.py'
 
 default_hooks = dict(checkpoint=dict(save_best='changed/F1', rule='greater'))
 custom_hooks = [
-    # decay 0.9998 every 8 iterations (on WHU-CD and the others alike), batch-norm statistics included
+    # decay 0.9998 every 8 iterations, batch-norm statistics included
     dict(type='EMAHook', momentum=2e-4, interval=8, update_buffers=True),
     dict(type='LoadReportHook', expected_new=['decode_head.attention_fusion', 'decode_head.side_fusion']),
 ]

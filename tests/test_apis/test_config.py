@@ -1,0 +1,46 @@
+import pytest
+
+from schanger_mm.apis import ConfigError, load_config
+
+
+@pytest.fixture
+def levir(root):
+    return root / 'configs/schanger/levir_small.py'
+
+
+def test_overrides_are_merged(levir):
+    cfg = load_config(levir, {'train_dataloader.batch_size': 4, 'load_from': None,
+                              'train_dataloader.dataset.pipeline.2.transforms.0.crop_size': (192, 192),
+                              'optim_wrapper.paramwise_cfg.custom_keys.conv_seg.lr_mult': 5})
+    assert cfg.train_dataloader.batch_size == 4 and cfg.load_from is None
+    assert cfg.train_dataloader.dataset.pipeline[2].transforms[0].crop_size == (192, 192)
+    assert cfg.optim_wrapper.paramwise_cfg.custom_keys.conv_seg.lr_mult == 5
+
+
+def test_keys_that_only_the_runner_knows_are_fine(levir):
+    assert load_config(levir, {'experiment_name': 'x'}).experiment_name == 'x'
+
+
+@pytest.mark.parametrize('option, message', [
+    ('trian_cfg.max_iters', "has no 'trian_cfg'; did you mean 'train_cfg'"),
+    ('model.backbon.arch', "model of .*levir_small.py has no 'backbon'; did you mean 'backbone'"),
+    ('train_cfg.max_iter', "did you mean 'max_iters'"),
+    ('learning_rate', "nothing would read 'learning_rate'"),
+    ('param_scheduler.7.end', "param_scheduler is a list of 2; '7' is not in it"),
+    ('train_cfg.max_iters.x', 'is 660000, which has no keys'),
+])
+def test_misspelt_overrides_name_the_nearest_key(levir, option, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config(levir, {option: 1})
+
+
+def test_misspelt_top_level_key_in_a_file(tmp_path):
+    path = tmp_path / 'c.py'
+    path.write_text('custom_hook = []\ncrop_size = (1, 2)\n')
+    with pytest.raises(ConfigError, match=r"c\.py: unknown key 'custom_hook', .* did you mean 'custom_hooks'"):
+        load_config(path)
+
+
+def test_missing_file():
+    with pytest.raises(ConfigError, match=r'no config file nowhere\.py'):
+        load_config('nowhere.py')

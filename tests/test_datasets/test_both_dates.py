@@ -1,0 +1,177 @@
+import random
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mmengine.registry import TRANSFORMS, DefaultScope
+
+from schanger_mm.datasets.transforms import ForBothDates
+
+PHOTOMETRIC = ['GaussianNoise', 'HueSaturationValue', 'BrightnessContrast', 'RandomGamma', 'Emboss',
+               'MotionBlur', 'ColourJitter', 'mmseg.PhotoMetricDistortion']
+
+
+def sample(a, b=None, label=None):
+    label = a[..., 0].copy() if label is None else label
+    return dict(img=[a, a.copy() if b is None else b], gt_seg_map=label, seg_fields=['gt_seg_map'],
+                img_path=['a', 'b'], img_shape=a.shape[:2], ori_shape=a.shape[:2])
+
+
+def noise_picture(h=24, w=20, seed=0):
+    return np.random.RandomState(seed).randint(0, 256, (h, w, 3)).astype(np.uint8)
+
+
+def state():
+    numpy = np.random.get_state()
+    return numpy[1].tolist(), numpy[2], random.getstate(), torch.get_rng_state().tolist()
+
+
+@pytest.mark.parametrize('name', PHOTOMETRIC)
+def test_equal_dates_stay_equal_under_random_colours(name):
+    step = ForBothDates([dict(type=name)])
+    for seed in range(5):
+        np.random.seed(seed)
+        first, second = step(sample(noise_picture()))['img']
+        np.testing.assert_array_equal(first, second)
+
+
+def test_noise_is_the_same_field_on_different_dates():
+    a, b = np.full((16, 16, 3), 100, np.uint8), np.full((16, 16, 3), 150, np.uint8)
+    first, second = ForBothDates([dict(type='GaussianNoise')])(sample(a, b))['img']
+    np.testing.assert_array_equal(first.astype(int) - 100, second.astype(int) - 150)
+    assert first.std() > 2
+
+
+@settings(deadline=None, max_examples=40)
+@given(seed=st.integers(0, 2**32 - 1), h=st.integers(20, 40), w=st.integers(20, 40))
+def test_dates_and_label_get_one_geometry(seed, h, w):
+    with DefaultScope.overwrite_default_scope('schanger_mm'):
+        step = ForBothDates([
+            dict(type='mmseg.RandomCrop', crop_size=(16, 24)),
+            dict(type='mmseg.RandomFlip', prob=0.7, direction=['horizontal', 'vertical', 'diagonal']),
+            dict(type='RandomTranspose', prob=0.5),
+            dict(type='RandomChoice', transforms=[
+                [dict(type='RandomTranspose', prob=1)],
+                [dict(type='RandomApply', transforms=[dict(type='mmseg.RandomCrop', crop_size=(9, 11))])]]),
+        ])
+    np.random.seed(seed)
+    a = noise_picture(h, w)
+    out = step(sample(a, 255 - a))
+    np.testing.assert_array_equal(out['img'][0], 255 - out['img'][1])
+    np.testing.assert_array_equal(out['img'][0][..., 0], out['gt_seg_map'])
+    assert out['img_shape'] == out['gt_seg_map'].shape
+
+
+def test_other_keys_come_from_one_run_and_paths_stay():
+    step = ForBothDates([dict(type='mmseg.RandomFlip', prob=1.0, direction='vertical')])
+    out = step(sample(noise_picture()))
+    assert out['flip'] is True and out['flip_direction'] == 'vertical' and out['img_path'] == ['a', 'b']
+    np.testing.assert_array_equal(out['img'][0], noise_picture()[::-1])
+
+
+def test_input_arrays_and_dict_are_not_changed():
+    given_sample = sample(noise_picture(), noise_picture(seed=1))
+    kept = [array.copy() for array in (*given_sample['img'], given_sample['gt_seg_map'])]
+    keys = set(given_sample)
+
+    def scribble(results):
+        results['img'][:] = 0
+        results['gt_seg_map'][:] = 9
+        results['seg_fields'].append('other')
+        results['other'] = results['gt_seg_map']
+        return results
+
+    out = ForBothDates([scribble])(given_sample)
+    assert (out['gt_seg_map'] == 9).all() and out['seg_fields'] == ['gt_seg_map', 'other']
+    for before, after in zip(kept, (*given_sample['img'], given_sample['gt_seg_map']), strict=True):
+        np.testing.assert_array_equal(before, after)
+    assert set(given_sample) == keys and given_sample['seg_fields'] == ['gt_seg_map']
+
+
+def draw_from_all(results):
+    drawn = np.random.randint(5) + random.randint(0, 5) + int(torch.randint(5, ()))
+    results['img'] = results['img'] + np.uint8(drawn)
+    return results
+
+
+def seed_all():
+    np.random.seed(3)
+    random.seed(3)
+    torch.manual_seed(3)
+
+
+def test_generators_advance_as_by_one_run():
+    seed_all()
+    draw_from_all(dict(img=noise_picture()))
+    expected = state()
+    seed_all()
+    first, second = ForBothDates([draw_from_all])(sample(noise_picture()))['img']
+    np.testing.assert_array_equal(first, second)
+    assert state() == expected
+
+
+def test_next_sample_draws_anew():
+    np.random.seed(0)
+    step = ForBothDates([dict(type='GaussianNoise')])
+    one, two = (step(sample(np.full((8, 8, 3), 99, np.uint8)))['img'][0] for _ in range(2))
+    assert (one != two).any()
+
+
+def test_crop_that_looks_at_the_label_is_shared():
+    label = np.zeros((24, 20), np.uint8)
+    label[:12] = 1
+    step = ForBothDates([dict(type='mmseg.RandomCrop', crop_size=(8, 8), cat_max_ratio=0.75)])
+    for seed in range(10):
+        np.random.seed(seed)
+        out = step(sample(noise_picture(), label=label))
+        np.testing.assert_array_equal(*out['img'])
+
+
+def test_draws_that_depend_on_the_pixels_are_refused():
+    def until_bright(results):
+        while np.random.randint(256) > results['img'].mean():
+            pass
+        return results
+
+    np.random.seed(0)
+    dark, bright = np.zeros((4, 4, 3), np.uint8), np.full((4, 4, 3), 255, np.uint8)
+    dark[0] = 10
+    with pytest.raises(ValueError, match='drew different random numbers'):
+        ForBothDates([until_bright])(sample(dark, bright))
+
+
+def test_different_shapes_are_refused():
+    def trim(results):
+        results['img'] = results['img'][results['img'][0, 0, 0]:]
+        return results
+
+    a = np.zeros((4, 4, 3), np.uint8)
+    with pytest.raises(ValueError, match=r'different shapes, \(4, 4, 3\) and \(3, 4, 3\)'):
+        ForBothDates([trim])(sample(a, a + 1))
+
+
+def test_different_labels_are_refused():
+    def mark(results):
+        results['gt_seg_map'] = results['gt_seg_map'] + results['img'][0, 0, 0]
+        return results
+
+    a = np.zeros((4, 4, 3), np.uint8)
+    with pytest.raises(ValueError, match="changed the label 'gt_seg_map' differently"):
+        ForBothDates([mark])(sample(a, a + 1))
+
+
+def test_dropped_sample_is_dropped():
+    assert ForBothDates([lambda results: None])(sample(noise_picture())) is None
+
+
+@pytest.mark.parametrize('img', [np.zeros((4, 4, 3), np.uint8), [np.zeros((4, 4, 3), np.uint8)]])
+def test_single_image_is_refused(img):
+    with pytest.raises(ValueError, match='list of two images'):
+        ForBothDates([])(dict(img=img))
+
+
+def test_is_found_by_name():
+    step = TRANSFORMS.build(dict(type='ForBothDates', transforms=[dict(type='RandomGamma')]))
+    assert isinstance(step, ForBothDates)

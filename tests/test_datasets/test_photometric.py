@@ -1,0 +1,151 @@
+import colorsys
+
+import numpy as np
+import pytest
+
+from schanger_mm.datasets.transforms import (
+    BrightnessContrast,
+    ColourJitter,
+    Emboss,
+    GaussianNoise,
+    HueSaturationValue,
+    MotionBlur,
+    RandomGamma,
+)
+
+ALL = [BrightnessContrast, ColourJitter, Emboss, GaussianNoise, HueSaturationValue, MotionBlur, RandomGamma]
+LEVELS = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
+
+
+def picture(h=20, w=24):
+    return np.random.RandomState(0).randint(0, 256, (h, w, 3)).astype(np.uint8)
+
+
+@pytest.mark.parametrize('step', ALL)
+def test_uint8_in_uint8_out_and_the_input_stays(step):
+    image = picture()
+    for seed in range(5):
+        np.random.seed(seed)
+        out = step()(dict(img=image, gt_seg_map=None))
+        assert out['img'].dtype == np.uint8 and out['img'].shape == image.shape and out['gt_seg_map'] is None
+    np.testing.assert_array_equal(image, picture())
+
+
+@pytest.mark.parametrize('step', ALL)
+def test_same_seed_same_result_other_seed_another(step):
+    outs = []
+    for seed in (1, 1, 2):
+        np.random.seed(seed)
+        outs.append(step()(dict(img=picture()))['img'])
+    np.testing.assert_array_equal(outs[0], outs[1])
+    assert (outs[0] != outs[2]).any()
+
+
+@pytest.mark.parametrize('image', [
+    np.zeros((4, 4, 3), np.float32), np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8),
+    [picture(), picture()]])
+def test_other_images_are_refused(image):
+    with pytest.raises(TypeError, match=r'RandomGamma: expected `img` as uint8 \(H, W, 3\)'):
+        RandomGamma()(dict(img=image))
+
+
+def test_views_with_negative_strides_are_taken():
+    for step in ALL:
+        step()(dict(img=picture()[::-1, ::-1]))
+
+
+def test_gamma_is_a_power_of_the_share_of_white():
+    out = RandomGamma().apply(LEVELS, 1.2)[0, :, 0]
+    np.testing.assert_array_equal(out, np.rint(255 * (np.arange(256) / 255) ** 1.2))
+    assert out[0] == 0 and out[255] == 255 and out[128] == 112
+    draws = [RandomGamma().draw((1, 1, 3)) for _ in range(300)]
+    assert 0.8 <= min(draws) < 0.82 and 1.18 < max(draws) <= 1.2
+
+
+def test_brightness_and_contrast_are_linear():
+    out = BrightnessContrast().apply(LEVELS, (0.1, -0.2))[0, :, 0]
+    np.testing.assert_array_equal(out, np.clip(np.rint(0.8 * np.arange(256) + 25.5), 0, 255))
+
+
+def test_noise_has_the_drawn_variance_and_no_bias():
+    np.random.seed(0)
+    image = np.full((200, 200, 3), 128, np.uint8)
+    out = GaussianNoise(var=(25, 25))(dict(img=image))['img'].astype(float) - 128
+    assert abs(out.mean()) < 0.05 and abs(out.var() - 25) < 0.7
+    assert abs(np.corrcoef(out[..., 0].ravel(), out[..., 1].ravel())[0, 1]) < 0.02
+
+
+def test_hue_turns_saturation_and_value_shift():
+    red = np.array([[[0, 0, 200]]], np.uint8)
+    green = HueSaturationValue().apply(red, (60, 0, 0))
+    np.testing.assert_array_equal(green, [[[0, 200, 0]]])
+    np.testing.assert_array_equal(HueSaturationValue().apply(red, (-180, 0, 20)), [[[0, 0, 220]]])
+    pale = HueSaturationValue().apply(red, (0, -55, 0))[0, 0, ::-1] / 255
+    assert colorsys.rgb_to_hsv(*pale) == pytest.approx((0, 200 / 255, 200 / 255), abs=0.01)
+
+
+def test_emboss_keeps_flat_ground_and_has_the_published_kernel():
+    flat = np.full((5, 5, 3), 77, np.uint8)
+    np.testing.assert_array_equal(Emboss().apply(flat, (0.5, 0.7)), flat)
+    dot = np.full((5, 5, 3), 100, np.uint8)
+    dot[2, 2] = 110
+    out = Emboss().apply(dot, (0.5, 1.0))[1:4, 1:4, 0].astype(int) - 100
+    # 10 * (0.5 * identity + 0.5 * [[-2, -1, 0], [-1, 1, 1], [0, 1, 2]]), turned by 180 degrees around the dot
+    np.testing.assert_array_equal(out, [[10, 5, 0], [5, 10, -5], [0, -5, -10]])
+
+
+def test_motion_blur_averages_along_a_line():
+    np.random.seed(0)
+    sides = set()
+    for _ in range(100):
+        kernel = MotionBlur().draw((1, 1, 3))
+        sides.add(kernel.shape)
+        weights = kernel[kernel > 0]
+        assert kernel.sum() == pytest.approx(1) and len(weights) >= 2 and np.ptp(weights) == 0
+    assert sides == {(3, 3), (5, 5), (7, 7)}
+    row = np.zeros((3, 3))
+    row[1] = 1 / 3
+    dot = np.zeros((5, 7, 3), np.uint8)
+    dot[2, 3] = 90
+    out = MotionBlur().apply(dot, row)
+    np.testing.assert_array_equal(out[2, :, 0], [0, 0, 30, 30, 30, 0, 0])
+    assert out.sum() == 3 * 90
+
+
+@pytest.mark.parametrize(('step', 'expected'), [
+    (('brightness', 0.5), [[[5, 50, 100]]]),
+    (('contrast', 1.0), [[[10, 100, 200]]]),
+    (('saturation', 0.0), [[[120, 120, 120]]]),  # 0.299 R + 0.587 G + 0.114 B = 119.6
+    (('hue', 0.0), [[[10, 100, 200]]]),
+    (('contrast', 0.0), [[[120, 120, 120]]]),
+])
+def test_jitter_steps(step, expected):
+    out = ColourJitter().apply(np.array([[[10, 100, 200]]], np.uint8), [step])
+    assert np.abs(out.astype(int) - expected).max() <= 1
+
+
+def test_jitter_draws_each_step_once_in_any_order_within_limits():
+    np.random.seed(0)
+    orders = set()
+    for _ in range(200):
+        steps = ColourJitter(0.1, 0.2, 0.3, 0.4).draw((1, 1, 3))
+        orders.add(tuple(name for name, _ in steps))
+        values = dict(steps)
+        assert abs(values['brightness'] - 1) <= 0.1 and abs(values['contrast'] - 1) <= 0.2
+        assert abs(values['saturation'] - 1) <= 0.3 and abs(values['hue']) <= 0.4
+    assert len(orders) == 24
+
+
+@pytest.mark.parametrize(('build', 'message'), [
+    (lambda: GaussianNoise(var=(50, 10)), 'GaussianNoise.var'),
+    (lambda: MotionBlur(kernel=(4, 6)), 'MotionBlur.kernel: expected odd sides'),
+    (lambda: MotionBlur(kernel=(1, 3)), 'MotionBlur.kernel'),
+    (lambda: Emboss(alpha=(0.2, 1.5)), 'Emboss.alpha'),
+    (lambda: ColourJitter(hue=0.6), 'ColourJitter.hue'),
+    (lambda: HueSaturationValue(hue=-1), 'HueSaturationValue.hue'),
+    (lambda: BrightnessContrast(contrast=-0.1), 'BrightnessContrast.contrast'),
+    (lambda: RandomGamma(gamma=(0, 10)), 'RandomGamma.gamma'),
+])
+def test_wrong_arguments_are_named(build, message):
+    with pytest.raises(ValueError, match=message):
+        build()

@@ -1,0 +1,130 @@
+"""The commands, typed as a user types them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from schanger_mm.datasets.synthetic import DemoSizes, write_demo_set
+
+ROOT = Path(__file__).parents[2]
+ENV = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
+SIZES = DemoSizes(pretrain_train=4, pretrain_val=2, train=4, val=2, test=3)
+
+
+def run(*words, fails=False):
+    result = subprocess.run([sys.executable, *map(str, words)], cwd=ROOT, env=ENV, capture_output=True, text=True)
+    text = result.stdout + result.stderr
+    assert result.returncode == (2 if fails else 0), text[-3000:]
+    if fails:
+        assert 'Traceback' not in text, text[-3000:]
+    return result.stderr if fails else text
+
+
+def roots(data, *splits):
+    return [f'{split}_dataloader.dataset.data_root={data}' for split in splits]
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp('demo') / 'data'
+    write_demo_set(root, SIZES, image_size=64)
+    return root
+
+
+@pytest.fixture(scope='module')
+def pretrained(data, tmp_path_factory):
+    work_dir = tmp_path_factory.mktemp('pretrain')
+    text = run('tools/train.py', 'configs/schanger/pretrain_demo.py', '--work-dir', work_dir, '--max-iters', 2,
+               '--cfg-options', *roots(data, 'train', 'val'))
+    assert 'building/F1' in text
+    return work_dir / 'iter_2.pth'
+
+
+@pytest.fixture(scope='module')
+def finetuned(data, pretrained, tmp_path_factory):
+    work_dir = tmp_path_factory.mktemp('finetune')
+    text = run('tools/train.py', 'configs/schanger/demo.py', '--work-dir', work_dir, '--max-iters', 4,
+               '--cfg-options', *roots(data, 'train', 'val'), f'load_from={pretrained}')
+    return work_dir, text
+
+
+def test_fine_tuning_takes_everything_but_the_ten_fusions(finetuned):
+    _, text = finetuned
+    assert '598 of 638 entries taken; new: decode_head.attention_fusion (20 entries), ' \
+           'decode_head.side_fusion (20 entries); left: none' in text
+    assert 'paramwise_options' not in text and 'OneDL' not in text and 'Failed to search registry' not in text
+
+
+def test_best_checkpoint_is_kept_by_f1(finetuned):
+    work_dir, text = finetuned
+    assert 'changed/F1' in text
+    assert list(work_dir.glob('best_changed_F1_iter_*.pth'))
+
+
+def test_resume_continues(data, finetuned):
+    work_dir, _ = finetuned
+    text = run('tools/train.py', 'configs/schanger/demo.py', '--work-dir', work_dir, '--resume', '--max-iters', 6,
+               '--cfg-options', *roots(data, 'train', 'val'), 'load_from=None')
+    assert 'iter: 4' in text or 'resumed epoch: 0, iter: 4' in text
+    assert (work_dir / 'iter_6.pth').is_file()
+    assert 'Iter(train) [1/6]' not in text
+
+
+def test_scoring_writes_predictions_table_and_pictures(data, finetuned, tmp_path):
+    work_dir, _ = finetuned
+    best = next(work_dir.glob('best_changed_F1_iter_*.pth'))
+    text = run('tools/test.py', 'configs/schanger/demo.py', best, '--work-dir', tmp_path / 'w', '--out',
+               tmp_path / 'out', '--show-dir', tmp_path / 'show', '--cfg-options', *roots(data, 'test'))
+    assert 'changed/F1' in text
+    names = ['0000', '0001', '0002']
+    assert sorted(p.stem for p in (tmp_path / 'show').iterdir()) == names
+    masks = [cv2.imread(str(tmp_path / 'out' / f'{name}.png'), 0) for name in names]
+    assert all(mask.shape == (64, 64) and set(np.unique(mask)) <= {0, 255} for mask in masks)
+    table = (tmp_path / 'out/per_image.csv').read_text().splitlines()
+    assert len(table) == 1 + len(names)
+    metrics = json.loads(next((tmp_path / 'w').glob('*/*.json')).read_text())
+    changed = sum((mask > 0).sum() for mask in masks)
+    truth = sum((cv2.imread(str(data / f'test/label/{name}.png'), 0) > 0).sum() for name in names)
+    both = sum(((m > 0) & (cv2.imread(str(data / f'test/label/{n}.png'), 0) > 0)).sum() for m, n in zip(masks, names))
+    if changed + truth:
+        assert metrics['changed/F1'] == pytest.approx(200 * both / (changed + truth), abs=1e-3)
+
+
+@pytest.mark.parametrize('words, message', [
+    (['configs/schanger/levir.py', '--cfg-options', 'load_from=None'],
+     r'make demo'),
+    (['configs/schanger/levir.py'], 'tools/model_converters/schanger2mm.py'),
+    (['configs/schanger/levir.py', '--cfg-options', 'trian_cfg.max_iters=3'], "did you mean 'train_cfg'"),
+    (['configs/schanger/demo.py', '--cfg-options', 'load_from=None', 'model.backbone.archs=small'],
+     "did you mean 'arch'"),
+    (['configs/schanger/demo.py', '--cfg-options', 'load_from=None', 'model.backbone.depth=3'], "'depth'"),
+    (['configs/schanger/nowhere.py'], 'no config file'),
+    (['configs/schanger/demo.py', '--resume', 'nowhere.pth'], 'no such file'),
+])
+def test_mistakes_end_in_one_clear_error(words, message, tmp_path):
+    assert message in run('tools/train.py', *words[:1], '--work-dir', tmp_path, *words[1:], fails=True)
+
+
+def test_missing_data_says_where_how_and_what_needs_none(tmp_path):
+    error = run('tools/train.py', 'configs/schanger/levir.py', '--work-dir', tmp_path, '--cfg-options', 'load_from=None',
+                fails=True)
+    assert str(ROOT / 'data/LEVIR-CD') in error
+    assert 'justchenhao.github.io/LEVIR' in error and 'data_root=DIR' in error and 'make demo' in error
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='this is about machines without a GPU')
+def test_amp_without_a_gpu_is_refused(tmp_path):
+    error = run('tools/train.py', 'configs/schanger/demo.py', '--amp', '--work-dir', tmp_path, fails=True)
+    assert 'mixed precision needs a GPU' in error
+
+
+def test_missing_checkpoint(tmp_path):
+    assert 'no checkpoint none.pth' in run('tools/test.py', 'configs/schanger/demo.py', 'none.pth', '--work-dir', tmp_path,
+                                           fails=True)
