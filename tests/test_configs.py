@@ -144,3 +144,20 @@ def test_custom_reads_any_folder_names():
     cfg = load_config(FOLDER / 'custom.py')
     assert cfg.train_dataloader.dataset.type == 'FolderCDDataset'
     assert cfg.train_dataloader.dataset.pipeline == load_config(FOLDER / 'levir.py').train_pipeline
+
+
+def test_images_smaller_than_the_crop_and_of_odd_size(tmp_path):
+    """50 x 70 px under a 256 px crop: padded with ignored labels in training, padded and cropped back in tests."""
+    rng = np.random.default_rng(0)
+    for index in range(2):
+        pair = [image[:50] for image in draw_pair(rng, 70)]
+        for split in ('train', 'val', 'test'):
+            for name, image in zip(('A', 'B', 'label'), pair):
+                (tmp_path / split / name).mkdir(parents=True, exist_ok=True)
+                cv2.imwrite(str(tmp_path / split / name / f'{index}.png'), image)
+    cfg = small('demo.py', tmp_path, tmp_path / 'work')
+    for step in cfg.train_dataloader.dataset.pipeline[2].transforms[:1]:
+        step.crop_size = (256, 256)
+    runner = build_runner(cfg)
+    runner.train()
+    assert np.isfinite(runner.test()['changed/OA'])

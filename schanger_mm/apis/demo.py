@@ -64,10 +64,9 @@ class Demo:
         data = self.out / 'data'
         options |= {'train_dataloader.dataset.data_root': data, 'val_dataloader.dataset.data_root': data,
                     'randomness.seed': self.seed}
-        command = ['tools/train.py', f'configs/schanger/{config}', '--work-dir', self.out / name]
-        if self.max_iters:
-            command += ['--max-iters', self.max_iters]
-        self._call(*command, '--cfg-options', *(f'{key}={value}' for key, value in options.items()))
+        shorter = ['--max-iters', self.max_iters] if self.max_iters else []
+        self._call('tools/train.py', f'configs/schanger/{config}', '--work-dir', self.out / name, *shorter,
+                   '--cfg-options', *(f'{key}={value}' for key, value in options.items()))
 
     def _test(self, name: str) -> dict[str, float]:
         work_dir = self.out / f'test_{name}'
@@ -102,7 +101,8 @@ class Demo:
             self.out / 'report.html',
             'SChanger on drawn scenes',
             rows,
-            {'training loss': dict(self._curves('loss')), 'F1 on the validation pairs (%)': dict(self._curves('changed/F1'))},
+            {'training loss': dict(self._curves('loss')),
+             'F1 on the validation pairs (%)': dict(self._curves('changed/F1'))},
             [(f'{name}: {path.stem}', path)
              for stem in [p.name for p in sorted((self.out / 'pictures/finetuned').iterdir())[:8]]
              for name in ('finetuned', 'scratch') for path in [self.out / 'pictures' / name / stem]],

@@ -78,7 +78,7 @@ class ChangeMetric(BaseMetric):
             counts = (0, 0, 0, 0, 0) if self.format_only else self._count(prediction, sample, path)
             self.results.append((Path(path).stem if path else '', *counts))
             if self.output_dir is not None:
-                self._write_prediction(as_map(prediction), path)
+                self._write_prediction(self.output_dir, as_map(prediction), path)
 
     def _count(self, prediction, sample: dict, path: str | None) -> tuple[int, ...]:
         image = path or f'sample {len(self.results)} (no img_path)'
@@ -91,17 +91,17 @@ class ChangeMetric(BaseMetric):
             raise ValueError(f'ChangeMetric: {image}: {error}') from error
         return c.tp, c.fp, c.fn, c.tn, c.ignored
 
-    def _write_prediction(self, prediction: np.ndarray, path: str | None) -> None:
+    def _write_prediction(self, folder: Path, prediction: np.ndarray, path: str | None) -> None:
         if path is None:
             raise ValueError('ChangeMetric: output_dir is set, but a sample has no img_path to name its file '
                              "after; add 'img_path' to the meta_keys of the packing transform.")
         name = Path(path).stem
         if name in self._written:
             raise ValueError(f'ChangeMetric: {path} and {self._written[name]} would both be written to '
-                             f'{self.output_dir / (name + ".png")}; give the images names of their own.')
+                             f'{folder / (name + ".png")}; give the images names of their own.')
         self._written[name] = path
-        self.output_dir.mkdir(parents=True, exist_ok=True)
-        Image.fromarray((prediction == 1).astype(np.uint8) * 255).save(self.output_dir / f'{name}.png')
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((prediction == 1).astype(np.uint8) * 255).save(folder / f'{name}.png')
 
     def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
         """Sum the counts of all images (of all processes) and return the scores in percent."""
@@ -111,7 +111,7 @@ class ChangeMetric(BaseMetric):
         total = sum((Confusion(*counts) for _, *counts in results), Confusion())
         self._warn_if_undefined(total)
         if self.output_dir is not None:
-            self._write_table(results)
+            self._write_table(self.output_dir, results)
         scores = total.scores()
         print_log('\n' + self._table(scores, total, len(results)), logger='current')
         return scores
@@ -140,11 +140,11 @@ class ChangeMetric(BaseMetric):
         table.add_row(['%', *(f'{value:.2f}' for value in scores.values()), images, f'{share:.1%}'])
         return table.get_string()
 
-    def _write_table(self, results: list[tuple]) -> None:
+    def _write_table(self, folder: Path, results: list[tuple]) -> None:
         if not is_main_process():
             return
-        self.output_dir.mkdir(parents=True, exist_ok=True)
-        file = self.output_dir / 'per_image.csv'
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / 'per_image.csv'
         part = file.with_suffix('.csv.part')
         with part.open('w', newline='', encoding='utf-8') as stream:
             writer = csv.writer(stream)

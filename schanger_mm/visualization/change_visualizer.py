@@ -81,5 +81,5 @@ class ChangeVisualizer(Visualizer):
         return panel
 
     def _positive_name(self) -> str:
-        classes = (self.dataset_meta or {}).get('classes') or ()
+        classes = list((self.dataset_meta or {}).get('classes') or [])
         return str(classes[1]) if len(classes) == 2 else 'changed'

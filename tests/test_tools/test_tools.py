@@ -113,8 +113,8 @@ def test_mistakes_end_in_one_clear_error(words, message, tmp_path):
 
 
 def test_missing_data_says_where_how_and_what_needs_none(tmp_path):
-    error = run('tools/train.py', 'configs/schanger/levir.py', '--work-dir', tmp_path, '--cfg-options', 'load_from=None',
-                fails=True)
+    error = run('tools/train.py', 'configs/schanger/levir.py', '--work-dir', tmp_path, '--cfg-options',
+                'load_from=None', fails=True)
     assert str(ROOT / 'data/LEVIR-CD') in error
     assert 'justchenhao.github.io/LEVIR' in error and 'data_root=DIR' in error and 'make demo' in error
 
@@ -126,5 +126,5 @@ def test_amp_without_a_gpu_is_refused(tmp_path):
 
 
 def test_missing_checkpoint(tmp_path):
-    assert 'no checkpoint none.pth' in run('tools/test.py', 'configs/schanger/demo.py', 'none.pth', '--work-dir', tmp_path,
-                                           fails=True)
+    error = run('tools/test.py', 'configs/schanger/demo.py', 'none.pth', '--work-dir', tmp_path, fails=True)
+    assert 'no checkpoint none.pth' in error

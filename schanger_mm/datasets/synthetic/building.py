@@ -175,7 +175,7 @@ def draw_building(
         for _ in range(rng.integers(1, 5) if style == 'hall' else 1):
             host = parts[rng.integers(len(parts))]
             low, high = host.min(0) * 0.7 + host.max(0) * 0.3, host.min(0) * 0.3 + host.max(0) * 0.7
-            x, y = rng.uniform(low, high)
+            x, y = np.asarray(rng.uniform(low, high))
             units.append(
                 _box(x - 0.8, y - 0.8, x + 0.8, y + 0.8)
                 if style != 'hall'

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .building import Building, draw_building, footprints
 from .palette import CAR_COLOURS, CROPS, GROUND, LEAVES, jitter, pick
@@ -67,7 +68,7 @@ class Frame:
         self.rotation = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
         self.centre = size / 2
 
-    def __call__(self, points: np.ndarray) -> np.ndarray:
+    def __call__(self, points: ArrayLike) -> np.ndarray:
         """Local points (K, 2) in image pixels."""
         return np.asarray(points, float) @ self.rotation + self.centre
 
@@ -229,7 +230,7 @@ class SceneDrawer:
                 for y in np.arange(lot[1] + 3, lot[3] - 3, 7):
                     for x in np.arange(lot[0] + 2, lot[2] - 2, 3):
                         if rng.random() < full:
-                            self.car(cars, (x, y), along_x=False)
+                            self.car(cars, (float(x), float(y)), along_x=False)
         self.trees_in(block, 0.1)
 
     def crops(self, block: Rect) -> None:

@@ -252,4 +252,4 @@ def _range(owner: BaseTransform, name: str, value: tuple[float, float], low: flo
     if len(value) != 2 or not low <= value[0] <= value[1] <= high:
         raise ValueError(f'{type(owner).__name__}.{name}: expected (min, max) between {low} and {high}, '
                          f'found {value}')
-    return tuple(value)
+    return value[0], value[1]
