@@ -95,7 +95,7 @@ def test_single_images_and_tiles_of_one_file(tmp_path):
     assert [name for name, *_ in runner.calls] == ['test_x', 'test_x_2']
     _, images, kwargs = runner.calls[0]
     assert len(images) == 1 and images[0][0, 0].tolist() == [3, 2, 1]
-    assert kwargs['step'] == 7 and kwargs['out_file'] is None and kwargs['title'] == 'x'
+    assert kwargs['step'] == 0 and kwargs['out_file'] is None and kwargs['title'] == 'x'
 
 
 def test_sixteen_bit_files_keep_their_depth_until_drawn(tmp_path):
