@@ -12,7 +12,10 @@ import importlib
 import importlib.util
 import io
 import warnings
+from collections.abc import Iterable
 from importlib import metadata
+
+import torch
 
 INSTALL_HINT = ('install one with `pip install -r requirements.txt` (maintained packages, '
                 'no compiler), or, beside Open-CD, with `pip install "schanger-mm[openmmlab]"`')
@@ -55,3 +58,21 @@ def _import_mmseg_quietly() -> None:
     rest = [line for line in noise.getvalue().splitlines() if 'OneDL' not in line]
     if rest:
         print('\n'.join(rest))
+
+
+class _Inert:
+    """Stands in for a type while a checkpoint is read; does nothing."""
+
+    def __init__(self, *args):
+        pass
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+
+def inert_types(names: Iterable[str]) -> contextlib.AbstractContextManager:
+    """Let ``torch.load(weights_only=True)`` pass over objects of these types instead of refusing the file."""
+    # torch before 2.6 has no such table, and refuses; can go with torch >= 2.6.
+    if tuple(map(int, torch.__version__.split('.')[:2])) < (2, 6):
+        return contextlib.nullcontext()
+    return torch.serialization.safe_globals([(_Inert, name) for name in names])

@@ -11,8 +11,13 @@ from mmengine.registry import DefaultScope
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from schanger_mm import compat
 from schanger_mm.models.published import arch_name, to_ours, to_published, widths_of
 from schanger_mm.registry import MODELS, SCOPE
+
+#: what mmengine's training checkpoints hold beside tensors: its log, in numpy arrays
+_LOG_TYPES = ('builtins.getattr', 'mmengine.logging.history_buffer.HistoryBuffer', 'numpy.dtype', 'numpy.ndarray',
+              *(f'numpy.{core}.multiarray.{name}' for core in ('core', '_core') for name in ('_reconstruct', 'scalar')))
 
 
 class ConversionError(ValueError):
@@ -21,6 +26,8 @@ class ConversionError(ValueError):
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
     """Read a state dict without running code: ``.safetensors``, or ``.pth`` by ``weights_only``.
+
+    Training checkpoints of mmengine are read too; their log is passed over.
 
     Raises:
         ConversionError: the file is missing, damaged or needs unpickling.
@@ -31,7 +38,8 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     try:
         if path.suffix == '.safetensors':
             return load_file(path)
-        content = torch.load(path, map_location='cpu', weights_only=True)
+        with compat.inert_types(_LOG_TYPES):
+            content = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:
         raise ConversionError(
             f'{path} could not be read as plain weights ({type(error).__name__}: {str(error).splitlines()[0]}); '

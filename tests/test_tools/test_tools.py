@@ -10,7 +10,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
+from schanger_mm.apis.convert import read_weights
 from schanger_mm.datasets.synthetic import DemoSizes, write_demo_set
 
 ROOT = Path(__file__).parents[2]
@@ -75,6 +77,16 @@ def test_resume_continues(data, finetuned):
     assert 'iter: 4' in text or 'resumed epoch: 0, iter: 4' in text
     assert (work_dir / 'iter_6.pth').is_file()
     assert 'Iter(train) [1/6]' not in text
+
+
+def test_a_trained_network_converts_to_the_published_names_and_back(finetuned, tmp_path):
+    work_dir, _ = finetuned
+    best = next(work_dir.glob('best_changed_F1_iter_*.pth'))
+    tool = 'tools/model_converters/schanger2mm.py'
+    assert 'two dates, 638 entries' in run(tool, best, tmp_path / 'published.pth', '--back')
+    run(tool, tmp_path / 'published.pth', tmp_path / 'ours.safetensors')
+    ours, trained = load_file(tmp_path / 'ours.safetensors'), read_weights(best)
+    assert ours.keys() == trained.keys() and all(torch.equal(ours[k], trained[k]) for k in ours)
 
 
 def test_scoring_writes_predictions_table_and_pictures(data, finetuned, tmp_path):

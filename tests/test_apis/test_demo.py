@@ -1,0 +1,38 @@
+"""`make demo`, at its full length."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import cv2
+import pytest
+
+
+@pytest.mark.long
+def test_demo_in_time_with_pre_training_ahead_of_scratch_and_both_of_the_colour_difference(root, tmp_path):
+    start = time.perf_counter()
+    result = subprocess.run([sys.executable, str(root / 'tools/demo.py'), '--out', str(tmp_path)],
+                            env={**os.environ, 'PYTHONPATH': str(root)}, capture_output=True, text=True)
+    assert result.returncode == 0, (result.stdout + result.stderr)[-3000:]
+    assert time.perf_counter() - start < 12 * 60
+    scores = {row['run']: row['F1'] for row in json.loads((tmp_path / 'results.json').read_text())['rows']}
+    tuned, scratch, difference = scores.values()
+    assert tuned > scratch > difference
+    assert tuned > 50 and difference < 45
+    assert 'pre-trained, then fine-tuned' in result.stdout and '598 of 638 entries taken' in result.stdout
+    pictures = sorted((tmp_path / 'pictures/finetuned').glob('*.png'))
+    assert len(pictures) == 48 and cv2.imread(str(pictures[0])).shape[1] > 4 * 128
+    page = (tmp_path / 'report.html').read_text()
+    assert page.count('<img') >= 8 and 'http://' not in page.replace('http://www.w3.org', '')
+
+
+def test_demo_shortened(root, tmp_path):
+    """Every step and file of the demo; the numbers mean nothing."""
+    result = subprocess.run(
+        [sys.executable, str(root / 'tools/demo.py'), '--out', str(tmp_path), '--max-iters', '2', '--seed', '1'],
+        env={**os.environ, 'PYTHONPATH': str(root), 'OMP_NUM_THREADS': '1'}, capture_output=True, text=True)
+    assert result.returncode == 0, (result.stdout + result.stderr)[-3000:]
+    assert '$ python tools/train.py configs/schanger/pretrain_demo.py' in result.stdout
+    assert (tmp_path / 'report.html').is_file() and (tmp_path / 'results.json').is_file()
