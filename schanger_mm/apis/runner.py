@@ -24,7 +24,12 @@ def prepare(cfg: Config, config_path: str, work_dir: str | None = None, launcher
 
     The directory is, in this order, ``--work-dir``, the config's ``work_dir``,
     or ``work_dirs/<config name>``.
+
+    Raises:
+        ConfigError: a distributed launcher without a GPU, which mmengine cannot start.
     """
+    if launcher != 'none' and not torch.cuda.is_available():
+        raise ConfigError(f'--launcher {launcher}: distributed runs need GPUs and none was found; leave it away.')
     cfg.launcher = launcher
     cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(config_path).stem)
 

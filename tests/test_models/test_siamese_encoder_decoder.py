@@ -91,3 +91,13 @@ def test_odd_channels_and_dates_are_refused(siamese):
         siamese.extract_feat(torch.randn(1, 5, 16, 16))
     with pytest.raises(ValueError, match='num_dates=3; expected 2'):
         network(ARCH, 3)
+
+
+def test_bfloat16_autocast_stays_close(siamese):
+    """Mixed precision: same decisions but for a few pixels near the threshold."""
+    x = torch.randn(1, 6, 32, 32)
+    with torch.no_grad():
+        full = siamese(x, mode='tensor').sigmoid()
+        with torch.autocast('cpu', torch.bfloat16):
+            half = siamese(x, mode='tensor').float().sigmoid()
+    assert (full - half).abs().max() < 0.05

@@ -132,9 +132,11 @@ def test_missing_data_says_where_how_and_what_needs_none(tmp_path):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='this is about machines without a GPU')
-def test_amp_without_a_gpu_is_refused(tmp_path):
+def test_what_needs_a_gpu_is_refused_without_one(tmp_path):
     error = run('tools/train.py', 'configs/schanger/demo.py', '--amp', '--work-dir', tmp_path, fails=True)
     assert 'mixed precision needs a GPU' in error
+    error = run('tools/train.py', 'configs/schanger/demo.py', '--launcher', 'pytorch', fails=True)
+    assert 'distributed runs need GPUs' in error
 
 
 def test_missing_checkpoint(tmp_path):
