@@ -32,7 +32,7 @@ def main() -> None:
     args = parse_args()
     cfg = apis.load_config(args.config, args.cfg_options)
     apis.prepare(cfg, args.config, args.work_dir, args.launcher)
-    if args.max_iters:
+    if args.max_iters is not None:
         apis.shorten(cfg, args.max_iters)
     if args.amp:
         apis.use_amp(cfg)

@@ -1,7 +1,8 @@
 """What the tools call."""
 
 from schanger_mm.apis.config import ConfigError, load_config
-from schanger_mm.apis.runner import build_runner, prepare, resume_from, run, test_only, use_amp
+from schanger_mm.apis.errors import run
+from schanger_mm.apis.runner import build_runner, prepare, resume_from, test_only, use_amp
 from schanger_mm.apis.schedule import shorten
 
 __all__ = [

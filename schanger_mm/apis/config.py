@@ -40,7 +40,7 @@ def load_config(path: str | Path, options: Mapping[str, object] | None = None) -
     cfg = Config.fromfile(str(path))
     known = runner_keys()
     for key in cfg:
-        if key not in known and not key.endswith('_pipeline') and (near := _nearest(key, known, cutoff=0.85)):
+        if key not in known and not key.endswith('_pipeline') and (near := _nearest(key, known, cutoff=0.88)):
             raise ConfigError(f'{path}: unknown key {key!r}, which nothing would read; did you mean {near!r}?')
     for option in options or {}:
         _check_option(cfg, option, known, path)
@@ -51,6 +51,11 @@ def load_config(path: str | Path, options: Mapping[str, object] | None = None) -
 def _check_option(cfg: Config, option: str, known: set[str], path: str | Path) -> None:
     """Refuse an override that starts from no known key, or whose path has a misspelt name."""
     names = option.split('.')
+    if names[0] in cfg and names[0] not in known:
+        raise ConfigError(
+            f'--cfg-options {option}: {names[0]} is a variable of {path} that is already used when options are read, '
+            'so nothing would change. Name the place that uses it, for example '
+            'train_dataloader.dataset.data_root or train_dataloader.dataset.pipeline.2.')
     node: object = cfg._cfg_dict
     for depth, name in enumerate(names):
         here = '.'.join(names[:depth]) or 'the config'
@@ -64,7 +69,7 @@ def _check_option(cfg: Config, option: str, known: set[str], path: str | Path) -
             choices = {*node, *(known if depth == 0 else ())}
             if name in choices:
                 return
-            if near := _nearest(name, choices, cutoff=0.75):
+            if near := _nearest(name, choices, cutoff=0.75 if depth == 0 else 0.9):
                 raise ConfigError(f'--cfg-options {option}: {here} of {path} has no {name!r}; did you mean {near!r}?')
             if depth == 0:
                 raise ConfigError(f'--cfg-options {option}: nothing would read {name!r}; {path} has: '

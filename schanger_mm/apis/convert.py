@@ -16,7 +16,7 @@ from schanger_mm.models.published import arch_name, to_ours, to_published, width
 from schanger_mm.registry import MODELS, SCOPE
 
 #: what mmengine's training checkpoints hold beside tensors: its log, in numpy arrays
-_LOG_TYPES = ('builtins.getattr', 'mmengine.logging.history_buffer.HistoryBuffer', 'numpy.dtype', 'numpy.ndarray',
+LOG_TYPES = ('builtins.getattr', 'mmengine.logging.history_buffer.HistoryBuffer', 'numpy.dtype', 'numpy.ndarray',
               *(f'numpy.{core}.multiarray.{name}' for core in ('core', '_core') for name in ('_reconstruct', 'scalar')))
 
 
@@ -38,7 +38,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     try:
         if path.suffix == '.safetensors':
             return load_file(path)
-        with compat.inert_types(_LOG_TYPES):
+        with compat.inert_types(LOG_TYPES):
             content = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:
         raise ConversionError(

@@ -45,7 +45,8 @@ class Demo:
             The rows of the table that is printed at the end.
         """
         with self._step('draw the scenes'):
-            print(write_demo_set(self.out / 'data', seed=self.seed))
+            made = write_demo_set(self.out / 'data', seed=self.seed, progress=_show_progress)
+            print(f'\r{made["root"]}: {made["sizes"]}' + ('' if made['created'] else ', there already'))
         with self._step('pre-train on single images'):
             self._train('pretrain')
         with self._step('fine-tune the pre-trained network'):
@@ -64,13 +65,13 @@ class Demo:
         data = self.out / 'data'
         options |= {'train_dataloader.dataset.data_root': data, 'val_dataloader.dataset.data_root': data,
                     'randomness.seed': self.seed}
-        shorter = ['--max-iters', self.max_iters] if self.max_iters else []
+        shorter = ['--max-iters', self.max_iters] if self.max_iters is not None else []
         self._call('tools/train.py', f'configs/schanger/{config}', '--work-dir', self.out / name, *shorter,
                    '--cfg-options', *(f'{key}={value}' for key, value in options.items()))
 
     def _test(self, name: str) -> dict[str, float]:
         work_dir = self.out / f'test_{name}'
-        best = sorted((self.out / name).glob('best_changed_F1_iter_*.pth'))[-1]
+        best = max((self.out / name).glob('best_changed_F1_iter_*.pth'), key=lambda path: path.stat().st_mtime)
         self._call('tools/test.py', 'configs/schanger/demo.py', best, '--work-dir', work_dir,
                    '--show-dir', self.out / 'pictures' / name,
                    '--cfg-options', f'test_dataloader.dataset.data_root={self.out / "data"}')
@@ -138,3 +139,8 @@ class _Step:
 
 def _last_checkpoint(work_dir: Path) -> str:
     return (work_dir / 'last_checkpoint').read_text().strip()
+
+
+def _show_progress(done: int, total: int) -> None:
+    if done % 20 == 0:
+        print(f'\r{done} of {total} pictures', end='', flush=True)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 
+from schanger_mm import compat
 from schanger_mm.apis.config import ConfigError
-from schanger_mm.apis.convert import ConversionError
+from schanger_mm.apis.convert import LOG_TYPES
 from schanger_mm.apis.memory import keep_freed_memory
-from schanger_mm.datasets.errors import DatasetError
+from schanger_mm.registry import DATASETS, SCOPE
 
 
 def prepare(cfg: Config, config_path: str, work_dir: str | None = None, launcher: str = 'none') -> None:
@@ -49,16 +48,36 @@ def use_amp(cfg: Config) -> None:
 def resume_from(cfg: Config, checkpoint: str) -> None:
     """Continue a run: from the newest checkpoint of its work directory (``'auto'``) or from a file.
 
+    Where the work directory holds none yet, the run starts as without the
+    option, initial weights included.
+
     Raises:
-        ConfigError: the file does not exist.
+        ConfigError: the file does not exist, or its run had another length.
     """
+    found = find_latest_checkpoint(cfg.work_dir) if checkpoint == 'auto' else checkpoint
+    if found is None:
+        print_log(f'--resume: no checkpoint in {cfg.work_dir} yet, so this run starts from its beginning.')
+        return
+    if not os.path.isfile(found):
+        raise ConfigError(f'--resume {found}: no such file; plain --resume takes the newest of {cfg.work_dir}.')
+    _check_length(cfg, found)
     cfg.resume = True
-    if checkpoint == 'auto':
-        cfg.load_from = None
-    elif os.path.isfile(checkpoint):
-        cfg.load_from = checkpoint
-    else:
-        raise ConfigError(f'--resume {checkpoint}: no such file; plain --resume takes the newest of {cfg.work_dir}.')
+    cfg.load_from = found
+
+
+def _check_length(cfg: Config, checkpoint: str) -> None:
+    """Refuse to resume with another length: mmengine would keep the old schedule, and train at its dead end."""
+    with compat.inert_types(LOG_TYPES):
+        meta = torch.load(checkpoint, map_location='cpu', weights_only=True, mmap=True).get('meta') or {}
+    if not meta.get('cfg'):
+        return
+    before = Config.fromstring(meta['cfg'], '.py').get('train_cfg') or {}
+    for key in ('max_iters', 'max_epochs'):
+        if before.get(key) != cfg.train_cfg.get(key):
+            raise ConfigError(
+                f'--resume {checkpoint}: the run was started with train_cfg.{key}={before.get(key)}, now it is '
+                f'{cfg.train_cfg.get(key)}. Resume with the same length (--max-iters), or start a new run from these '
+                'weights with --cfg-options load_from=FILE.')
 
 
 def build_runner(cfg: Config) -> Runner:
@@ -71,29 +90,46 @@ def build_runner(cfg: Config) -> Runner:
         ConfigError: an initial checkpoint does not exist, or a part refuses
             one of its settings.
     """
-    keep_freed_memory()
-    wrapper = cfg.get('optim_wrapper')
-    if wrapper is not None and wrapper.get('type') == 'AmpOptimWrapper' and not torch.cuda.is_available():
-        print_log('no GPU: training in float32 instead of mixed precision.', logger='current')
+    gpu = torch.cuda.is_available()
+    if not gpu:
+        keep_freed_memory()
+    wrapper = cfg.get('optim_wrapper') or {}
+    amp = wrapper.get('type') == 'AmpOptimWrapper'
+    if amp and not gpu:
         wrapper.type = 'OptimWrapper'
+    if wrapper.get('type') == 'OptimWrapper':  # settings of mixed precision
         wrapper.pop('loss_scale', None)
         wrapper.pop('dtype', None)
-    load_from = cfg.get('load_from')
-    if load_from and '://' not in load_from and not os.path.isfile(load_from):
-        raise ConfigError(
-            f'load_from={load_from}: no such file. Train it first (see the first lines of the config), convert '
-            'published weights with tools/model_converters/schanger2mm.py, or train from scratch with '
-            '--cfg-options load_from=None.')
-    try:
-        runner = Runner.from_cfg(cfg)
-    except TypeError as error:
-        if 'unexpected keyword' not in str(error):
-            raise
-        raise ConfigError(f'a part does not know one of its settings: {error}') from error
+    for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        if (loader := cfg.get(key)) and loader.get('num_workers') == 0:
+            loader.persistent_workers = False  # torch refuses it without workers
+    _check_initial_weights(cfg)
+    runner = Runner.from_cfg(cfg)
+    if amp and not gpu:
+        runner.logger.info('no GPU: training in float32 instead of mixed precision.')
     for handler in runner.logger.handlers:
         if not isinstance(handler, logging.FileHandler):
             handler.addFilter(_is_news)
     return runner
+
+
+def _check_initial_weights(cfg: Config) -> None:
+    load_from = cfg.get('load_from')
+    if not load_from or '://' in load_from:
+        return
+    if load_from.endswith('.safetensors'):
+        raise ConfigError(f'load_from={load_from}: mmengine reads .pth files only; convert it with '
+                          'tools/model_converters/schanger2mm.py, naming a file that ends in .pth.')
+    if not os.path.isfile(load_from):
+        missing = (
+            f'load_from={load_from}: no such file. Train it first (see the first lines of the config), convert '
+            'published weights with tools/model_converters/schanger2mm.py, or train from scratch with '
+            '--cfg-options load_from=None.')
+        try:
+            DATASETS.build({'_scope_': SCOPE, **cfg.train_dataloader.dataset})
+        except FileNotFoundError as error:  # say both at once
+            raise ConfigError(f'{error}\n{missing}') from error
+        raise ConfigError(missing)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
@@ -115,23 +151,11 @@ def test_only(cfg: Config, checkpoint: str, out: str | None = None, show_dir: st
     """
     if '://' not in checkpoint and not os.path.isfile(checkpoint):
         raise ConfigError(f'no checkpoint {checkpoint}; a training writes best_*.pth and iter_*.pth to its work_dir.')
+    if not cfg.get('test_cfg') or not isinstance(cfg.get('test_evaluator'), dict):
+        raise ConfigError('the config has no test: it needs test_cfg, test_dataloader and one test_evaluator.')
     cfg.load_from = checkpoint
     cfg.resume = False
     if out:
         cfg.test_evaluator.output_dir = out
     if show_dir:
         cfg.default_hooks.visualization.update(draw=True, interval=1, max_images=None, test_out_dir=show_dir)
-
-
-def run(main: Callable[[], None]) -> int:
-    """Run a tool; a user's mistake ends in one line on stderr instead of a traceback.
-
-    Returns:
-        The exit status: 0, or 2 after a mistake.
-    """
-    try:
-        main()
-    except (ConfigError, ConversionError, DatasetError, FileNotFoundError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    return 0

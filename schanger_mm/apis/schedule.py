@@ -26,18 +26,22 @@ def shorten(cfg: Config, max_iters: int) -> None:
             f'--max-iters {max_iters}: needs a positive number and a config with train_cfg.max_iters '
             f'(found {dict(cfg.train_cfg)}).')
     share = max_iters / old
-    for scheduler in cfg.param_scheduler:
+    schedulers = cfg.get('param_scheduler') or []
+    schedulers = schedulers if isinstance(schedulers, list) else [schedulers]
+    for scheduler in schedulers:
         for key in ('begin', 'end', 'T_max'):
             if key in scheduler:
                 scheduler[key] = round(scheduler[key] * share)
     # a phase shorter than half an iteration is gone
-    cfg.param_scheduler = [s for s in cfg.param_scheduler if s.get('end') is None or s['end'] > s.get('begin', 0)]
-    for hook in cfg.get('custom_hooks', []):
+    cfg.param_scheduler = [s for s in schedulers if s.get('end') is None or s['end'] > s.get('begin', 0)]
+    for hook in cfg.get('custom_hooks') or []:
         if hook['type'].endswith('EMAHook'):
-            horizon = hook['interval'] / hook['momentum'] * share
-            hook['interval'] = max(1, round(hook['interval'] * share))
+            interval, momentum = hook.get('interval', 1), hook.get('momentum', 2e-4)
+            horizon = interval / momentum * share
+            hook['interval'] = max(1, round(interval * share))
             hook['momentum'] = min(0.5, hook['interval'] / horizon)
     interval = min(cfg.train_cfg.get('val_interval', max_iters), max(1, max_iters // 5))
     cfg.train_cfg.update(max_iters=max_iters, val_interval=interval)
-    cfg.default_hooks.checkpoint.interval = interval
+    checkpoint = cfg.default_hooks.checkpoint
+    checkpoint.interval = min(checkpoint.get('interval', interval), interval)
     cfg.default_hooks.logger.interval = min(cfg.default_hooks.logger.get('interval', 50), max(1, max_iters // 20))

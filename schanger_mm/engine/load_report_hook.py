@@ -73,6 +73,8 @@ class LoadReportHook(Hook):
                     'weights of a pre-training have to be fine-tuned first (tools/train.py with load_from).')
             return
         self._refuse_unexpected(source, new, here)
+        own = model.state_dict()
+        state.update({name: own[name] for name in new})  # or mmengine warns of them although they are expected
         print_log(f'initial weights from {source}: {report}', logger='current',
                   level=logging.WARNING if left else logging.INFO)
 

@@ -23,8 +23,8 @@ class BiTemporalPreProcessor(SegDataPreProcessor):
             It happens after normalisation, so an image keeps the statistics of
             the date it was taken at.
         size_divisor: training batches are padded at the bottom and right to a
-            multiple of it, labels with ``seg_pad_val``. In prediction the
-            detector pads.
+            multiple of it, labels with ``seg_pad_val``, unless ``size`` is
+            given. In prediction the detector pads.
         **kwargs: those of mmseg's :class:`SegDataPreProcessor`.
     """
 
@@ -35,7 +35,7 @@ class BiTemporalPreProcessor(SegDataPreProcessor):
                  swap_prob: float = 0.0,
                  size_divisor: int = 16,
                  **kwargs):
-        super().__init__(size_divisor=size_divisor, **kwargs)
+        super().__init__(size_divisor=None if kwargs.get('size') else size_divisor, **kwargs)
         if len(mean) != len(std) or len(mean) % 2 or not mean or min(std) <= 0:
             raise ValueError(
                 f'BiTemporalPreProcessor: {len(mean)} means and {len(std)} stds; expected 2C of each, date A '

@@ -17,6 +17,12 @@ def test_overrides_are_merged(levir):
     assert cfg.optim_wrapper.paramwise_cfg.custom_keys.conv_seg.lr_mult == 5
 
 
+@pytest.mark.parametrize('option', ['default_hooks.checkpoint.save_last', 'optim_wrapper.dtype',
+                                    'optim_wrapper.paramwise_cfg.bias_decay_mult', 'model.backbone.init_cfg'])
+def test_settings_that_the_config_does_not_show_can_be_given(levir, option):
+    load_config(levir, {option: 1})
+
+
 def test_keys_that_only_the_runner_knows_are_fine(levir):
     assert load_config(levir, {'experiment_name': 'x'}).experiment_name == 'x'
 
@@ -26,6 +32,8 @@ def test_keys_that_only_the_runner_knows_are_fine(levir):
     ('model.backbon.arch', "model of .*levir_small.py has no 'backbon'; did you mean 'backbone'"),
     ('train_cfg.max_iter', "did you mean 'max_iters'"),
     ('learning_rate', "nothing would read 'learning_rate'"),
+    ('data_root', 'data_root is a variable of .* Name the place that uses it'),
+    ('train_pipeline.2.transforms.0.crop_size', 'nothing would change'),
     ('param_scheduler.7.end', "param_scheduler is a list of 2; '7' is not in it"),
     ('train_cfg.max_iters.x', 'is 660000, which has no keys'),
 ])

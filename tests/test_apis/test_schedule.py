@@ -32,3 +32,18 @@ def test_a_phase_that_vanishes_is_left_out(root):
     cfg = load_config(root / 'configs/schanger/levir.py')
     shorten(cfg, 5)
     assert [(s.type, s.begin, s.end) for s in cfg.param_scheduler] == [('CosineAnnealingLR', 0, 5)]
+
+
+def test_checkpoints_never_become_rarer(root):
+    cfg = load_config(root / 'configs/schanger/pretrain_inria.py')
+    shorten(cfg, 500_000)
+    assert cfg.default_hooks.checkpoint.interval == 5000
+
+
+def test_single_schedulers_and_hooks_with_defaults(root):
+    cfg = load_config(root / 'configs/schanger/levir.py')
+    cfg.param_scheduler = cfg.param_scheduler[1]
+    cfg.custom_hooks = [dict(type='EMAHook')]
+    shorten(cfg, 66_000)
+    assert cfg.param_scheduler[0].end == 66_000
+    assert (cfg.custom_hooks[0].interval, cfg.custom_hooks[0].momentum) == (1, pytest.approx(2e-3))

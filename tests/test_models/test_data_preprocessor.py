@@ -74,3 +74,8 @@ def test_wrong_counts_are_refused():
 def test_mixed_sizes_in_a_test_batch_are_refused():
     with pytest.raises(ValueError, match='batch_size=1'):
         BiTemporalPreProcessor(MEAN, STD)(batch((16, 16), (32, 16)))
+
+
+def test_a_fixed_size_replaces_the_divisor():
+    out = BiTemporalPreProcessor(MEAN, STD, size=(40, 50))(batch((20, 30)), training=True)
+    assert out['inputs'].shape == (1, 6, 40, 50)

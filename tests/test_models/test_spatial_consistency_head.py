@@ -1,6 +1,8 @@
 import pytest
 import torch
+from mmengine.registry import DefaultScope
 from mmengine.structures import PixelData
+from mmseg.registry import MODELS as MMSEG_MODELS
 from mmseg.structures import SegDataSample
 
 from schanger_mm.registry import MODELS
@@ -80,3 +82,20 @@ def test_inputs_that_do_not_fit_are_refused(inputs, fusion, message):
 def test_more_than_one_logit_is_refused():
     with pytest.raises(ValueError, match='out_channels=2; it makes one change logit'):
         head(out_channels=2)
+
+
+def test_open_cds_siamese_detector_and_concatenating_neck():
+    """The contract of Open-CD's SiamEncoderDecoder: a mandatory neck joins two pyramids, under a foreign scope."""
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        backbone = MMSEG_MODELS.build(dict(type='schanger_mm.SCN', arch=ARCH))
+        net = MMSEG_MODELS.build(
+            dict(type='schanger_mm.SpatialConsistencyHead', arch=ARCH, temporal_fusion=dict(type='TFM')))
+        neck = MMSEG_MODELS.build(dict(type='schanger_mm.TFM', in_channels=ARCH[1:]))
+    a, b = (backbone(x) for x in torch.randn(2, 2, 3, 32, 32))
+    concatenated = tuple(torch.cat(level, dim=1) for level in zip(a, b))  # FeatureFusionNeck(policy='concat')
+    assert set(net.loss(concatenated, samples(), {})) == {'loss_bce_dice'}
+    metas = [dict(img_shape=(32, 32), ori_shape=(32, 32), pad_shape=(32, 32))] * 2
+    assert net.predict(concatenated, metas, {}).shape == (2, 1, 32, 32)
+    assert (net.num_classes, net.out_channels, net.threshold, net.align_corners) == (2, 1, 0.5, True)
+    single = head()
+    assert single.predict(neck(a, b), metas, {}).shape == (2, 1, 32, 32)

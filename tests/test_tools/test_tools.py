@@ -70,13 +70,24 @@ def test_best_checkpoint_is_kept_by_f1(finetuned):
     assert list(work_dir.glob('best_changed_F1_iter_*.pth'))
 
 
-def test_resume_continues(data, finetuned):
+def test_resume_continues_where_the_checkpoint_stands(data, finetuned):
     work_dir, _ = finetuned
-    text = run('tools/train.py', 'configs/schanger/demo.py', '--work-dir', work_dir, '--resume', '--max-iters', 6,
-               '--cfg-options', *roots(data, 'train', 'val'), 'load_from=None')
-    assert 'iter: 4' in text or 'resumed epoch: 0, iter: 4' in text
-    assert (work_dir / 'iter_6.pth').is_file()
-    assert 'Iter(train) [1/6]' not in text
+    text = run('tools/train.py', 'configs/schanger/demo.py', '--work-dir', work_dir, '--max-iters', 4, '--resume',
+               work_dir / 'iter_3.pth', '--cfg-options', *roots(data, 'train', 'val'))
+    assert 'iter: 3' in text and 'Iter(train) [4/4]' in text and 'Iter(train) [3/4]' not in text
+
+
+def test_resume_with_another_length_is_refused(data, finetuned):
+    work_dir, _ = finetuned
+    error = run('tools/train.py', 'configs/schanger/demo.py', '--work-dir', work_dir, '--resume', '--max-iters', 6,
+                '--cfg-options', *roots(data, 'train', 'val'), fails=True)
+    assert 'started with train_cfg.max_iters=4, now it is 6' in error
+
+
+def test_resume_without_a_checkpoint_starts_with_the_initial_weights(data, pretrained, tmp_path):
+    text = run('tools/train.py', 'configs/schanger/demo.py', '--work-dir', tmp_path, '--resume', '--max-iters', 1,
+               '--cfg-options', *roots(data, 'train', 'val'), f'load_from={pretrained}')
+    assert 'no checkpoint in' in text and '598 of 638 entries taken' in text
 
 
 def test_a_trained_network_converts_to_the_published_names_and_back(finetuned, tmp_path):
@@ -112,16 +123,40 @@ def test_scoring_writes_predictions_table_and_pictures(data, finetuned, tmp_path
 @pytest.mark.parametrize('words, message', [
     (['configs/schanger/levir.py', '--cfg-options', 'load_from=None'],
      r'make demo'),
+    (['configs/schanger/levir.py'], 'make demo'),
     (['configs/schanger/levir.py'], 'tools/model_converters/schanger2mm.py'),
+    (['configs/schanger/demo.py', '--max-iters', '0'], 'needs a positive number'),
+    (['configs/schanger/demo.py', '--cfg-options', 'load_from=None', 'model.backbone.arch=huge'],
+     "expected one of ['base', 'small']"),
     (['configs/schanger/levir.py', '--cfg-options', 'trian_cfg.max_iters=3'], "did you mean 'train_cfg'"),
     (['configs/schanger/demo.py', '--cfg-options', 'load_from=None', 'model.backbone.archs=small'],
-     "did you mean 'arch'"),
+     "unexpected keyword argument 'archs'"),
     (['configs/schanger/demo.py', '--cfg-options', 'load_from=None', 'model.backbone.depth=3'], "'depth'"),
     (['configs/schanger/nowhere.py'], 'no config file'),
     (['configs/schanger/demo.py', '--resume', 'nowhere.pth'], 'no such file'),
 ])
 def test_mistakes_end_in_one_clear_error(words, message, tmp_path):
     assert message in run('tools/train.py', *words[:1], '--work-dir', tmp_path, *words[1:], fails=True)
+
+
+def test_mistakes_in_parts_that_are_built_late(data, pretrained, tmp_path):
+    """Optimiser, data sets and weights are built by train(), in workers even; still one error in words."""
+    train = ['tools/train.py', 'configs/schanger/demo.py', '--work-dir', tmp_path, '--max-iters', 1, '--cfg-options',
+             *roots(data, 'train', 'val')]
+    assert "unexpected keyword argument 'foo'" in run(*train, 'load_from=None', 'optim_wrapper.optimizer.foo=1',
+                                                       fails=True)
+    small = run(*train, f'load_from={pretrained}', 'model.backbone.arch=small', 'model.decode_head.arch=small',
+                fails=True)
+    assert 'A checkpoint of the other size?' in small
+
+
+def test_a_damaged_file_is_named_though_a_worker_finds_it(tmp_path):
+    write_demo_set(tmp_path / 'data', SIZES, image_size=64)
+    for path in (tmp_path / 'data/train/A').iterdir():
+        path.write_bytes(path.read_bytes()[:2000])
+    error = run('tools/train.py', 'configs/schanger/demo.py', '--work-dir', tmp_path / 'w', '--max-iters', 1,
+                '--cfg-options', *roots(tmp_path / 'data', 'train', 'val'), 'load_from=None', fails=True)
+    assert str(tmp_path / 'data/train/A') in error and len(error.splitlines()[-1]) < 500
 
 
 def test_missing_data_says_where_how_and_what_needs_none(tmp_path):

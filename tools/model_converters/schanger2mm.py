@@ -13,7 +13,7 @@ def main() -> None:
         description='Convert a published SChanger checkpoint (either size, single-temporal or two dates, read off '
         'its shapes) to one that our configs load by load_from, or back.')
     parser.add_argument('src', help='checkpoint to read (.pth or .safetensors)')
-    parser.add_argument('dst', help='checkpoint to write (.pth or .safetensors)')
+    parser.add_argument('dst', help='checkpoint to write: .pth to load it by load_from, or .safetensors')
     parser.add_argument('--back', action='store_true', help='from our names to the published ones')
     parser.add_argument('--overwrite', action='store_true', help='replace DST where it exists')
     args = parser.parse_args()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from schanger_mm.models.layers import LFEM, SCAM, init_fan_out_, resolve_arch
-from schanger_mm.registry import MODELS
+from schanger_mm.registry import MODELS, SCOPE
 
 LEVELS = 5
 
@@ -78,8 +78,9 @@ class SpatialConsistencyHead(BaseDecodeHead):
         self.side_convs = nn.ModuleList(nn.Conv2d(c, out_channels, 3, padding=1) for c in out)
         self.num_dates = 1 if temporal_fusion is None else 2
         if temporal_fusion is not None:
-            self.attention_fusion = MODELS.build({**temporal_fusion, 'in_channels': skip})
-            self.side_fusion = MODELS.build({**temporal_fusion, 'in_channels': out})
+            # our TFM is found under any default scope
+            self.attention_fusion = MODELS.build({'_scope_': SCOPE, **temporal_fusion, 'in_channels': skip})
+            self.side_fusion = MODELS.build({'_scope_': SCOPE, **temporal_fusion, 'in_channels': out})
 
     def init_weights(self) -> None:
         """Initialise as the authors do, then as ``init_cfg`` says."""
