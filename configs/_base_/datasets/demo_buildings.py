@@ -22,7 +22,6 @@ train_dataloader = dict(
 val_dataloader = dict(
     batch_size=1,
     num_workers=1,
-    persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='BuildingDataset',

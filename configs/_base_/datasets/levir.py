@@ -56,10 +56,10 @@ train_dataloader = dict(
         data_root=data_root,
         data_prefix=dict(img_path_from='train/A', img_path_to='train/B', seg_map_path='train/label'),
         pipeline=train_pipeline))
+# Workers that outlive a validation would keep a copy of the training process's memory.
 val_dataloader = dict(
     batch_size=1,
     num_workers=2,
-    persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='LEVIRCDDataset',
