@@ -89,6 +89,24 @@ def network(arch: str | tuple[int, ...], num_dates: int) -> nn.Module:
                 test_cfg=dict(mode='whole')))
 
 
+def convert_file(src: str, dst: str, back: bool = False, overwrite: bool = False) -> str:
+    """Convert the checkpoint ``src`` to ``dst``; ``back``: from our names to the published ones.
+
+    Returns:
+        What was written, in words.
+
+    Raises:
+        ConversionError: ``src`` cannot be read or translated, or ``dst`` not written.
+    """
+    state = read_weights(src)
+    try:
+        renamed, kind = mm_to_published(state) if back else published_to_mm(state)
+    except ConversionError as error:
+        raise ConversionError(f'{src}: {error}') from error
+    write_weights(dst, renamed, overwrite)
+    return f'{dst}: {kind}, {len(renamed)} entries.'
+
+
 def published_to_mm(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
     """Rename a published state dict; size and number of dates are read from its shapes.
 

@@ -8,7 +8,7 @@ from schanger_mm.apis import convert
 
 
 def main() -> None:
-    """Read, rename, check and write."""
+    """Read the command line and convert."""
     parser = argparse.ArgumentParser(
         description='Convert a published SChanger checkpoint (either size, single-temporal or two dates, read off '
         'its shapes) to one that our configs load by load_from, or back.')
@@ -17,14 +17,7 @@ def main() -> None:
     parser.add_argument('--back', action='store_true', help='from our names to the published ones')
     parser.add_argument('--overwrite', action='store_true', help='replace DST where it exists')
     args = parser.parse_args()
-    state = convert.read_weights(args.src)
-    translate = convert.mm_to_published if args.back else convert.published_to_mm
-    try:
-        renamed, kind = translate(state)
-    except convert.ConversionError as error:
-        raise convert.ConversionError(f'{args.src}: {error}') from error
-    convert.write_weights(args.dst, renamed, args.overwrite)
-    print(f'{args.dst}: {kind}, {len(renamed)} entries.')
+    print(convert.convert_file(args.src, args.dst, args.back, args.overwrite))
 
 
 if __name__ == '__main__':
