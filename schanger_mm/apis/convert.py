@@ -24,10 +24,22 @@ class ConversionError(ValueError):
     """A checkpoint is not what the converter can translate."""
 
 
-def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """Read a state dict without running code: ``.safetensors``, or ``.pth`` by ``weights_only``.
+def read_checkpoint(path: str | Path) -> dict:
+    """Read a ``.pth`` file without running code; the log in mmengine's training checkpoints is passed over.
 
-    Training checkpoints of mmengine are read too; their log is passed over.
+    Raises:
+        ConversionError: the file is damaged or needs unpickling.
+    """
+    try:
+        with compat.inert_types(LOG_TYPES):
+            content = torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:
+        raise _unreadable(path, error) from error
+    return dict(content) if isinstance(content, Mapping) else {}
+
+
+def read_weights(path: str | Path) -> dict[str, Tensor]:
+    """Read a state dict without running code: ``.safetensors``, or ``.pth`` by :func:`read_checkpoint`.
 
     Raises:
         ConversionError: the file is missing, damaged or needs unpickling.
@@ -35,19 +47,22 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     path = Path(path)
     if not path.is_file():
         raise ConversionError(f'no checkpoint {path}.')
-    try:
-        if path.suffix == '.safetensors':
+    if path.suffix == '.safetensors':
+        try:
             return load_file(path)
-        with compat.inert_types(LOG_TYPES):
-            content = torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:
-        raise ConversionError(
-            f'{path} could not be read as plain weights ({type(error).__name__}: {str(error).splitlines()[0]}); '
-            'expected .safetensors or a .pth that torch.load(weights_only=True) accepts.') from error
-    state = content.get('state_dict', content) if isinstance(content, Mapping) else None
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        except Exception as error:
+            raise _unreadable(path, error) from error
+    content = read_checkpoint(path)
+    state = content.get('state_dict', content)
+    if not state or not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise ConversionError(f"{path}: expected a dict of tensors, or {{'state_dict': ...}}.")
     return dict(state)
+
+
+def _unreadable(path: str | Path, error: Exception) -> ConversionError:
+    return ConversionError(
+        f'{path} could not be read as plain weights ({type(error).__name__}: {str(error).splitlines()[0]}); '
+        'expected .safetensors or a .pth that torch.load(weights_only=True) accepts.')
 
 
 def write_weights(path: str | Path, state: Mapping[str, Tensor], overwrite: bool = False) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -84,8 +85,13 @@ class Demo:
         print('$ python ' + shlex.join(words), flush=True)
         subprocess.run([sys.executable, *words], cwd=self.repo, check=True)
 
-    def _step(self, name: str) -> _Step:
-        return _Step(name, self.seconds)
+    @contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        """Announce a step and note how long it took."""
+        print(f'\n=== {name}', flush=True)
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - start
 
     def _table(self, scores: dict, baseline: dict) -> list[dict]:
         took = {name: f'{value:.0f} s' for name, value in self.seconds.items()}
@@ -121,20 +127,6 @@ class Demo:
             curve = read_scalars(self.out / name).get(key)
             if curve:
                 yield name, curve
-
-
-class _Step:
-    """Announce a step and note how long it took."""
-
-    def __init__(self, name: str, seconds: dict[str, float]):
-        self.name, self.seconds = name, seconds
-
-    def __enter__(self) -> None:
-        print(f'\n=== {self.name}', flush=True)
-        self.start = time.perf_counter()
-
-    def __exit__(self, *error) -> None:
-        self.seconds[self.name] = time.perf_counter() - self.start
 
 
 def _last_checkpoint(work_dir: Path) -> str:

@@ -11,9 +11,8 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.runner import Runner, find_latest_checkpoint
 
-from schanger_mm import compat
 from schanger_mm.apis.config import ConfigError
-from schanger_mm.apis.convert import LOG_TYPES
+from schanger_mm.apis.convert import read_checkpoint
 from schanger_mm.apis.memory import keep_freed_memory
 from schanger_mm.registry import DATASETS, SCOPE
 
@@ -67,8 +66,7 @@ def resume_from(cfg: Config, checkpoint: str) -> None:
 
 def _check_length(cfg: Config, checkpoint: str) -> None:
     """Refuse to resume with another length: mmengine would keep the old schedule, and train at its dead end."""
-    with compat.inert_types(LOG_TYPES):
-        meta = torch.load(checkpoint, map_location='cpu', weights_only=True, mmap=True).get('meta') or {}
+    meta = read_checkpoint(checkpoint).get('meta') or {}
     if not meta.get('cfg'):
         return
     before = Config.fromstring(meta['cfg'], '.py').get('train_cfg') or {}

@@ -106,11 +106,12 @@ def test_other_suffixes_and_missing_files(tmp_path):
         read_weights(tmp_path / 'none.pth')
 
 
-def test_tool_converts_there_and_back(root, data, tmp_path):
+def test_tool_converts_there_and_back(root, data, tmp_path, monkeypatch):
     state = published(data, FILES[0])
     source, ours, back = tmp_path / 'theirs.pth', tmp_path / 'ours.pth', tmp_path / 'back.safetensors'
     torch.save({'state_dict': state}, source)
     tool = [sys.executable, str(root / 'tools/model_converters/schanger2mm.py')]
+    monkeypatch.setenv('PYTHONPATH', str(root))
     there = subprocess.run([*tool, str(source), str(ours)], capture_output=True, text=True, check=True)
     assert 'SChanger-[8, 8, 12, 16, 20, 24], two dates, 638 entries' in there.stdout
     subprocess.run([*tool, str(ours), str(back), '--back'], check=True, capture_output=True)

@@ -84,6 +84,13 @@ def test_resume_with_another_length_is_refused(data, finetuned):
     assert 'started with train_cfg.max_iters=4, now it is 6' in error
 
 
+def test_resume_from_a_damaged_file_is_refused(tmp_path):
+    (tmp_path / 'broken.pth').write_bytes(b'not a checkpoint')
+    error = run('tools/train.py', 'configs/schanger/demo.py', '--work-dir', tmp_path, '--resume',
+                tmp_path / 'broken.pth', fails=True)
+    assert 'broken.pth could not be read as plain weights' in error
+
+
 def test_resume_without_a_checkpoint_starts_with_the_initial_weights(data, pretrained, tmp_path):
     text = run('tools/train.py', 'configs/schanger/demo.py', '--work-dir', tmp_path, '--resume', '--max-iters', 1,
                '--cfg-options', *roots(data, 'train', 'val'), f'load_from={pretrained}')

@@ -8,6 +8,7 @@ not cut off, so nothing darkens on average.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 import cv2
@@ -36,13 +37,13 @@ class Photometric(BaseTransform):
         results['img'] = self.apply(image, self.draw(image.shape))
         return results
 
+    @abstractmethod
     def draw(self, shape: tuple[int, int, int]) -> Any:
         """Draw the parameters for an image of this shape from ``numpy.random``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def apply(self, image: np.ndarray, drawn: Any) -> np.ndarray:
         """Return the changed image for drawn parameters."""
-        raise NotImplementedError
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}({", ".join(f"{key}={value}" for key, value in vars(self).items())})'
