@@ -23,7 +23,7 @@ def requirements(name):
 
 
 class BuildWithMim(build_py):
-    """Put configs/ and tools/ under ``schanger_mm/.mim``, where mmengine looks for ``schanger_mm::``."""
+    """Put configs, tools and the model index under ``schanger_mm/.mim``, where mmengine and mim look for them."""
 
     def run(self):
         """Build the modules, then copy; an editable install reads the checkout and gets no copy."""
@@ -34,6 +34,7 @@ class BuildWithMim(build_py):
             target = Path(self.build_lib, 'schanger_mm/.mim', folder)
             shutil.rmtree(target, ignore_errors=True)
             shutil.copytree(ROOT / folder, target, ignore=shutil.ignore_patterns('__pycache__'))
+        shutil.copy(ROOT / 'model-index.yml', Path(self.build_lib, 'schanger_mm/.mim'))
 
 
 readme = ROOT / 'README.md'

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LISTS = ('runtime', 'mm', 'openmmlab', 'test', 'dev')
 TESTED_LISTS = ('runtime', 'mm', 'test', 'dev')  # what the Makefile installs
 STACK = {'mmengine', 'mmcv', 'mmsegmentation', 'onedl-mmengine', 'onedl-mmcv', 'onedl-mmsegmentation'}
-CONFIGS = sorted(path for path in (ROOT / 'configs').glob('*/*.py') if path.parent.name != '_base_')
+CONFIGS = sorted(path for path in (ROOT / 'configs').rglob('*.py') if '_base_' not in path.parts)
 MAX_LINES = 500
 
 
@@ -120,7 +120,7 @@ def test_no_python_file_is_too_long():
     assert {name: count for name, count in lengths.items() if count > MAX_LINES} == {}
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: f'{path.parent.name}/{path.name}')
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.relative_to(ROOT / 'configs').as_posix())
 def test_config_starts_with_the_command_that_runs_it(path):
     header = re.match(r'(#.*\n)+', path.read_text(encoding='utf-8'))
     command = f'python tools/train.py {path.relative_to(ROOT).as_posix()}'

@@ -1,7 +1,7 @@
-# SChanger-small on your own pairs: three folders of images with the same names.
+# SChanger-small on your own pairs; the README's section "Your own pairs" shows the config to write for them.
 #   python tools/train.py configs/schanger/custom.py --cfg-options train_dataloader.dataset.data_root=DIR \
 #       val_dataloader.dataset.data_root=DIR test_dataloader.dataset.data_root=DIR
-# Expects DIR/{train,val,test}/{A,B,label}; other names: before=, after=, label= below.
+# Expects DIR/{train,val,test}/{A,B,label}; other names: before=, after=, label=; lists: ann_file=, list_split=.
 # With pre-trained weights: load_from=FILE. About 7 GiB of memory in float32; more crops or larger ones need
 # 2.6 GiB per 256 px pair. A longer run: --max-iters N.
 _base_ = './levir_small.py'
@@ -9,6 +9,7 @@ _base_ = './levir_small.py'
 load_from = None
 
 # The same statistics for both dates (ImageNet's): right for no data set, wrong for none.
+# tools/dataset_tools/stats.py prints those of your images.
 data_preprocessor = dict(
     mean=[123.675, 116.28, 103.53] * 2,
     std=[58.395, 57.12, 57.375] * 2)

@@ -2,7 +2,7 @@
 #   python tools/train.py configs/schanger/levir.py
 #   python tools/test.py configs/schanger/levir.py work_dirs/levir/best_changed_F1_iter_*.pth
 # Needs data/LEVIR-CD and pre-trained weights (configs/schanger/pretrain_inria.py, or published ones
-# converted by tools/model_converters/schanger2mm.py); from scratch: --cfg-options load_from=None
+# by tools/model_converters/fetch_published.py); from scratch: --cfg-options load_from=None
 # 12000 epochs of 55 iterations, 600 of them warm-up; validation every 50. An epoch is one crop of each pair.
 _base_ = [
     '../_base_/models/schanger_base.py',

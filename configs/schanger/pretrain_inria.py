@@ -1,6 +1,7 @@
 # Pre-train SChanger-base on single images with building masks (Inria), the paper's settings:
 #   python tools/train.py configs/schanger/pretrain_inria.py
-# Needs data/inria_1000/train/{images,gt}: the 5000 px images cut to 1000 px tiles.
+# Needs data/inria_1000/train/{images,gt}, the 5000 px images cut to 1000 px:
+#   python tools/dataset_tools/tile.py AerialImageDataset/train data/inria_1000/train --size 1000
 # 4000 epochs of 281 iterations, 400 of them warm-up. The live weights are exported, so there is no EMA.
 _base_ = [
     '../_base_/models/schanger_base.py',

@@ -2,13 +2,24 @@
 
 from . import transforms
 from .base import CheckedDataset
+from .benchmarks import (
+    BenchmarkDataset,
+    CDDDataset,
+    GZCDDataset,
+    LEVIRCDDataset,
+    LEVIRCDPlusDataset,
+    S2LookingDataset,
+    SYSUCDDataset,
+    WHUCDDataset,
+)
 from .bitemporal import BiTemporalDataset
 from .errors import DatasetError
 from .folder import FolderCDDataset
-from .levir import LEVIRCDDataset
 from .single import BuildingDataset, InriaDataset
+from .synthetic.dataset import DemoDataset
 
 __all__ = [
-    'BiTemporalDataset', 'BuildingDataset', 'CheckedDataset', 'DatasetError', 'FolderCDDataset',
-    'InriaDataset', 'LEVIRCDDataset', 'transforms',
+    'BenchmarkDataset', 'BiTemporalDataset', 'BuildingDataset', 'CDDDataset', 'CheckedDataset', 'DatasetError',
+    'DemoDataset', 'FolderCDDataset', 'GZCDDataset', 'InriaDataset', 'LEVIRCDDataset', 'LEVIRCDPlusDataset',
+    'S2LookingDataset', 'SYSUCDDataset', 'WHUCDDataset', 'transforms',
 ]

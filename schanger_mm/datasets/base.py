@@ -18,7 +18,8 @@ LABEL = 'seg_map_path'
 class CheckedDataset(BaseSegDataset):
     """A folder per image role plus a folder of binary masks; files belong together by stem.
 
-    A subclass names its image roles and says in words what it expects. All
+    A subclass names its image roles and says in words what it expects. Every
+    raw sample has a ``name``, its stem with sub-folders (``city/tile_1``). All
     checks run in ``full_init``, so a mistake shows before the first iteration
     and not hours into a run; mistakes of one kind are reported together.
 
@@ -32,6 +33,8 @@ class CheckedDataset(BaseSegDataset):
         ann_file (str): list of names, one per line, with or without suffix;
             only these are used, in that order. Default: all files, in
             natural order.
+        list_split (str, optional): ``ann_file`` is a table with lines
+            ``name,split``; take the lines of this split.
         label_threshold (int, optional): take mask values from here up as 1
             (lossy masks); None takes only 0/1 or 0/255.
         check_sizes (bool): read every file's header and compare sizes. Turn
@@ -57,7 +60,8 @@ class CheckedDataset(BaseSegDataset):
     """How to get the data, for messages."""
 
     def __init__(self, data_prefix: dict, img_suffix: Suffixes = None, seg_map_suffix: Suffixes = None,
-                 label_threshold: int | None = None, check_sizes: bool = True, **kwargs) -> None:
+                 label_threshold: int | None = None, check_sizes: bool = True, list_split: str | None = None,
+                 **kwargs) -> None:
         name = type(self).__name__
         unknown = sorted(set(data_prefix) - {*self.IMAGES, LABEL})
         absent = [key for key in self.IMAGES if data_prefix.get(key) is None]
@@ -66,6 +70,8 @@ class CheckedDataset(BaseSegDataset):
                              f'found {data_prefix}')
         if label_threshold is not None and not 1 <= label_threshold <= 255:
             raise ValueError(f'{name}.label_threshold: expected None or 1 to 255, found {label_threshold!r}')
+        if list_split is not None and not kwargs.get('ann_file'):
+            raise ValueError(f'{name}.list_split={list_split!r}: needs `ann_file`, a table with lines name,split.')
         if kwargs.get('reduce_zero_label'):
             raise ValueError(f'{name}.reduce_zero_label: masks here are 0 and 1; leave it out.')
         if data_prefix.get(LABEL) is None and not kwargs.get('test_mode'):
@@ -73,6 +79,7 @@ class CheckedDataset(BaseSegDataset):
                              'data set with test_mode=True can do without.')
         self.label_threshold = label_threshold
         self.check_sizes = check_sizes
+        self.list_split = list_split
         prefix = {key: value for key, value in data_prefix.items() if value is not None}
         super().__init__(data_prefix=prefix, img_suffix=img_suffix, seg_map_suffix=seg_map_suffix, **kwargs)
 
@@ -88,7 +95,7 @@ class CheckedDataset(BaseSegDataset):
         if LABEL in self.data_prefix:
             for sample in samples[::max(1, len(samples) // 32)]:  # the others are checked when they are read
                 read_label(sample[LABEL], self.label_threshold, self.backend_args)
-        return [self.make_sample(paths) for paths in samples]
+        return [dict(self.make_sample(paths), name=stem) for stem, paths in zip(stems, samples, strict=True)]
 
     def make_sample(self, paths: dict[str, str]) -> dict:
         """Raw sample of one group of files, ``paths`` by role."""
@@ -123,7 +130,7 @@ class CheckedDataset(BaseSegDataset):
 
     def _listed_stems(self, files: dict[str, dict[str, str]]) -> list[str]:
         known = set().union(*files.values())
-        stems = read_names(self.ann_file, known, self.img_suffix, self.backend_args)
+        stems = read_names(self.ann_file, known, self.img_suffix, self.backend_args, self.list_split)
         self._report_missing(files, stems, f'names of {os.path.abspath(self.ann_file)} have no file')
         return stems
 

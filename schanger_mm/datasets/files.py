@@ -64,7 +64,7 @@ def list_stems(folder: str, suffixes: Suffixes = None, backend_args: dict | None
 
 
 def read_names(ann_file: str, known: Collection[str], suffixes: Suffixes = None,
-               backend_args: dict | None = None) -> list[str]:
+               backend_args: dict | None = None, split: str | None = None) -> list[str]:
     """Read the stems that a list file names, in its order.
 
     Args:
@@ -74,12 +74,17 @@ def read_names(ann_file: str, known: Collection[str], suffixes: Suffixes = None,
             of ``x.tif.png`` is not mistaken for ``x``.
         suffixes (str | Sequence[str], optional): as in :func:`list_stems`.
         backend_args (dict, optional): as in ``mmengine.fileio``.
+        split (str, optional): the lines are ``name,split`` (or with a tab);
+            take those of this split.
 
     Raises:
-        DatasetError: the file names nothing, or something twice.
+        DatasetError: the file names nothing, or something twice, or has no
+            line of this split.
     """
     lines = [line.strip().replace('\\', '/')
              for line in mmengine.list_from_file(ann_file, backend_args=backend_args)]
+    if split is not None:
+        lines = _lines_of(split, [line for line in lines if line], ann_file)
     stems = []
     for line in filter(None, lines):
         bare = strip_suffix(line, suffixes) or strip_suffix(line, None)
@@ -91,3 +96,16 @@ def read_names(ann_file: str, known: Collection[str], suffixes: Suffixes = None,
         raise DatasetError(f'{os.path.abspath(ann_file)}: {len(twice)} names stand in it more than once: '
                            f'{first_of(twice)}. Remove the repeats.')
     return stems
+
+
+def _lines_of(split: str, lines: list[str], ann_file: str) -> list[str]:
+    rows = [re.split(r'\s*[,\t]\s*', line) for line in lines]
+    wrong = [line for line, row in zip(lines, rows, strict=True) if len(row) != 2]
+    if wrong:
+        raise DatasetError(f'{os.path.abspath(ann_file)}: expected lines `name,split`, found {len(wrong)} others: '
+                           f'{first_of(wrong)}. A plain list of names goes without `list_split`.')
+    names = [name for name, of in rows if of == split]
+    if not names:
+        found = sorted({of for _, of in rows})
+        raise DatasetError(f'{os.path.abspath(ann_file)}: no line of split {split!r}; it has {first_of(found)}.')
+    return names

@@ -18,7 +18,7 @@ def test_raw_sample_is_open_cds(pairs):
     dataset = BiTemporalDataset(data_root=str(root))
     assert dataset.get_data_info(1) == dict(
         img_path=[f'{root}/A/2.png', f'{root}/B/2.png'], seg_map_path=f'{root}/label/2.png', label_map=None,
-        format_seg_map='to_binary', reduce_zero_label=False, seg_fields=[], sample_idx=1)
+        format_seg_map='to_binary', reduce_zero_label=False, seg_fields=[], sample_idx=1, name='2')
     assert dataset.metainfo['classes'] == ('unchanged', 'changed')
     assert dataset.metainfo['palette'] == [[0, 0, 0], [255, 255, 255]]
 
@@ -52,8 +52,9 @@ def test_files_of_other_kinds_do_not_count(pairs):
 
 def test_sub_folders_belong_to_the_stem(pairs):
     root = pairs(('city/1', 'town/1'))
-    assert [BiTemporalDataset(data_root=str(root)).get_data_info(i)['img_path'][1] for i in (0, 1)] == [
-        f'{root}/B/city/1.png', f'{root}/B/town/1.png']
+    samples = [BiTemporalDataset(data_root=str(root)).get_data_info(i) for i in (0, 1)]
+    assert [sample['img_path'][1] for sample in samples] == [f'{root}/B/city/1.png', f'{root}/B/town/1.png']
+    assert [sample['name'] for sample in samples] == ['city/1', 'town/1']
 
 
 def test_two_files_of_one_stem_are_an_error(pairs, write, picture):
@@ -90,8 +91,7 @@ def test_missing_folder_says_where_what_and_how(pairs, folder):
 def test_missing_root_tells_how_to_get_the_data(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError) as caught:
-        LEVIRCDDataset(data_root='data/LEVIR-CD', data_prefix=dict(
-            img_path_from='train/A', img_path_to='train/B', seg_map_path='train/label'))
+        LEVIRCDDataset(data_root='data/LEVIR-CD', split='train')
     message = str(caught.value)
     for part in (f'no folder {tmp_path}/data/LEVIR-CD\n', '{train,val,test}/{A,B,label}',
                  f'folders to read: {tmp_path}/data/LEVIR-CD/train/A, ',
@@ -134,6 +134,26 @@ def test_bad_list_file(pairs, text, message):
     (root / 'list.txt').write_text(text)
     with pytest.raises(DatasetError, match=message):
         BiTemporalDataset(data_root=str(root), ann_file='list.txt')
+
+
+@pytest.mark.parametrize('comma', [',', ' , ', '\t'])
+def test_one_table_may_hold_all_splits(pairs, comma):
+    root = pairs(('1', '2', '3', 'a, b'))
+    (root / 'split.csv').write_text(f'3{comma}train\n1.png{comma}val\n\n2{comma}train\n')
+    table = dict(data_root=str(root), ann_file='split.csv')
+    assert stems(BiTemporalDataset(**table, list_split='train')) == ['3', '2']
+    assert stems(BiTemporalDataset(**table, list_split='val')) == ['1']
+    with pytest.raises(DatasetError, match="no line of split 'test'; it has train, val"):
+        BiTemporalDataset(**table, list_split='test')
+
+
+def test_a_plain_list_is_not_a_table(pairs):
+    root = pairs()
+    (root / 'list.txt').write_text('1,train\n2\n')
+    with pytest.raises(DatasetError, match='expected lines `name,split`, found 1 others: 2'):
+        BiTemporalDataset(data_root=str(root), ann_file='list.txt', list_split='train')
+    with pytest.raises(ValueError, match='list_split=.train.: needs `ann_file`'):
+        BiTemporalDataset(data_root=str(root), list_split='train')
 
 
 def test_missing_list_file(pairs):

@@ -45,13 +45,31 @@ def test_one_attention_map_gates_both_dates():
     torch.testing.assert_close(out_a / a, out_b / b, rtol=1e-3, atol=1e-4)
 
 
-def test_attention_reaches_eleven_pixels_far():
-    attention = SCAM(4).eval().attention
+@pytest.mark.parametrize('kind, far', [('large', 11), ('small', 2)])
+def test_attention_reaches_as_far_as_its_kernels(kind, far):
+    attention = SCAM(4, attention=kind).eval().attention
     x = torch.zeros(1, 4, 41, 41, requires_grad=True)
-    joint = attention.mix(attention.dilated(attention.local(x)))
-    joint[0, :, 20, 20].sum().backward()
+    attention.attention_map(x)[0, :, 20, 20].sum().backward()
     rows = x.grad.abs().sum((0, 1, 3)).nonzero().flatten()
-    assert (rows.min().item(), rows.max().item()) == (20 - 11, 20 + 11)
+    assert (rows.min().item(), rows.max().item()) == (20 - far, 20 + far)
+
+
+def test_without_fusion_each_date_has_its_own_gate():
+    attention = SCAM(8).eval().attention
+    a, b, other = torch.randn(3, 1, 8, 16, 16).unbind()
+    torch.testing.assert_close(attention([a, b])[0], attention([a, other])[0])
+    torch.testing.assert_close(attention([a, b])[0], attention([a])[0])
+    assert not torch.allclose(attention([a, b], torch.add)[0], attention([a, other], torch.add)[0])
+
+
+def test_without_attention_the_projection_passes_ungated():
+    scam = SCAM(8, attention='none').eval()
+    x = torch.randn(1, 8, 16, 16)
+    scam.scale2.data.zero_()
+    normed = scam.norm1(x)
+    expected = x + scam.scale1[:, None, None] * (scam.proj_out(nn.functional.gelu(scam.proj_in(normed))) + normed)
+    torch.testing.assert_close(scam([x])[0], expected)
+    assert not any(name.startswith('attention') for name, _ in scam.named_parameters())
 
 
 def test_layer_scales_start_at_a_hundredth():

@@ -49,6 +49,30 @@ def test_loss_holds_all_six_maps_against_the_label():
     torch.testing.assert_close(losses['loss_bce_dice'], expected)
 
 
+def test_loss_on_the_final_map_alone():
+    net, x, batch = head(temporal_fusion=TFM, drop_rate=0.0, deep_supervision=False), pyramid(), samples()
+    target = torch.cat([s.gt_sem_seg.data for s in batch])
+    expected = net.loss_decode(net(x), target)
+    torch.testing.assert_close(net.loss(x, batch, {})['loss_bce_dice'], expected)
+
+
+@pytest.mark.parametrize('setting, absent', [
+    (dict(share_attention=False), ('attention_fusion', )),
+    (dict(attention='small'), tuple(f'scams.{k}.attention.dilated' for k in range(5))),
+    (dict(attention='none'), ('attention_fusion', *(f'scams.{k}.attention' for k in range(5)))),
+])
+def test_ablations_drop_their_part_and_nothing_else(setting, absent):
+    whole = head(temporal_fusion=TFM).state_dict()
+    left = head(temporal_fusion=TFM, **setting).state_dict()
+    assert set(left) == {name for name in whole if not name.startswith(tuple(f'{part}.' for part in absent))}
+    assert all(left[name].shape == whole[name].shape for name in left)
+
+
+def test_attention_is_one_of_three():
+    with pytest.raises(ValueError, match="attention='huge'; expected one of"):
+        head(attention='huge')
+
+
 def test_losses_of_mmseg_fit():
     net = head(
         temporal_fusion=TFM,

@@ -8,6 +8,6 @@ data_preprocessor = dict(
 
 train_pipeline = _base_.train_pipeline
 train_pipeline[2]['transforms'][0]['crop_size'] = (64, 64)
-train_dataloader = dict(num_workers=1, dataset=dict(data_root=data_root, pipeline=train_pipeline))
-val_dataloader = dict(num_workers=1, dataset=dict(data_root=data_root))
-test_dataloader = dict(num_workers=1, dataset=dict(data_root=data_root))
+train_dataloader = dict(num_workers=1, dataset=dict(type='DemoDataset', data_root=data_root, pipeline=train_pipeline))
+val_dataloader = dict(num_workers=1, dataset=dict(type='DemoDataset', data_root=data_root))
+test_dataloader = dict(num_workers=1, dataset=dict(type='DemoDataset', data_root=data_root))

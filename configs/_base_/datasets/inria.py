@@ -1,7 +1,7 @@
 # Inria Aerial Image Labeling, its 180 training images cut to 4500 tiles of 1000 px.
 data_root = 'data/inria_1000'
 
-# ImageNet's statistics: replace them by those of the tiles.
+# ImageNet's statistics: replace them by those of the tiles (tools/dataset_tools/stats.py prints them).
 data_preprocessor = dict(
     type='mmseg.SegDataPreProcessor',
     mean=[123.675, 116.28, 103.53],

@@ -54,7 +54,7 @@ train_dataloader = dict(
     dataset=dict(
         type='LEVIRCDDataset',
         data_root=data_root,
-        data_prefix=dict(img_path_from='train/A', img_path_to='train/B', seg_map_path='train/label'),
+        split='train',
         pipeline=train_pipeline))
 # Workers that outlive a validation would keep a copy of the training process's memory.
 val_dataloader = dict(
@@ -64,7 +64,7 @@ val_dataloader = dict(
     dataset=dict(
         type='LEVIRCDDataset',
         data_root=data_root,
-        data_prefix=dict(img_path_from='val/A', img_path_to='val/B', seg_map_path='val/label'),
+        split='val',
         pipeline=test_pipeline,
         test_mode=True))
 test_dataloader = dict(
@@ -74,7 +74,7 @@ test_dataloader = dict(
     dataset=dict(
         type='LEVIRCDDataset',
         data_root=data_root,
-        data_prefix=dict(img_path_from='test/A', img_path_to='test/B', seg_map_path='test/label'),
+        split='test',
         pipeline=test_pipeline,
         test_mode=True))
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from mmseg.datasets.transforms import PackSegInputs
 
 from schanger_mm.registry import TRANSFORMS
+
+META_KEYS = ('name', 'img_path', 'seg_map_path', 'ori_shape', 'img_shape', 'pad_shape', 'scale_factor', 'flip',
+             'flip_direction', 'reduce_zero_label')
 
 
 @TRANSFORMS.register_module()
@@ -15,7 +20,7 @@ class PackBiTemporalInputs(PackSegInputs):
     Required key: ``img``, a list of two (H, W, C) arrays; used if there:
     ``gt_seg_map`` (H, W). Result: ``inputs`` (2C, H, W), date A first, and
     ``data_samples``, a ``SegDataSample`` with ``gt_sem_seg`` (1, H, W) int64
-    and the metainfo ``img_path`` (list of two), ``seg_map_path``,
+    and the metainfo ``name``, ``img_path`` (list of two), ``seg_map_path``,
     ``ori_shape``, ``img_shape``, ``pad_shape``, ``scale_factor``, ``flip``,
     ``flip_direction``. The last four say "nothing done" where no transform
     has set them.
@@ -26,6 +31,9 @@ class PackBiTemporalInputs(PackSegInputs):
     Raises:
         ValueError: not two images, or images and labels of different size.
     """
+
+    def __init__(self, meta_keys: Sequence[str] = META_KEYS) -> None:
+        super().__init__(meta_keys=meta_keys)
 
     def transform(self, results: dict) -> dict:
         """Return ``inputs`` and ``data_samples``."""

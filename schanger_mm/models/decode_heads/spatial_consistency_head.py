@@ -14,6 +14,7 @@ from schanger_mm.models.layers import LFEM, SCAM, init_fan_out_, resolve_arch
 from schanger_mm.registry import MODELS, SCOPE
 
 LEVELS = 5
+ATTENTIONS = ('large', 'small', 'none')
 
 
 @MODELS.register_module()
@@ -37,6 +38,12 @@ class SpatialConsistencyHead(BaseDecodeHead):
         arch: ``'base'``, ``'small'`` or six widths, as for :class:`SCN`.
         temporal_fusion: config of :class:`TFM` (its ``in_channels`` are filled
             in), or None for one pyramid.
+        attention: ``'large'`` (the paper's), ``'small'`` (receptive field 5
+            instead of 23) or ``'none'``; the last two are ablations.
+        share_attention: both dates are gated by one map; False: each by its
+            own (ablation).
+        deep_supervision: the loss covers all six maps; False: the final one
+            only (ablation).
         drop_rate: dropout and stochastic depth rate.
         loss_decode: loss, or list of losses, held against each of the six maps and summed.
         threshold: a pixel is changed where the probability is strictly above it.
@@ -47,6 +54,9 @@ class SpatialConsistencyHead(BaseDecodeHead):
     def __init__(self,
                  arch: str | Sequence[int] = 'base',
                  temporal_fusion: dict | None = None,
+                 attention: str = 'large',
+                 share_attention: bool = True,
+                 deep_supervision: bool = True,
                  drop_rate: float = 0.2,
                  loss_decode: dict | Sequence[dict] = dict(type='schanger_mm.BCEDiceLoss'),  # noqa: B006
                  num_classes: int = 2,
@@ -70,16 +80,20 @@ class SpatialConsistencyHead(BaseDecodeHead):
             init_cfg=init_cfg)
         if out_channels != 1:
             raise ValueError(f'SpatialConsistencyHead: out_channels={out_channels}; it makes one change logit.')
+        if attention not in ATTENTIONS:
+            raise ValueError(f'SpatialConsistencyHead: attention={attention!r}; expected one of {ATTENTIONS}.')
+        self.deep_supervision = deep_supervision
         skip = levels[::-1]  # coarse to fine: c5, c4, c3, c2, c1
         out = [*skip[1:], stem]  # width after each level: c4, c3, c2, c1, c0
-        self.scams = nn.ModuleList(SCAM(c, drop_rate) for c in skip)
+        self.scams = nn.ModuleList(SCAM(c, drop_rate, attention) for c in skip)
         self.blocks = nn.ModuleList(
             nn.Sequential(LFEM(c, c, drop_rate), LFEM(c, c_out, drop_rate)) for c, c_out in zip(skip, out))
         self.side_convs = nn.ModuleList(nn.Conv2d(c, out_channels, 3, padding=1) for c in out)
         self.num_dates = 1 if temporal_fusion is None else 2
         if temporal_fusion is not None:
             # our TFM is found under any default scope
-            self.attention_fusion = MODELS.build({'_scope_': SCOPE, **temporal_fusion, 'in_channels': skip})
+            if share_attention and attention != 'none':
+                self.attention_fusion = MODELS.build({'_scope_': SCOPE, **temporal_fusion, 'in_channels': skip})
             self.side_fusion = MODELS.build({'_scope_': SCOPE, **temporal_fusion, 'in_channels': out})
 
     def init_weights(self) -> None:
@@ -121,11 +135,12 @@ class SpatialConsistencyHead(BaseDecodeHead):
         return [self.cls_seg(torch.cat(side_logits, dim=1)), *side_logits]
 
     def loss(self, inputs: Sequence[Tensor], batch_data_samples: list, train_cfg: dict) -> dict[str, Tensor]:
-        """Hold all six maps against the labels and sum their losses."""
-        return self.loss_by_feat(self.forward_maps(inputs), batch_data_samples)
+        """Hold all six maps (or the final one) against the labels and sum their losses."""
+        maps = self.forward_maps(inputs)
+        return self.loss_by_feat(maps if self.deep_supervision else maps[:1], batch_data_samples)
 
     def loss_by_feat(self, seg_logits: list[Tensor], batch_data_samples: list) -> dict[str, Tensor]:
-        """Compute losses from the six maps and the samples' ``gt_sem_seg``, ``(1, H, W)`` each."""
+        """Compute losses from the maps and the samples' ``gt_sem_seg``, ``(1, H, W)`` each."""
         target = self._stack_batch_gt(batch_data_samples).squeeze(1)
         losses: dict[str, Tensor] = {}
         for criterion in self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else [self.loss_decode]:
@@ -135,7 +150,8 @@ class SpatialConsistencyHead(BaseDecodeHead):
         return losses
 
     def _fusion(self, name: str, level: int):
-        return partial(getattr(self, name).fuse, level) if self.num_dates == 2 else None
+        fusion = getattr(self, name, None)
+        return partial(fusion.fuse, level) if fusion is not None else None
 
     def _split_dates(self, inputs: Sequence[Tensor]) -> list[tuple[Tensor, ...]]:
         """Order levels from coarse to fine, each as a tuple of its dates."""

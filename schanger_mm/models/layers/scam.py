@@ -26,24 +26,33 @@ class SCLKA(nn.Module):
 
     Args:
         channels: channels of the features and of the map.
+        large: False leaves the dilated convolution out, so the receptive field
+            is 5 x 5 (ablation).
     """
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, large: bool = True):
         super().__init__()
         self.local = nn.Conv2d(channels, channels, 5, padding=2, groups=channels)
-        self.dilated = nn.Conv2d(channels, channels, 7, padding=9, groups=channels, dilation=3)
+        self.dilated = (
+            nn.Conv2d(channels, channels, 7, padding=9, groups=channels, dilation=3) if large else nn.Identity())
         self.mix = nn.Conv2d(channels, channels, 1)
 
     def forward(self, dates: Sequence[Tensor], fuse: Fuse | None = None) -> list[Tensor]:
-        """Gate one or two feature maps ``(N, C, H, W)`` with the same attention map.
+        """Gate one or two feature maps ``(N, C, H, W)``.
 
         Args:
             dates: one feature map (single-temporal) or two.
-            fuse: makes one map of the two; required exactly when there are two.
+            fuse: makes one map of the two, which then share their attention map;
+                None: each gets its own.
         """
-        joint = dates[0] if fuse is None else fuse(*dates)
-        attention = self.mix(self.dilated(self.local(joint)))
+        if fuse is None:
+            return [x * self.attention_map(x) for x in dates]
+        attention = self.attention_map(fuse(*dates))
         return [x * attention for x in dates]
+
+    def attention_map(self, x: Tensor) -> Tensor:
+        """Compute the gate for features ``(N, C, H, W)``, of the same shape."""
+        return self.mix(self.dilated(self.local(x)))
 
 
 class ConvMLP(nn.Module):
@@ -77,15 +86,17 @@ class SCAM(nn.Module):
     Args:
         channels: channels in and out.
         drop_rate: dropout rate and stochastic depth rate.
+        attention: ``'large'`` (the paper's), ``'small'`` (5 x 5 receptive
+            field) or ``'none'`` (no gate at all).
     """
 
     LAYER_SCALE_INIT = 1e-2
 
-    def __init__(self, channels: int, drop_rate: float = 0.2):
+    def __init__(self, channels: int, drop_rate: float = 0.2, attention: str = 'large'):
         super().__init__()
         self.norm1 = nn.BatchNorm2d(channels)
         self.proj_in = nn.Conv2d(channels, channels, 1)
-        self.attention = SCLKA(channels)
+        self.attention = None if attention == 'none' else SCLKA(channels, large=attention == 'large')
         self.proj_out = nn.Conv2d(channels, channels, 1)
         self.norm2 = nn.BatchNorm2d(channels)
         self.mlp = ConvMLP(channels, drop_rate=drop_rate)
@@ -101,7 +112,9 @@ class SCAM(nn.Module):
             fuse: makes one map of the two inside the attention.
         """
         normed = [self.norm1(x) for x in dates]
-        gated = self.attention([F.gelu(self.proj_in(n)) for n in normed], fuse)
+        gated = [F.gelu(self.proj_in(n)) for n in normed]
+        if self.attention is not None:
+            gated = self.attention(gated, fuse)
         return [self._residuals(x, n, q) for x, n, q in zip(dates, normed, gated)]
 
     def _residuals(self, x: Tensor, normed: Tensor, gated: Tensor) -> Tensor:

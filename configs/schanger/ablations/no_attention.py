@@ -1,0 +1,5 @@
+# Without attention: nothing is gated.
+#   python tools/train.py configs/schanger/ablations/no_attention.py
+_base_ = '../levir_small.py'
+
+model = dict(decode_head=dict(attention='none'))

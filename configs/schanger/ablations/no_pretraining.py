@@ -1,0 +1,5 @@
+# How much the pre-training gives: start from random weights.
+#   python tools/train.py configs/schanger/ablations/no_pretraining.py
+_base_ = '../levir_small.py'
+
+load_from = None

@@ -1,0 +1,7 @@
+# SChanger-small on WHU-CD, the paper's settings:
+#   python tools/train.py configs/schanger/whu_small.py
+# Needs data/WHU-CD and pre-trained weights (configs/schanger/pretrain_inria_small.py).
+_base_ = './whu.py'
+
+model = dict(backbone=dict(arch='small'), decode_head=dict(arch='small'))
+load_from = 'work_dirs/pretrain_inria_small/iter_1124000.pth'

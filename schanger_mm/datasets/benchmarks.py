@@ -1,0 +1,178 @@
+"""The published change-detection data sets, as their archives unpack.
+
+Sizes and splits: section IV of the SChanger paper and the data sets' own pages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from schanger_mm.registry import DATASETS
+
+from .base import LABEL
+from .bitemporal import BiTemporalDataset
+
+TILE = 256
+"""Side, in px, of the tiles that results are reported on."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split of a published data set.
+
+    Args:
+        folder: below ``data_root``, holds the folders of dates and labels.
+        pairs: official number of pairs; None where nothing fixes it.
+        names: list file below ``data_root`` where no folder makes the split.
+    """
+
+    folder: str
+    pairs: int | None = None
+    names: str = ''
+
+
+class BenchmarkDataset(BiTemporalDataset):
+    """A published data set: ``split`` says which folders to read and how large the official split is.
+
+    The metainfo holds ``data_set``, ``split`` and ``official_tiles``, the
+    number of 256 px tiles of the official split (None where it has none), by
+    which a score on a part of it is recognised.
+
+    Args:
+        split (str, optional): 'train', 'val' or 'test'; None reads the
+            folders that ``data_prefix`` names, and claims no official split.
+        label_threshold (int, optional): as in ``CheckedDataset``; the default
+            is what the archive's masks need.
+        **kwargs: the other arguments of :class:`BiTemporalDataset`.
+
+    Raises:
+        ValueError: an unknown split, or ``split`` beside ``data_prefix``.
+    """
+
+    NAME = ''
+    FOLDERS = ('A', 'B', 'label')
+    """Date A, date B and the masks, inside a split's folder."""
+    SIDE = TILE
+    """Height and width of every image, in px."""
+    SPLITS: dict[str, Split] = {}
+    LABEL_THRESHOLD: int | None = None
+
+    def __init__(self, split: str | None = None, label_threshold: int | None = None, **kwargs) -> None:
+        if split is not None:
+            kwargs = self._arguments_of(split, kwargs)
+        threshold = self.LABEL_THRESHOLD if label_threshold is None else label_threshold
+        super().__init__(label_threshold=threshold, **kwargs)
+        self._metainfo.update(data_set=self.NAME, split=split, official_tiles=self._official_tiles(split))
+
+    def _arguments_of(self, split: str, given: dict) -> dict:
+        name = type(self).__name__
+        if split not in self.SPLITS:
+            raise ValueError(f'{name}.split: expected one of {", ".join(self.SPLITS)}, found {split!r}')
+        if 'data_prefix' in given:
+            raise ValueError(f'{name}.data_prefix: `split={split!r}` names the folders; leave one of them out.')
+        chosen = self.SPLITS[split]
+        folders = (f'{chosen.folder}/{folder}' if chosen.folder else folder for folder in self.FOLDERS)
+        prefix = dict(zip((*self.IMAGES, LABEL), folders, strict=True))
+        return {'ann_file': chosen.names, **given, 'data_prefix': prefix}
+
+    def _official_tiles(self, split: str | None) -> int | None:
+        pairs = self.SPLITS[split].pairs if split is not None else None
+        return pairs and pairs * (self.SIDE // TILE) ** 2
+
+
+@DATASETS.register_module()
+class LEVIRCDDataset(BenchmarkDataset):
+    """LEVIR-CD: building change in Google Earth images of 0.5 m (Chen and Shi, Remote Sensing 12(10), 2020)."""
+
+    NAME = 'LEVIR-CD'
+    SIDE = 1024
+    SPLITS = dict(train=Split('train', 445), val=Split('val', 64), test=Split('test', 128))
+    LAYOUT = 'DIR/{train,val,test}/{A,B,label}/*.png'
+    DOWNLOAD_HINT = ('LEVIR-CD (445/64/128 pairs of 1024 px, free for research) from '
+                     'https://justchenhao.github.io/LEVIR; unpack it so that DIR has the layout above')
+
+
+@DATASETS.register_module()
+class LEVIRCDPlusDataset(BenchmarkDataset):
+    """LEVIR-CD+: 637 training and 348 test pairs of the same kind; validation is held out of training by a list."""
+
+    NAME = 'LEVIR-CD+'
+    SIDE = 1024
+    SPLITS = dict(train=Split('train', names='splits/train.txt'), val=Split('train', names='splits/val.txt'),
+                  test=Split('test', 348))
+    LAYOUT = 'DIR/{train,test}/{A,B,label}/*.png and DIR/splits/{train,val}.txt'
+    DOWNLOAD_HINT = ('LEVIR-CD+ (637/348 pairs of 1024 px, free for research) from '
+                     'https://github.com/S2Looking/Dataset; it has no validation split, so hold 64 pairs out of '
+                     'train:\n                   '
+                     'python tools/dataset_tools/split.py DIR/train/A --val 64 --out DIR/splits')
+
+
+@DATASETS.register_module()
+class S2LookingDataset(BenchmarkDataset):
+    """S2Looking: buildings in side-looking satellite images, 0.5-0.8 m (Shen et al., Remote Sensing 13, 2021)."""
+
+    NAME = 'S2Looking'
+    FOLDERS = ('Image1', 'Image2', 'label')
+    SIDE = 1024
+    SPLITS = dict(train=Split('train', 3500), val=Split('val', 500), test=Split('test', 1000))
+    LAYOUT = 'DIR/{train,val,test}/{Image1,Image2,label}/*.png'
+    DOWNLOAD_HINT = ('S2Looking (3500/500/1000 pairs of 1024 px, free for research) from '
+                     'https://github.com/S2Looking/Dataset; unpack it so that DIR has the layout above')
+
+
+@DATASETS.register_module()
+class CDDDataset(BenchmarkDataset):
+    """CDD, also SVCD: change of any kind across seasons, 0.03-1 m (Lebedev et al., ISPRS Archives XLII-2, 2018).
+
+    Its masks are JPEG files in most copies, so values from 128 up count as
+    changed.
+    """
+
+    NAME = 'CDD'
+    FOLDERS = ('A', 'B', 'OUT')
+    SPLITS = dict(train=Split('train', 10_000), val=Split('val', 3_000), test=Split('test', 3_000))
+    LABEL_THRESHOLD = 128
+    LAYOUT = 'DIR/{train,val,test}/{A,B,OUT}/*.jpg'
+    DOWNLOAD_HINT = ('CDD, the folder `subset` of "ChangeDetectionDataset" (10000/3000/3000 pairs of 256 px); its '
+                     'address stands in the paper, doi 10.5194/isprs-archives-XLII-2-565-2018')
+
+
+@DATASETS.register_module()
+class SYSUCDDataset(BenchmarkDataset):
+    """SYSU-CD: change of any kind in aerial images of Hong Kong, 0.5 m (Shi et al., IEEE TGRS 60, 2022)."""
+
+    NAME = 'SYSU-CD'
+    FOLDERS = ('time1', 'time2', 'label')
+    SPLITS = dict(train=Split('train', 12_000), val=Split('val', 4_000), test=Split('test', 4_000))
+    LAYOUT = 'DIR/{train,val,test}/{time1,time2,label}/*.png'
+    DOWNLOAD_HINT = ('SYSU-CD (12000/4000/4000 pairs of 256 px) from https://github.com/liumency/SYSU-CD; unpack it '
+                     'so that DIR has the layout above')
+
+
+@DATASETS.register_module()
+class WHUCDDataset(BenchmarkDataset):
+    """WHU-CD: buildings of Christchurch, aerial, 0.075-0.2 m (Ji et al., IEEE TGRS 57(1), 2019), cut to 256 px."""
+
+    NAME = 'WHU-CD'
+    SPLITS = dict(train=Split('train', 4_536), val=Split('val', 504), test=Split('test', 2_760))
+    LAYOUT = 'DIR/{train,val,test}/{A,B,label}/*'
+    DOWNLOAD_HINT = ('WHU building change detection from http://gpcv.whu.edu.cn/data/building_dataset.html, as the '
+                     'prepared split of 4536/504/2760 pairs of 256 px')
+
+
+@DATASETS.register_module()
+class GZCDDataset(BenchmarkDataset):
+    """GZ-CD: 19 large pairs of Guangzhou, Google Earth, 0.55 m (Peng et al., IEEE TGRS 59(7), 2021), cut to 256 px.
+
+    No split is fixed: lists are drawn by source image, so that tiles of one
+    image never stand in two splits.
+    """
+
+    NAME = 'GZ-CD'
+    SPLITS = {name: Split('', names=f'splits/{name}.txt') for name in ('train', 'val', 'test')}
+    LAYOUT = 'DIR/{A,B,label}/*.png, tiles of 256 px, and DIR/splits/{train,val,test}.txt'
+    DOWNLOAD_HINT = (
+        'GZ-CD (19 pairs, the set "CD_Data_GZ") from https://github.com/daifeng2016/'
+        'Change-Detection-Dataset-for-High-Resolution-Satellite-Imagery, then\n                   '
+        'python tools/dataset_tools/tile.py UNPACKED DIR --size 256\n                   '
+        "python tools/dataset_tools/split.py DIR/A --val 0.1 --test 0.2 --group-by '(.+)_\\d+' --out DIR/splits")
