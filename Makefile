@@ -46,7 +46,7 @@ $(STAMP): setup.py pyproject.toml $(REQUIREMENTS)
 	@rm -f $@
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
 		echo "Making $(VENV) with $$($(PYTHON) --version)"; $(PYTHON) -m venv --clear $(VENV); }
-	$(PIP_INSTALL) -r requirements.txt -r requirements/test.txt -r requirements/dev.txt
+	$(PIP_INSTALL) -r requirements.txt -r requirements/selfsup.txt -r requirements/test.txt -r requirements/dev.txt
 	$(BIN)/python -m pip install --no-build-isolation --no-deps -e .
 	@$(BIN)/python -c 'import cv2' 2>/dev/null || { \
 		echo "OpenCV finds no libGL or libxcb here: taking its build without windows."; \

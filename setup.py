@@ -65,6 +65,7 @@ setup(
     extras_require={
         'mm': requirements('mm'),
         'openmmlab': requirements('openmmlab'),
+        'selfsup': requirements('selfsup'),
         'test': requirements('test'),
         'dev': requirements('test') + requirements('dev'),
     },

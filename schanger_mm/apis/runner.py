@@ -133,27 +133,3 @@ def _check_initial_weights(cfg: Config) -> None:
 def _is_news(record: logging.LogRecord) -> bool:
     """Keep mmengine's hundreds of lines on weight decay and its own deprecations off the screen, not off the file."""
     return not record.getMessage().startswith(('paramwise_options', '"FileClient"', '"HardDiskBackend"'))
-
-
-def test_only(cfg: Config, checkpoint: str, out: str | None = None, show_dir: str | None = None) -> None:
-    """Turn a training config into one that scores ``checkpoint``, in place.
-
-    Args:
-        cfg: the config.
-        checkpoint: file with the weights; every entry must fit.
-        out: folder for predictions and ``per_image.csv``.
-        show_dir: folder for pictures of every test image.
-
-    Raises:
-        ConfigError: the checkpoint does not exist.
-    """
-    if '://' not in checkpoint and not os.path.isfile(checkpoint):
-        raise ConfigError(f'no checkpoint {checkpoint}; a training writes best_*.pth and iter_*.pth to its work_dir.')
-    if not cfg.get('test_cfg') or not isinstance(cfg.get('test_evaluator'), dict):
-        raise ConfigError('the config has no test: it needs test_cfg, test_dataloader and one test_evaluator.')
-    cfg.load_from = checkpoint
-    cfg.resume = False
-    if out:
-        cfg.test_evaluator.output_dir = out
-    if show_dir:
-        cfg.default_hooks.visualization.update(draw=True, interval=1, max_images=None, test_out_dir=show_dir)

@@ -1,6 +1,7 @@
 """Hooks."""
 
+from schanger_mm.engine.feature_monitor_hook import FeatureMonitorHook
 from schanger_mm.engine.load_report_hook import LoadReportHook
 from schanger_mm.engine.visualization_hook import ChangeVisualizationHook
 
-__all__ = ['ChangeVisualizationHook', 'LoadReportHook']
+__all__ = ['ChangeVisualizationHook', 'FeatureMonitorHook', 'LoadReportHook']

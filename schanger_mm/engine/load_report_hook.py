@@ -63,8 +63,8 @@ class LoadReportHook(Hook):
         self._refuse_misfits(source, there, here)
 
         new, left = [name for name in here if name not in there], [name for name in there if name not in here]
-        report = (f'{len(here) - len(new)} of {len(here)} entries taken; new: {_summary(new, here)}; '
-                  f'left: {_summary(left, there)}')
+        report = (f'{len(here) - len(new)} of {len(here)} entries taken; new: {summary(new, here)}; '
+                  f'left: {summary(left, there)}')
         if not isinstance(runner._train_loop, BaseLoop):
             if new or left:
                 raise ValueError(
@@ -102,7 +102,7 @@ class LoadReportHook(Hook):
                     if not any(name == p or name.startswith(p.rstrip('.') + '.') for p in self.expected_new)]
         if surprise:
             raise ValueError(
-                f'{source} does not hold {_summary(surprise, here)}; only '
+                f'{source} does not hold {summary(surprise, here)}; only '
                 f'{", ".join(self.expected_new) or "nothing"} may be new (expected_new of LoadReportHook). '
                 'Another checkpoint is needed, or a longer list.')
 
@@ -117,7 +117,7 @@ def _listing(names: Sequence[str], separator: str = ', ') -> str:
     return separator.join(names[:SHOWN]) + more
 
 
-def _summary(names: Iterable[str], everything: Iterable[str]) -> str:
+def summary(names: Iterable[str], everything: Iterable[str]) -> str:
     """Name entries by the largest modules that consist of nothing else: ``'head.fusion (20 entries)'``."""
     names = list(names)
     chosen, others = set(names), set(everything) - set(names)

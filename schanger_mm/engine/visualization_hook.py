@@ -17,6 +17,7 @@ from mmengine.logging import print_log
 from mmengine.runner import BaseLoop
 from mmengine.structures import BaseDataElement
 
+from schanger_mm.evaluation.predictions import image_name, image_paths
 from schanger_mm.registry import HOOKS
 from schanger_mm.visualization import ChangeVisualizer
 
@@ -25,11 +26,13 @@ from schanger_mm.visualization import ChangeVisualizer
 class ChangeVisualizationHook(Hook):
     """Draw every ``interval``-th image of a validation or test, from the files as they are on disk.
 
-    Pictures are named after the image (date A's stem). Validation hands them
-    to the visualizer's backends with the iteration: ``LocalVisBackend`` writes
-    ``<work_dir>/<time>/vis_data/vis_image/val_<name>_<iteration>.png``. Test
-    does the same (``test_<name>``) or writes ``<test_out_dir>/<name>.png``. The
-    same images are drawn each time. With several processes the first draws
+    Pictures are named after the image (its ``name``, else date A's stem).
+    Validation hands them to the visualizer's backends with the iteration:
+    ``LocalVisBackend`` writes
+    ``<work_dir>/<time>/vis_data/vis_image/val_<name>_<iteration>.png``, where a
+    ``/`` of a name becomes ``_``. Test does the same (``test_<name>``) or writes
+    ``<test_out_dir>/<name>.png``, sub-folders included. The same images are
+    drawn each time. With several processes the first draws
     from its share. An image that cv2 cannot read is left out of its panel, and
     this is logged once.
 
@@ -118,36 +121,42 @@ class ChangeVisualizationHook(Hook):
             self._seen += 1
 
     def _draw_one(self, runner, sample: BaseDataElement, mode: str) -> None:
-        paths = sample.get('img_path') or []
-        paths = [paths] if isinstance(paths, (str, Path)) else list(paths)
-        title = Path(paths[0]).stem if paths else f'{self._seen:05d}'
-        name = self._own_name(title)
+        paths = image_paths(sample)
+        title = image_name(sample) or f'{self._seen:05d}'
         out_file = None
         if mode == 'test' and self.test_out_dir:
+            name = self._own_name(title)
             out_file = str(Path(self.test_out_dir) / f'{name}.png')
+        else:  # backends write into one folder
+            name = self._own_name(title.replace('/', '_'))
         runner.visualizer.add_datasample(
             f'{mode}_{name}', self._read(paths), sample, show=self.show, wait_time=self.wait_time,
             out_file=out_file, step=_iteration(runner), title=title)
 
-    def _own_name(self, stem: str) -> str:
-        """Number images of one stem (tiles of one file), so that none overwrites another."""
-        self._names[stem] += 1
-        return stem if self._names[stem] == 1 else f'{stem}_{self._names[stem]}'
+    def _own_name(self, name: str) -> str:
+        """Number images of one name (tiles of one file), so that none overwrites another."""
+        self._names[name] += 1
+        return name if self._names[name] == 1 else f'{name}_{self._names[name]}'
 
-    def _read(self, paths: Sequence[str | Path]) -> list[np.ndarray]:
+    def _read(self, paths: Sequence[str]) -> list[np.ndarray]:
         """Read RGB images at their own bit depth; none of them where one cannot be read."""
         images = []
         for path in paths:
-            image = mmcv.imfrombytes(
-                get(path, backend_args=self.backend_args), flag=cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+            image = read_rgb(path, self.backend_args)
             if image is None:
                 if not self._warned:
                     print_log(f'ChangeVisualizationHook: cv2 cannot read {path}; such panels show the maps '
                               'only. This is said once.', logger='current', level=logging.WARNING)
                 self._warned = True
                 return []
-            images.append(image[..., ::-1])
+            images.append(image)
         return images
+
+
+def read_rgb(path: str, backend_args: dict | None = None) -> np.ndarray | None:
+    """Read an image as RGB ``(H, W, 3)`` at its own bit depth; None where cv2 cannot."""
+    image = mmcv.imfrombytes(get(path, backend_args=backend_args), flag=cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    return None if image is None else image[..., ::-1]
 
 
 def _iteration(runner) -> int:

@@ -1,5 +1,6 @@
 """Metrics."""
 
 from schanger_mm.evaluation.change_metric import ChangeMetric
+from schanger_mm.evaluation.threshold_sweep import ThresholdSweep
 
-__all__ = ['ChangeMetric']
+__all__ = ['ChangeMetric', 'ThresholdSweep']

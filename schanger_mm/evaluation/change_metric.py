@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from mmengine.dist import is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
-from PIL import Image
 from prettytable import PrettyTable
 
 from schanger_mm.evaluation.confusion import Confusion, as_map
+from schanger_mm.evaluation.predictions import PredictionWriter, image_name, image_paths
+from schanger_mm.evaluation.report import Evaluation, ImageCounts, count_tiles, write_table
 from schanger_mm.registry import METRICS
 
 
@@ -31,16 +28,24 @@ class ChangeMetric(BaseMetric):
     takes a ``nan`` for better). The scalars are named ``changed/F1`` and so
     on: ``CheckpointHook(save_best='changed/F1', rule='greater')`` works.
 
+    The logged table says how much of the data set's official split was scored,
+    as far as its metainfo tells (``data_set``, ``split``, ``official_tiles``).
+
     Args:
         ignore_index: truth value of pixels that do not count.
-        output_dir: write each prediction there as a 0/255 PNG named after the
-            image (date A's stem), and ``per_image.csv``. A later evaluation
+        output_dir: folder of the report: each prediction goes to
+            ``predictions/<name>.png`` (0/255; the sample's ``name``, else date
+            A's stem), the counts to ``per_image.csv``. A later evaluation
             overwrites both.
         format_only: only write predictions; needs no truth, gives no scores.
         collect_device: where results of several processes meet, 'cpu' or 'gpu'.
         prefix: first part of the scalars' names, 'changed' by default; say
             'building' where buildings are segmented.
         collect_dir: folder for collecting on 'cpu'.
+
+    Attributes:
+        evaluation: the counts of the last evaluation, None before; in the
+            main process only.
 
     Raises:
         ValueError: ``format_only`` without ``output_dir``; and from
@@ -64,64 +69,53 @@ class ChangeMetric(BaseMetric):
         self.ignore_index = ignore_index
         self.output_dir = None if output_dir is None else Path(output_dir)
         self.format_only = format_only
-        self._written: dict[str, str] = {}
+        self.evaluation: Evaluation | None = None
+        self._predictions = None if self.output_dir is None else PredictionWriter(self.output_dir)
         self._warned = False
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Count one batch of samples, each with ``pred_sem_seg`` and ``gt_sem_seg`` of ``(1, H, W)``.
 
-        Keeps a tuple ``(name, TP, FP, FN, TN, ignored)`` per image.
+        Keeps an :class:`ImageCounts` per image.
         """
         for sample in data_samples:
-            path = date_a_path(sample)
             prediction = sample['pred_sem_seg']['data']
-            counts = (0, 0, 0, 0, 0) if self.format_only else self._count(prediction, sample, path)
-            self.results.append((Path(path).stem if path else '', *counts))
-            if self.output_dir is not None:
-                self._write_prediction(self.output_dir, as_map(prediction), path)
+            counts = Confusion() if self.format_only else self._count(prediction, sample)
+            prediction = as_map(prediction)
+            self.results.append(ImageCounts(image_name(sample) or '', count_tiles(*prediction.shape), counts))
+            if self._predictions is not None:
+                self._predictions.write(prediction, sample)
 
-    def _count(self, prediction, sample: dict, path: str | None) -> tuple[int, ...]:
-        image = path or f'sample {len(self.results)} (no img_path)'
+    def _count(self, prediction, sample: dict) -> Confusion:
+        paths = image_paths(sample)
+        image = paths[0] if paths else f'sample {len(self.results)} (no img_path)'
         if 'gt_sem_seg' not in sample:
             raise ValueError(f'ChangeMetric: {image} has no truth (gt_sem_seg). Load annotations in the test '
                              'pipeline, or, for images without labels, set format_only=True.')
         try:
-            c = Confusion.of(prediction, sample['gt_sem_seg']['data'], self.ignore_index)
+            return Confusion.of(prediction, sample['gt_sem_seg']['data'], self.ignore_index)
         except ValueError as error:
             raise ValueError(f'ChangeMetric: {image}: {error}') from error
-        return c.tp, c.fp, c.fn, c.tn, c.ignored
 
-    def _write_prediction(self, folder: Path, prediction: np.ndarray, path: str | None) -> None:
-        if path is None:
-            raise ValueError('ChangeMetric: output_dir is set, but a sample has no img_path to name its file '
-                             "after; add 'img_path' to the meta_keys of the packing transform.")
-        name = Path(path).stem
-        if name in self._written:
-            raise ValueError(f'ChangeMetric: {path} and {self._written[name]} would both be written to '
-                             f'{folder / (name + ".png")}; give the images names of their own.')
-        self._written[name] = path
-        folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray((prediction == 1).astype(np.uint8) * 255).save(folder / f'{name}.png')
-
-    def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
+    def compute_metrics(self, results: list[ImageCounts]) -> dict[str, float]:
         """Sum the counts of all images (of all processes) and return the scores in percent."""
+        self.evaluation = Evaluation.of(list(results), self.dataset_meta)
         if self.format_only:
-            print_log(f'{len(results)} predictions are saved to {self.output_dir}', logger='current')
+            print_log(f'{len(results)} predictions written, no scores (format_only)', logger='current')
             return {}
-        total = sum((Confusion(*counts) for _, *counts in results), Confusion())
-        self._warn_if_undefined(total)
+        self._warn_if_undefined(self.evaluation.total)
         if self.output_dir is not None:
-            self._write_table(self.output_dir, results)
-        scores = total.scores()
-        print_log('\n' + self._table(scores, total, len(results)), logger='current')
-        return scores
+            write_table(self.output_dir, results)
+        print_log('\n' + self._table(self.evaluation), logger='current')
+        return self.evaluation.total.scores()
 
     def evaluate(self, size: int) -> dict:
         """Compute the scores over ``size`` images and forget them, as mmengine does."""
         try:
             return super().evaluate(size)
         finally:
-            self._written.clear()
+            if self._predictions is not None:
+                self._predictions.restart()
 
     def _warn_if_undefined(self, total: Confusion) -> None:
         if self._warned or not math.isnan(total.f1):
@@ -134,30 +128,11 @@ class ChangeMetric(BaseMetric):
         print_log(f'{self.prefix}/F1 is undefined (nan): {reason}. This is said once.', logger='current',
                   level=logging.WARNING)
 
-    def _table(self, scores: dict[str, float], total: Confusion, images: int) -> str:
-        table = PrettyTable([self.prefix, *scores, 'images', 'ignored'])
+    def _table(self, evaluation: Evaluation) -> str:
+        """Draw the scores under a title that says what they cover."""
+        total = evaluation.total
+        scores = total.scores()
+        table = PrettyTable([self.prefix, *scores, 'images', 'ignored'], title=evaluation.coverage)
         share = total.ignored / max(1, total.total + total.ignored)
-        table.add_row(['%', *(f'{value:.2f}' for value in scores.values()), images, f'{share:.1%}'])
+        table.add_row(['%', *(f'{value:.2f}' for value in scores.values()), len(evaluation.images), f'{share:.1%}'])
         return table.get_string()
-
-    def _write_table(self, folder: Path, results: list[tuple]) -> None:
-        if not is_main_process():
-            return
-        folder.mkdir(parents=True, exist_ok=True)
-        file = folder / 'per_image.csv'
-        part = file.with_suffix('.csv.part')
-        with part.open('w', newline='', encoding='utf-8') as stream:
-            writer = csv.writer(stream)
-            writer.writerow(['name', 'F1', 'TP', 'FP', 'FN', 'TN'])
-            for name, *counts in results:
-                c = Confusion(*counts)
-                writer.writerow([name, f'{c.f1:.4f}', c.tp, c.fp, c.fn, c.tn])
-        os.replace(part, file)
-
-
-def date_a_path(sample: dict) -> str | None:
-    """Return the path of a sample's image, date A's where it has two; None where it has none."""
-    path = sample.get('img_path')
-    if isinstance(path, (list, tuple)):
-        path = path[0] if path else None
-    return None if path is None else str(path)

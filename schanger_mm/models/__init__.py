@@ -4,13 +4,18 @@ import importlib.util
 
 from schanger_mm.models.backbones import SCN
 from schanger_mm.models.losses import BCEDiceLoss
-from schanger_mm.models.necks import TFM
+from schanger_mm.models.necks import TFM, FPNDifference, TopDownFPN
 
-__all__ = ['SCN', 'TFM', 'BCEDiceLoss']
+__all__ = ['SCN', 'TFM', 'BCEDiceLoss', 'FPNDifference', 'TopDownFPN']
 
 if importlib.util.find_spec('mmseg') is not None:
     from schanger_mm.models.data_preprocessor import BiTemporalPreProcessor
     from schanger_mm.models.decode_heads import SpatialConsistencyHead
     from schanger_mm.models.detectors import SiameseEncoderDecoder
+    from schanger_mm.models.selfsup import DecoderFeatures, SaDL, SimSiam, TwoViews
+    from schanger_mm.models.tta import ChangeTTAModel
 
-    __all__ += ['BiTemporalPreProcessor', 'SiameseEncoderDecoder', 'SpatialConsistencyHead']
+    __all__ += [
+        'BiTemporalPreProcessor', 'ChangeTTAModel', 'DecoderFeatures', 'SaDL', 'SiameseEncoderDecoder', 'SimSiam',
+        'SpatialConsistencyHead', 'TwoViews'
+    ]

@@ -97,11 +97,16 @@ def read_scalars(work_dir: str | Path) -> dict[str, list[tuple[int, float]]]:
     if not files:
         raise FileNotFoundError(f'{work_dir}: no */vis_data/scalars.json. Is it the work_dir of a run, with '
                                 "vis_backends=[dict(type='LocalVisBackend')] in its visualizer?")
-    runs = [_read_lines(file) for file in reversed(files)]
+    runs = [read_log(file) for file in reversed(files)]
     return next((run for run in runs if 'loss' in run), runs[0])  # a test leaves a log without losses
 
 
-def _read_lines(file: Path) -> dict[str, list[tuple[int, float]]]:
+def read_log(file: Path) -> dict[str, list[tuple[int, float]]]:
+    """Read one log of mmengine, a JSON object per line, into curves of (step, value); half a last line is passed over.
+
+    Raises:
+        ValueError: a line is not a JSON object.
+    """
     curves: dict[str, list[tuple[int, float]]] = {}
     lines = file.read_text(encoding='utf-8').splitlines()
     for number, line in enumerate(lines, start=1):
@@ -112,6 +117,8 @@ def _read_lines(file: Path) -> dict[str, list[tuple[int, float]]]:
                 break
             raise ValueError(
                 f'{file}: line {number} is not JSON ({error}); expected one record per line.') from error
+        if not isinstance(record, dict):
+            raise ValueError(f'{file}: line {number} is {record!r}; expected a JSON object.')
         for name, value in record.items():
             if name not in ('step', 'iter', 'epoch') and isinstance(value, (int, float)):
                 curves.setdefault(name, []).append((record.get('step', 0), value))

@@ -81,8 +81,8 @@ class FakeRunner:
         self.calls.append((name, image, kwargs))
 
 
-def sample(path):
-    out = SegDataSample(metainfo=dict(img_path=path))
+def sample(path, **meta):
+    out = SegDataSample(metainfo=dict(meta, img_path=path))
     out.pred_sem_seg = PixelData(data=np.zeros((1, 4, 4)))
     return out
 
@@ -96,6 +96,18 @@ def test_single_images_and_tiles_of_one_file(tmp_path):
     _, images, kwargs = runner.calls[0]
     assert len(images) == 1 and images[0][0, 0].tolist() == [3, 2, 1]
     assert kwargs['step'] == 0 and kwargs['out_file'] is None and kwargs['title'] == 'x'
+
+
+def test_names_keep_their_sub_folders_where_there_can_be_some(tmp_path):
+    samples = [sample([], name=f'{city}/tile_1') for city in ('paris', 'rome')]
+    hook, runner = ChangeVisualizationHook(draw=True, interval=1, test_out_dir=str(tmp_path)), FakeRunner()
+    hook.after_test_iter(runner, 0, outputs=samples)
+    assert [kwargs['out_file'] for *_, kwargs in runner.calls] == [
+        f'{tmp_path}/paris/tile_1.png', f'{tmp_path}/rome/tile_1.png']
+    hook, runner = ChangeVisualizationHook(draw=True, interval=1), FakeRunner()
+    hook.after_val_iter(runner, 0, outputs=samples)
+    assert [(name, kwargs['title']) for name, _, kwargs in runner.calls] == [
+        ('val_paris_tile_1', 'paris/tile_1'), ('val_rome_tile_1', 'rome/tile_1')]
 
 
 def test_sixteen_bit_files_keep_their_depth_until_drawn(tmp_path):

@@ -16,8 +16,8 @@ TRUTH = np.array([[1, 1, 1, 0], [0, 0, 0, 255]])
 PREDICTION = np.array([[1, 1, 0, 1], [0, 0, 0, 1]])  # TP 2, FP 1, FN 1, TN 3, ignored 1
 
 
-def sample(prediction, truth=None, path='a/x.png'):
-    out = dict(img_path=path, pred_sem_seg=dict(data=torch.as_tensor(prediction)[None]))
+def sample(prediction, truth=None, path='a/x.png', **meta):
+    out = dict(meta, img_path=path, pred_sem_seg=dict(data=torch.as_tensor(prediction)[None]))
     if truth is not None:
         out['gt_sem_seg'] = dict(data=torch.as_tensor(truth)[None])
     return out
@@ -28,6 +28,10 @@ def evaluate(samples, batch_size=1, **kwargs):
     for i in range(0, len(samples), batch_size):
         metric.process({}, samples[i:i + batch_size])
     return metric.evaluate(len(samples))
+
+
+def files(folder):
+    return sorted(f.relative_to(folder).as_posix() for f in folder.rglob('*') if f.is_file())
 
 
 def test_scores_are_those_computed_by_hand():
@@ -163,13 +167,13 @@ def test_predictions_and_table_are_written_under_date_as_name(tmp_path):
     paths = ['d/A/one.tif', 'd/B/other.tif']
     empty = sample(PREDICTION * 0, TRUTH * 0, 'two.png')
     evaluate([sample(PREDICTION, TRUTH, paths), empty], output_dir=tmp_path)
-    written = np.asarray(Image.open(tmp_path / 'one.png'))
+    written = np.asarray(Image.open(tmp_path / 'predictions/one.png'))
     assert written.dtype == np.uint8 and written.tolist() == (PREDICTION * 255).tolist()
-    assert sorted(f.name for f in tmp_path.iterdir()) == ['one.png', 'per_image.csv', 'two.png']
+    assert files(tmp_path) == ['per_image.csv', 'predictions/one.png', 'predictions/two.png']
     with (tmp_path / 'per_image.csv').open() as stream:
         rows = list(csv.reader(stream))
     assert rows == [['name', 'F1', 'TP', 'FP', 'FN', 'TN'], ['one', '66.6667', '2', '1', '1', '3'],
-                    ['two', 'nan', '0', '0', '0', '8']]
+                    ['two', '', '0', '0', '0', '8']]
 
 
 def test_two_images_of_one_name_do_not_overwrite_each_other(tmp_path):
@@ -181,8 +185,32 @@ def test_two_images_of_one_name_do_not_overwrite_each_other(tmp_path):
     metric.process({}, [sample(PREDICTION, TRUTH, 'b/x.png')])  # the next evaluation may
 
 
+def test_equal_stems_in_different_sub_folders_do_not_collide(tmp_path):
+    names = ['paris/tile_1', 'rome/tile_1']
+    samples = [sample(PREDICTION, TRUTH, f'{name}.png', name=name) for name in names]
+    for batch_size in (1, 2):
+        evaluate(samples, batch_size, output_dir=tmp_path)
+        assert files(tmp_path) == ['per_image.csv', *(f'predictions/{name}.png' for name in names)]
+        table = (tmp_path / 'per_image.csv').read_text().splitlines()
+        assert [line.split(',')[0] for line in table[1:]] == names
+
+
+def test_the_table_says_how_much_of_the_official_split_was_scored(monkeypatch):
+    said = []
+    monkeypatch.setattr(change_metric, 'print_log', lambda text, **kw: said.append(text))
+    for images, words in ((1, "PARTIAL: 2 of the 4 tiles of X-CD's official test split; not comparable with published"),
+                          (2, 'the full official test split of X-CD (4 tiles of 256 px)')):
+        metric = ChangeMetric()
+        metric.dataset_meta = dict(data_set='X-CD', split='test', official_tiles=4)
+        for _ in range(images):
+            metric.process({}, [sample(np.ones((10, 257)), np.ones((10, 257)))])
+        metric.evaluate(images)
+        assert words in said[-1] and '100.00' in said[-1]
+        assert metric.evaluation.partial == (images == 1) and metric.evaluation.total.tp == images * 2570
+
+
 def test_format_only_needs_no_truth_but_a_folder(tmp_path):
     assert evaluate([sample(PREDICTION)], output_dir=tmp_path, format_only=True) == {}
-    assert [f.name for f in tmp_path.iterdir()] == ['x.png']
+    assert files(tmp_path) == ['predictions/x.png']
     with pytest.raises(ValueError, match='output_dir'):
         ChangeMetric(format_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import torch
@@ -120,19 +120,26 @@ class SpatialConsistencyHead(BaseDecodeHead):
         Raises:
             ValueError: levels, channels or sizes do not fit this head.
         """
-        levels = self._split_dates(inputs)
-        size = levels[-1][0].shape[-2:]
+        side_logits: list[Tensor] = []
+        for k, dates in enumerate(self.decode(inputs)):
+            fuse = self._fusion('side_fusion', k)
+            side = self.side_convs[k](fuse(*dates) if fuse else dates[0])
+            side_logits.append(_resize(side, inputs[0].shape[-2:]))
+        return [self.cls_seg(torch.cat(side_logits, dim=1)), *side_logits]
+
+    def decode(self, inputs: Sequence[Tensor]) -> Iterator[list[Tensor]]:
+        """Yield the decoder's features of each date after each level, from stride 16 to 1.
+
+        Takes and refuses what :meth:`forward_maps` does; an item is a list of
+        one or two maps ``(N, C_k, h_k, w_k)``.
+        """
         running: list[Tensor] = []
-        side_logits = []
-        for k, skip in enumerate(levels):
+        for k, skip in enumerate(self._split_dates(inputs)):
             dates = self.scams[k](skip, self._fusion('attention_fusion', k))
             if running:
                 dates = [_resize(x, y.shape[-2:]) + y for x, y in zip(running, dates)]
             running = [self.blocks[k](x) for x in dates]
-            fuse = self._fusion('side_fusion', k)
-            side = self.side_convs[k](fuse(*running) if fuse else running[0])
-            side_logits.append(_resize(side, size))
-        return [self.cls_seg(torch.cat(side_logits, dim=1)), *side_logits]
+            yield running
 
     def loss(self, inputs: Sequence[Tensor], batch_data_samples: list, train_cfg: dict) -> dict[str, Tensor]:
         """Hold all six maps (or the final one) against the labels and sum their losses."""

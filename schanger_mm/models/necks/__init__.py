@@ -1,5 +1,6 @@
 """Necks."""
 
 from schanger_mm.models.necks.tfm import TFM
+from schanger_mm.models.necks.top_down_fpn import FPNDifference, TopDownFPN
 
-__all__ = ['TFM']
+__all__ = ['TFM', 'FPNDifference', 'TopDownFPN']

@@ -1,0 +1,1 @@
+"""Analysis of models, logs and thresholds: what ``tools/analysis_tools`` call."""

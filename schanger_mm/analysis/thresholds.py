@@ -1,0 +1,168 @@
+"""The threshold sweep of a checkpoint over a split: tables and picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from pathlib import Path
+
+from mmengine.config import Config
+from prettytable import PrettyTable
+
+from schanger_mm import apis
+from schanger_mm.analysis.output import refuse_existing, write_text
+from schanger_mm.analysis.picture import picture
+from schanger_mm.evaluation.confusion import Confusion
+from schanger_mm.evaluation.threshold_sweep import Sweep, ThresholdSweep
+from schanger_mm.visualization.report_page import LINES
+
+CSV, JSON, PICTURE = 'sweep.csv', 'sweep.json', 'pr_curve.png'
+WARNING = ('the threshold was swept over the TEST split; scores at a threshold chosen there must not be reported. '
+           'Choose it on val.')
+
+
+def sweep_split(cfg: Config, checkpoint: str, split: str = 'val', bins: int = 1000) -> Sweep:
+    """Run a checkpoint over a split and count its probabilities; changes ``cfg``.
+
+    Args:
+        cfg: a config that went through :func:`schanger_mm.apis.prepare`.
+        checkpoint: file with the weights.
+        split: ``'val'`` or ``'test'``, whose dataloader is used.
+        bins: steps of the threshold from 0 to 1, even.
+
+    Raises:
+        ConfigError: the config has no such split, or there is no such checkpoint.
+        ValueError: ``bins`` is odd.
+    """
+    loader, evaluator = cfg.get(f'{split}_dataloader'), cfg.get(f'{split}_evaluator')
+    if not loader:
+        raise apis.ConfigError(f'{cfg.filename} has no {split} split: set {split}_dataloader, or pass --split '
+                               f'{"test" if split == "val" else "val"}.')
+    evaluators = evaluator if isinstance(evaluator, (list, tuple)) else [evaluator or {}]
+    settings = {key: evaluators[0][key] for key in ('ignore_index', 'prefix') if key in evaluators[0]}
+    cfg.test_dataloader = loader
+    cfg.test_evaluator = dict(type='ThresholdSweep', bins=bins, **settings)
+    cfg.test_cfg = cfg.get('test_cfg') or dict(type='TestLoop')
+    apis.test_only(cfg, checkpoint)
+    runner = apis.build_runner(cfg)
+    runner.test()
+    (sweep, ) = (metric.sweep for metric in runner.test_loop.evaluator.metrics if isinstance(metric, ThresholdSweep))
+    if sweep is None:
+        raise RuntimeError('the test has ended without an evaluation')
+    return sweep
+
+
+def sweep_checkpoint(cfg: Config,
+                     checkpoint: str,
+                     split: str = 'val',
+                     out: str | Path | None = None,
+                     bins: int = 1000,
+                     overwrite: bool = False) -> str:
+    """Sweep the threshold over a split and write ``sweep.csv``, ``sweep.json`` and ``pr_curve.png``.
+
+    Args:
+        cfg: as for :func:`sweep_split`.
+        checkpoint: file with the weights.
+        split: ``'val'`` or ``'test'``.
+        out: folder to write to, ``<work_dir>/threshold_sweep_<split>`` by default.
+        bins: steps of the threshold from 0 to 1, even.
+        overwrite: replace the files of an earlier sweep.
+
+    Returns:
+        Tables and the names of the files; with ``split='test'`` a warning first.
+
+    Raises:
+        FileExistsError: one of the files exists.
+        ValueError: as for :func:`sweep_split`, or no pixel of the truth is changed.
+    """
+    folder = Path(out or Path(cfg.work_dir) / f'threshold_sweep_{split}')
+    refuse_existing(*(folder / name for name in (CSV, JSON, PICTURE)), overwrite=overwrite)
+    sweep = sweep_split(cfg, checkpoint, split, bins)
+    about = {'split': split, 'config': str(cfg.filename), 'checkpoint': checkpoint,
+             **({'warning': WARNING} if split == 'test' else {})}
+    write_text(folder / JSON, json.dumps(about | summary(sweep), indent=2, allow_nan=False) + '\n', overwrite)
+    write_text(folder / CSV, as_csv(sweep), overwrite)
+    draw(sweep, f'{Path(checkpoint).stem}, {split}', folder / PICTURE)
+    said = [table(sweep)]
+    if split == 'test':
+        said.insert(0, f'warning: {WARNING}')
+    else:
+        said.append(f'to use it: --cfg-options model.decode_head.threshold={sweep.best:.10g}')
+    return '\n'.join([*said, f'files: {folder}/{{{CSV},{JSON},{PICTURE}}}'])
+
+
+def summary(sweep: Sweep) -> dict:
+    """Return what ``sweep.json`` holds of a sweep; scores in percent, None where undefined."""
+    first, last = sweep.plateau
+    return {
+        'bins': sweep.bins,
+        'average_precision': _number(sweep.average_precision),
+        'at_0.5': _point(0.5, sweep.at(0.5)),
+        'best': _point(sweep.best, sweep.at(sweep.best)),
+        'same_F1_from': float(sweep.thresholds[first]),
+        'same_F1_to': float(sweep.thresholds[last]),
+    }
+
+
+def _point(threshold: float, confusion: Confusion) -> dict:
+    return {'threshold': threshold,
+            'scores': {name: _number(value) for name, value in confusion.scores().items()},
+            'confusion': {'TP': confusion.tp, 'FP': confusion.fp, 'FN': confusion.fn, 'TN': confusion.tn,
+                          'ignored': confusion.ignored}}
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def as_csv(sweep: Sweep) -> str:
+    """Return one line per threshold: counts, then scores in percent, empty where undefined."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator='\n')
+    writer.writerow(['threshold', 'TP', 'FP', 'FN', 'TN', *sweep.curves])
+    for index, (threshold, c) in enumerate(zip(sweep.thresholds, sweep.confusions)):
+        scores = (curve[index] for curve in sweep.curves.values())
+        writer.writerow([f'{threshold:.10g}', c.tp, c.fp, c.fn, c.tn,
+                         *('' if math.isnan(score) else f'{score:.4f}' for score in scores)])
+    return stream.getvalue()
+
+
+def table(sweep: Sweep) -> str:
+    """Show scores and confusion matrix at 0.5 and at the best threshold."""
+    scores = PrettyTable(['threshold', *sweep.curves, 'true changed', 'false alarm', 'missed', 'true unchanged'])
+    scores.align = 'r'
+    for name, threshold in (('0.5', 0.5), (f'best {sweep.best:.10g}', sweep.best)):
+        c = sweep.at(threshold)
+        values = c.scores()
+        scores.add_row([name, *(f'{values[key]:.2f}' for key in sweep.curves),
+                        *(f'{count:,}' for count in (c.tp, c.fp, c.fn, c.tn))])
+    first, last = (f'{sweep.thresholds[index]:.10g}' for index in sweep.plateau)
+    same = f' (the same F1 from {first} to {last})' if first != last else ''
+    return (f'{scores}\naverage precision {sweep.average_precision:.2f} %; scores in %, counts in pixels; '
+            f'{sweep.ignored:,} pixels ignored\nbest threshold {sweep.best:.10g}{same}')
+
+
+def draw(sweep: Sweep, title: str, path: str | Path) -> None:
+    """Draw the precision-recall curve and the scores over the threshold, with 0.5 and the best one marked."""
+    curves = sweep.curves
+    marks = [(0.5, f'0.5: F1 {sweep.at(0.5).f1:.2f}', 'o', LINES[1]),
+             (sweep.best, f'best {sweep.best:.10g}: F1 {sweep.at(sweep.best).f1:.2f}', 'D', LINES[2])]
+    with picture(path, 10.4, 4.6) as figure:
+        figure.suptitle(title, fontsize=10)
+        left, right = figure.subplots(1, 2)
+        left.plot(curves['recall'], curves['precision'], color=LINES[0], linewidth=1.8)
+        for threshold, label, marker, colour in marks:
+            scores = sweep.at(threshold).scores()
+            left.plot(scores['recall'], scores['precision'], marker, color=colour, label=label, markersize=7)
+            right.axvline(threshold, color=colour, linewidth=1.2, linestyle='--')
+            right.plot(threshold, scores['F1'], marker, color=colour, markersize=7)
+        left.set(title=f'precision and recall, AP {sweep.average_precision:.2f} %', xlabel='recall (%)',
+                 ylabel='precision (%)', xlim=(-2, 102), ylim=(-2, 102))
+        left.legend(loc='lower left')
+        for name, colour, width in (('F1', LINES[0], 2.2), ('precision', LINES[3], 1.2), ('recall', LINES[4], 1.2)):
+            right.plot(sweep.thresholds, curves[name], color=colour, linewidth=width, label=name, zorder=1)
+        right.set(title='scores over the threshold', xlabel='threshold', ylabel='%', xlim=(-0.02, 1.02),
+                  ylim=(-2, 102))
+        right.legend(loc='lower center', frameon=True, framealpha=1, edgecolor='none')  # hides the lines behind it

@@ -1,0 +1,1 @@
+"""What the tools for data sets call: check, cut into tiles, statistics, split lists."""

@@ -1,0 +1,147 @@
+"""Find the splits of a data set and the folders in them, under the names of the published archives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from schanger_mm.datasets.errors import DatasetError, first_of
+from schanger_mm.datasets.files import natural_key
+
+PAIRS = (('A', 'B'), ('Image1', 'Image2'), ('time1', 'time2'), ('t1', 't2'))
+IMAGES = (('images',), ('image',), ('img',))
+LABELS = ('label', 'OUT', 'labels', 'mask', 'masks', 'gt')
+LABEL, NONE = 'label', 'none'
+TWO_DATES, ONE_DATE = ('before', 'after'), ('image',)
+_FIRST = ('train', 'val', 'test')
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split: its name, and its folders by role.
+
+    Roles are 'before' and 'after', or 'image', and 'label' where there is one.
+    """
+
+    name: str
+    folders: dict[str, Path]
+
+    @property
+    def images(self) -> dict[str, Path]:
+        """The folders without the labels."""
+        return {role: folder for role, folder in self.folders.items() if role != LABEL}
+
+
+def find_splits(root: str | Path, names: Sequence[str] | None = None, given: Mapping[str, str | None] | None = None,
+                single: bool = False) -> list[Split]:
+    """Find the folders of images and labels below ``root``.
+
+    Args:
+        root: the data set as unpacked.
+        names: sub-folders that are splits; ``['none']`` for ``root`` itself;
+            None looks for them: ``root`` if it holds the folders, otherwise
+            each sub-folder that does.
+        given: folder names by role ('before', 'after', 'image', 'label') where
+            they are not those of a published archive; ``label='none'`` for no
+            labels.
+        single: images of one date; False takes these only where there are no
+            pairs.
+
+    Returns:
+        The splits: train, val, test, then others in natural order.
+
+    Raises:
+        FileNotFoundError: no such folder.
+        DatasetError: the folders cannot be found, or not without doubt.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise FileNotFoundError(f'no folder {root}; expected the folder of a data set.')
+    wanted = {role: name for role, name in (given or {}).items() if name is not None}
+    if len(wanted.keys() & set(TWO_DATES)) == 1:
+        absent, = set(TWO_DATES) - wanted.keys()
+        raise DatasetError(f'--{absent} is missing: name the folders of both dates, or none of them.')
+    roles = _roles(root, names, wanted, single)
+    if names == [NONE]:
+        return [_split(root.resolve().name, root, _images(root, roles, wanted), wanted, roles)]
+    if names is not None:
+        missing = [str(root / name) for name in names if not (root / name).is_dir()]
+        if missing:
+            raise FileNotFoundError(f'no folder {first_of(missing)}; {_has(root)}. Name the splits by --splits, or '
+                                    'pass `--splits none` where there are none.')
+        return [_split(name, root / name, _images(root / name, roles, wanted), wanted, roles) for name in names]
+    here = _images(root, roles, wanted)
+    below = {path.name: images for path in _sub_folders(root) if (images := _images(path, roles, wanted))}
+    if here and below:
+        raise DatasetError(f'{root}: both it and {first_of(list(below))} in it hold images; say which by --splits '
+                           '(`--splits none` for the folder itself).')
+    if here:
+        return [_split(root.resolve().name, root, here, wanted, roles)]
+    if not below:
+        raise DatasetError(_not_found(root, roles, wanted))
+    order = [name for name in _FIRST if name in below] + [name for name in below if name not in _FIRST]
+    return [_split(name, root / name, below[name], wanted, roles) for name in order]
+
+
+def _roles(root: Path, names: Sequence[str] | None, wanted: Mapping[str, str], single: bool) -> tuple[str, ...]:
+    """Roles of the images: those of pairs, unless single images are asked for or all there is."""
+    if single:
+        return ONE_DATE
+    named = [root / name for name in names or [] if name != NONE and (root / name).is_dir()]
+    places = named or [root, *_sub_folders(root)]
+    pairs = 'before' in wanted or any(_images(place, TWO_DATES, wanted) for place in places)
+    return ONE_DATE if not pairs and any(_images(place, ONE_DATE, wanted) for place in places) else TWO_DATES
+
+
+def _images(folder: Path, roles: tuple[str, ...], wanted: Mapping[str, str]) -> dict[str, Path]:
+    """Image folders by role; empty where one is missing."""
+    if roles[0] in wanted:
+        paths = {role: folder / wanted[role] for role in roles}
+        return paths if all(path.is_dir() for path in paths.values()) else {}
+    there = {path.name.lower(): path for path in _sub_folders(folder)}
+    for option in IMAGES if roles == ONE_DATE else PAIRS:
+        if all(name.lower() in there for name in option):
+            return {role: there[name.lower()] for role, name in zip(roles, option, strict=True)}
+    return {}
+
+
+def _split(name: str, folder: Path, images: dict[str, Path], wanted: Mapping[str, str],
+           roles: tuple[str, ...]) -> Split:
+    if not images:
+        raise DatasetError(_not_found(folder, roles, wanted))
+    if wanted.get(LABEL) == NONE:
+        return Split(name, images)
+    there = {path.name.lower(): path for path in _sub_folders(folder) if path not in images.values()}
+    if LABEL in wanted:
+        found = [folder / wanted[LABEL]] if (folder / wanted[LABEL]).is_dir() else []
+    else:
+        found = [there[option.lower()] for option in LABELS if option.lower() in there]
+    if len(found) != 1:
+        what = f'found {" and ".join(path.name for path in found)}' if found else _has(folder)
+        raise DatasetError(f'{folder}: expected one folder of labels ({_options(wanted.get(LABEL), LABELS)}), {what}. '
+                           f'Name it by --label (`--label {NONE}` for no labels).')
+    return Split(name, dict(images, **{LABEL: found[0]}))
+
+
+def _not_found(folder: Path, roles: tuple[str, ...], wanted: Mapping[str, str]) -> str:
+    known = IMAGES if roles == ONE_DATE else PAIRS
+    options = ' and '.join(wanted[role] for role in roles) if roles[0] in wanted else \
+        ', or '.join(' and '.join(option) for option in known)
+    other = '' if roles == ONE_DATE else ', or of images of one date by --image'
+    return (f'{folder}: expected the folders {options}, in it or in its splits; {_has(folder)}. '
+            f'Name them by {" and ".join(f"--{role}" for role in roles)}{other}.')
+
+
+def _options(name: str | None, known: Sequence[str]) -> str:
+    return name if name is not None else ', '.join(known)
+
+
+def _has(folder: Path) -> str:
+    names = [path.name for path in _sub_folders(folder)]
+    return f'it has the sub-folders {first_of(names)}' if names else 'it has no sub-folders'
+
+
+def _sub_folders(folder: Path) -> list[Path]:
+    found = (path for path in folder.iterdir() if path.is_dir() and not path.name.startswith('.'))
+    return sorted(found, key=lambda path: natural_key(path.name))

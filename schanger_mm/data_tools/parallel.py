@@ -1,0 +1,86 @@
+"""Run one function over many files in several processes, with a progress bar."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from typing import Any, TypeVar
+
+import cv2
+from rich.console import Console
+from rich.progress import track
+
+from schanger_mm.datasets.errors import DatasetError
+
+MOST_WORKERS = 8
+"""Default limit: beyond it the disk is what a run waits for."""
+
+Task = TypeVar('Task')
+Result = TypeVar('Result')
+
+
+def run_parallel(function: Callable[[Task], Result], tasks: Sequence[Task], workers: int | None = None,
+                 what: str = 'files') -> Iterator[Result]:
+    """Yield ``function(task)`` for each task, in the order of ``tasks``.
+
+    Args:
+        function: a function of a module, so that it can be sent to a process.
+        tasks: what it is called with, one at a time.
+        workers: number of processes; 1 works in this one, None takes as many
+            as there are cores, up to eight.
+        what: what is counted, for the progress bar; there is none where
+            stderr is not a terminal.
+
+    Raises:
+        ValueError: fewer than one worker.
+        DatasetError, OSError: what the function raised first, or a process
+            that was killed.
+    """
+    if workers is None:
+        workers = min(os.cpu_count() or 1, MOST_WORKERS)
+    if workers < 1:
+        raise ValueError(f'--workers: expected 1 or more, found {workers}')
+    call = partial(_returning_errors, function)
+    if workers == 1 or len(tasks) < 2:
+        yield from _raising_errors(_shown(map(call, tasks), len(tasks), what))
+        return
+    pool = ProcessPoolExecutor(min(workers, len(tasks)), initializer=_start_worker)
+    try:
+        # submitted before the bar starts its thread: forking a process with threads is not safe
+        results = pool.map(call, tasks)
+        yield from _raising_errors(_shown(results, len(tasks), what))
+    except BrokenProcessPool as error:
+        raise OSError('a worker process was ended from outside, most likely for want of memory; '
+                      'pass fewer --workers.') from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers and speaks for them
+    cv2.setNumThreads(0)
+
+
+def _returning_errors(function: Callable[[Any], Any], task: Any) -> Any:
+    # an error that crosses processes has lost where it was raised, so it travels as a value
+    try:
+        return function(task)
+    except (DatasetError, OSError) as error:
+        return error
+
+
+def _raising_errors(results: Iterable) -> Iterator:
+    for result in results:
+        if isinstance(result, (DatasetError, OSError)):
+            raise result.with_traceback(None)
+        yield result
+
+
+def _shown(results: Iterable, total: int, what: str) -> Iterable:
+    return track(results, description=what, total=total, console=Console(stderr=True), transient=True,
+                 disable=not sys.stderr.isatty())

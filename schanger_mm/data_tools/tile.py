@@ -1,0 +1,208 @@
+"""Cut the images of a data set into tiles."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from schanger_mm.datasets.errors import DatasetError, first_of
+from schanger_mm.datasets.files import list_stems, natural_key
+from schanger_mm.datasets.reading import read_header
+
+from .grid import Tiling, tile_name
+from .parallel import run_parallel
+from .pixels import encode_png, large_images, read_pixels
+from .writing import as_json, write_atomic
+
+RECORD = 'tiling.json'
+"""In the folder of the tiles: how they were cut, and from which files."""
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Job:
+    """One image to cut.
+
+    Args:
+        source: the image.
+        target: folder of its tiles.
+        height, width: of the image, px.
+        tiling: how it is cut.
+    """
+
+    source: Path
+    target: Path
+    height: int
+    width: int
+    tiling: Tiling
+
+    @property
+    def tiles(self) -> dict[Path, tuple[int, int]]:
+        """File and (top, left) of each tile."""
+        corners = self.tiling.corners(self.height, self.width)
+        return {self.target / f'{tile_name(self.source.stem, n)}.png': corner
+                for n, corner in enumerate(corners, start=1)}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Number of tiles of one image that were written, and that stood there already."""
+
+    written: int
+    present: int
+
+
+def tile_folder(src: str | Path, dst: str | Path, tiling: Tiling | None = None,
+                folders: Sequence[str] | None = None, workers: int | None = None) -> str:
+    """Cut every image below ``src`` into square PNG tiles below ``dst``.
+
+    The tiles of ``src/train/A/x.tif`` are ``dst/train/A/x_1.png`` and so on,
+    see :func:`~schanger_mm.data_tools.grid.tile_name`. Depth, bands and
+    palette stay what they are. ``dst/tiling.json`` holds the settings and the
+    size and time of every source, so that a run that was interrupted goes on
+    where it stopped, and a run that would mix two tilings is refused.
+
+    Args:
+        src: folder of images, with sub-folders; nothing is written there.
+        dst: folder of the tiles: absent, empty, or of an earlier run.
+        tiling: size, stride and edges; default: 256 px, side by side.
+        folders: take only images below folders of these names.
+        workers: number of processes; each holds one image.
+
+    Returns:
+        What was done, in words.
+
+    Raises:
+        FileNotFoundError: no such folder.
+        FileExistsError: ``dst`` holds other things, or tiles that were cut
+            differently or from other files.
+        ValueError: ``dst`` is ``src`` or lies in it.
+        DatasetError: no images, images smaller than a tile, unreadable ones.
+    """
+    src, dst, tiling = Path(src), Path(dst), tiling or Tiling()
+    if not src.is_dir():
+        raise FileNotFoundError(f'no folder {src}; expected the folder of the images to cut.')
+    if dst.resolve().is_relative_to(src.resolve()):
+        raise ValueError(f'{dst} is {src} or lies in it; name a folder outside for the tiles.')
+    with large_images():
+        jobs = _jobs(src, dst, tiling, folders)
+    _record(src, dst, tiling, jobs)
+    outcomes = list(run_parallel(cut, jobs, workers, 'cutting images'))
+    return _summary(dst, tiling, jobs, outcomes)
+
+
+def cut(job: Job) -> Outcome:
+    """Write the tiles of one image that are not there yet."""
+    missing = {path: corner for path, corner in job.tiles.items() if not _complete(path, job.tiling.size)}
+    if missing:
+        with large_images():
+            pixels = read_pixels(job.source)
+        for path, (top, left) in missing.items():
+            tile = _crop(pixels.array, top, left, job.tiling.size)
+            write_atomic(path, encode_png(replace(pixels, array=tile), job.source))
+    return Outcome(len(missing), len(job.tiles) - len(missing))
+
+
+def _complete(path: Path, size: int) -> bool:
+    """Whether a tile is there; one that somebody cut short is made again."""
+    try:
+        return path.is_file() and read_header(str(path))[0] == (size, size)
+    except DatasetError:
+        return False
+
+
+def _crop(array: np.ndarray, top: int, left: int, size: int) -> np.ndarray:
+    tile = array[top:top + size, left:left + size]
+    rest = [(0, size - tile.shape[0]), (0, size - tile.shape[1])] + [(0, 0)] * (array.ndim - 2)
+    return np.pad(tile, rest) if any(after for _, after in rest) else tile
+
+
+def _jobs(src: Path, dst: Path, tiling: Tiling, folders: Sequence[str] | None) -> list[Job]:
+    files = list_stems(str(src))
+    if folders is not None:
+        parts = {stem: PurePosixPath(stem).parent.parts for stem in files}
+        there = sorted({part for names in parts.values() for part in names}, key=natural_key)
+        if absent := [name for name in folders if name not in there]:
+            raise DatasetError(f'{src}: no images below a folder named {first_of(absent)} (--folders); there are '
+                               f'{first_of(there) or "no sub-folders with images"}.')
+        files = {stem: path for stem, path in files.items() if set(parts[stem]) & set(folders)}
+    jobs, small = [], []
+    for stem in sorted(files, key=natural_key):
+        (height, width), _ = read_header(files[stem])
+        jobs.append(Job(Path(files[stem]), dst / PurePosixPath(stem).parent, height, width, tiling))
+        if min(height, width) < tiling.size and tiling.edges != 'pad':
+            small.append(f'{files[stem]} ({width}x{height})')
+    if small:
+        raise DatasetError(f'{len(small)} images are smaller than a tile of {tiling.size} px: {first_of(small)}. '
+                           'Choose a smaller --size, or fill the rest with zeros by --pad.')
+    return jobs
+
+
+def _record(src: Path, dst: Path, tiling: Tiling, jobs: list[Job]) -> None:
+    """Write what will be cut into the record, after comparing it with what an earlier run has cut."""
+    known = _earlier_sources(dst, tiling)
+    sources = {}
+    for job in jobs:
+        stat = job.source.stat()
+        name = job.source.relative_to(src).as_posix()
+        sources[name] = dict(bytes=stat.st_size, mtime_ns=stat.st_mtime_ns, height=job.height, width=job.width,
+                             tiles=len(job.tiles))
+    changed = [name for name, entry in sources.items() if known.get(name, entry) != entry]
+    if changed:
+        raise FileExistsError(f'{dst}: {len(changed)} sources differ from those that its tiles were cut from: '
+                              f'{first_of(changed)}. Cut into another folder, or remove this one first.')
+    foreign = [str(path) for job, name in zip(jobs, sources, strict=True) if name not in known
+               for path in job.tiles if path.exists()]
+    if foreign:
+        raise FileExistsError(f'{len(foreign)} files have the names of new tiles, but {dst / RECORD} does not know '
+                              f'them: {first_of(foreign)}. Cut into another folder.')
+    if not sources.keys() <= known.keys():
+        settings = dict(version=VERSION, **asdict(tiling), naming='<stem>_<n>.png, n from 1, row by row')
+        write_atomic(dst / RECORD, as_json(dict(settings, sources=known | sources)))
+
+
+def _earlier_sources(dst: Path, tiling: Tiling) -> dict[str, dict]:
+    if not dst.exists() or (dst.is_dir() and not any(dst.iterdir())):
+        return {}
+    record = dst / RECORD
+    if not record.is_file():
+        raise FileExistsError(f'{dst} holds other things (expected it to be absent, empty, or with a {RECORD} of an '
+                              'earlier run). Nothing was changed; choose another folder.')
+    try:
+        content = json.loads(record.read_text(encoding='utf-8'))
+        cut_with, sources = {key: content[key] for key in asdict(tiling)}, dict(content['sources'])
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f'{record}: damaged ({error}); expected the record of an earlier run. Cut into another '
+                           'folder.') from error
+    if cut_with != asdict(tiling):
+        raise FileExistsError(f'{dst} was cut with {_words(cut_with)}, asked for is {_words(asdict(tiling))}; cut '
+                              'into another folder.')
+    return sources
+
+
+def _words(settings: dict) -> str:
+    return ', '.join(f'{key} {value}' for key, value in settings.items())
+
+
+def _summary(dst: Path, tiling: Tiling, jobs: list[Job], outcomes: list[Outcome]) -> str:
+    written, present = sum(o.written for o in outcomes), sum(o.present for o in outcomes)
+    if not written:
+        return f'{dst}: nothing to do, all {present} tiles of {len(jobs)} images are there.'
+    images, tiles = Counter(job.target for job in jobs), Counter()
+    for job in jobs:
+        tiles[job.target] += len(job.tiles)
+    lines = [f'{folder}: {tiles[folder]} tiles of {count} images' for folder, count in images.items()]
+    uneven = sum(not (tiling.fills(job.height) and tiling.fills(job.width)) for job in jobs)
+    if uneven:
+        lines.append(f'In {uneven} images the tiles do not fill a side; ' + {
+            'shift': 'the last one of a row or column is shifted back and overlaps its neighbour.',
+            'pad': 'the last one of a row or column is filled with zeros, which a label counts as unchanged.',
+            'drop': 'the rest at the right or bottom is left out.'}[tiling.edges])
+    there = f', {present} were there already' if present else ''
+    lines.append(f'{dst}: {written} tiles of {tiling.size}x{tiling.size} px written{there}; {RECORD} says how.')
+    return '\n'.join(lines)

@@ -1,0 +1,73 @@
+"""Say what a verification found: one table per split, then the problems."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from prettytable import PrettyTable
+
+from schanger_mm.datasets.errors import first_of
+
+from .layout import LABEL, Split
+from .sample_check import LOSSY, USUAL_THRESHOLD, SampleFacts
+from .verify import NOTES, PROBLEMS, Verification
+
+
+def report(result: Verification) -> str:
+    """Word a verification for a terminal."""
+    parts = [_split_report(split, result) for split in result.splits]
+    for kind, what in NOTES.items():
+        if names := result.found.get(kind):
+            parts.append(f'Note: {len(names)} {what}: {first_of(names)}')
+    for kind, what in PROBLEMS.items():
+        if lines := result.found.get(kind):
+            parts.append(f'PROBLEM: {len(lines)} {what}:\n  ' + first_of(lines, '\n  '))
+    wrong = [kind for kind in PROBLEMS if result.found.get(kind)]
+    parts.append(f'{result.root}: {len(result.facts)} samples checked, '
+                 + (f'{len(wrong)} kinds of problems.' if len(wrong) > 1 else
+                    'one kind of problem.' if wrong else 'nothing wrong.'))
+    return '\n\n'.join(parts)
+
+
+def _split_report(split: Split, result: Verification) -> str:
+    samples = result.of(split)
+    table = PrettyTable([split.name, 'found'], align='l')
+    table.add_row(['folders', ', '.join(folder.name for folder in split.folders.values())])
+    table.add_row(['pairs' if len(split.images) > 1 else 'images', len(samples)])
+    table.add_row(['files without partner', result.unpaired.get(split.name, 'unknown')])
+    table.add_row(['sizes', _counts(f'{w}x{h}' for facts in samples for h, w in set(facts.sizes.values()))])
+    table.add_row(['image modes', _counts(form for facts in samples for role, form in facts.forms.items()
+                                          if role != LABEL)])
+    table.add_row(['unusable files', sum(len(facts.errors) for facts in samples)])
+    if LABEL in split.folders:
+        table.add_row(['label values', _counts(facts.label for facts in samples if facts.label is not None)])
+        table.add_row(['labels are', _lossless(samples, result.threshold)])
+        table.add_row(['changed' if len(split.images) > 1 else 'positive', _changed(samples)])
+    return table.get_string()
+
+
+def _counts(values: Iterable[str]) -> str:
+    counted = [f'{value} ({count})' for value, count in Counter(values).most_common()]
+    return first_of(counted) or 'none'
+
+
+def _lossless(samples: list[SampleFacts], threshold: int | None) -> str:
+    read = [facts.label for facts in samples if facts.label is not None]
+    lossy = read.count(LOSSY)
+    if not read:
+        return 'unknown: none could be read'
+    if not lossy:
+        return 'lossless, no label_threshold needed'
+    return f'LOSSY in {lossy} of {len(read)} files, ' + (
+        f'label_threshold={USUAL_THRESHOLD} needed' if threshold is None else f'read with label_threshold={threshold}')
+
+
+def _changed(samples: list[SampleFacts]) -> str:
+    read = [facts for facts in samples if facts.label is not None]
+    if not read:
+        return 'unknown'
+    pixels = sum(facts.sizes[LABEL][0] * facts.sizes[LABEL][1] for facts in read)
+    none = sum(facts.changed == 0 for facts in read)
+    return (f'{sum(facts.changed for facts in read) / pixels:.2%} of the pixels; '
+            f'none in {none} of {len(read)} samples ({none / len(read):.1%})')

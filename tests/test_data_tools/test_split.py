@@ -1,0 +1,150 @@
+import hashlib
+import json
+from itertools import chain
+
+import pytest
+
+from schanger_mm.data_tools.split import SplitRequest, draw_lists, write_splits
+from schanger_mm.datasets import DatasetError
+from schanger_mm.datasets.files import natural_key, read_names
+
+TILES = [f'im_{image}_{tile}' for image in range(1, 11) for tile in range(1, 17)]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A hundred empty files: only names are read."""
+    for n in range(1, 101):
+        path = tmp_path / f'A/city/im_{n}.png'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return tmp_path / 'A'
+
+
+def lists(out):
+    return {path.stem: path.read_text().splitlines() for path in out.glob('*.txt')}
+
+
+def test_the_parts_make_up_the_whole_and_can_be_read_as_lists(folder, tmp_path):
+    text = write_splits(folder, tmp_path / 'out', SplitRequest(val='0.1', test='25'))
+    parts = lists(tmp_path / 'out')
+    assert {name: len(stems) for name, stems in parts.items()} == dict(val=10, test=25, train=65)
+    names = [f'city/im_{n}' for n in range(1, 101)]
+    assert sorted(chain(*parts.values()), key=natural_key) == names
+    assert parts['train'] == sorted(parts['train'], key=natural_key)
+    assert read_names(str(tmp_path / 'out/val.txt'), names) == parts['val']
+    assert f'{tmp_path}/out/train.txt: 65 names' in text and 'WARNING' not in text
+
+
+def test_the_draw_is_fixed_for_ever():
+    names = [f'train_{n}' for n in range(1, 638)]  # those of LEVIR-CD+
+    drawn = draw_lists(names, SplitRequest(val='64'))
+    assert len(drawn['val']) == 64 and len(drawn['train']) == 573
+    assert drawn['val'][:3] == ['train_4', 'train_14', 'train_17']
+    digest = hashlib.sha256('\n'.join(drawn['val']).encode()).hexdigest()
+    assert digest == '3cee9ee0a126ed1b82ab3960cf8c753b760ee4ff75d096991dfa9880a70fbcab'
+
+
+def test_few_label_subsets_are_nested_parts_of_train():
+    drawn = draw_lists(TILES, SplitRequest(val='0.1', percents=['5', '20', '0.1', '100.0']))
+    assert {name: len(stems) for name, stems in drawn.items()} == {
+        'val': 16, 'train': 144, 'train_5': 7, 'train_20': 29, 'train_0.1': 1, 'train_100': 144}
+    sets = [set(drawn[name]) for name in ('train_0.1', 'train_5', 'train_20', 'train')]
+    assert all(smaller < larger for smaller, larger in zip(sets, sets[1:]))
+    assert drawn.keys() - draw_lists(TILES, SplitRequest(percents=['5'])).keys() >= {'val', 'train'}
+
+
+def test_tiles_of_one_image_stay_together():
+    drawn = draw_lists(TILES, SplitRequest(val='0.15', test='16', percents=['5'], group_by=r'(.+)_\d+'))
+    assert {name: len(stems) for name, stems in drawn.items()} == dict(val=32, test=16, train=112, train_5=16)
+    sources = {name: {stem.rsplit('_', 1)[0] for stem in drawn[name]} for name in ('val', 'test', 'train')}
+    assert sum(map(len, sources.values())) == len(set.union(*sources.values())) == 10
+
+
+def test_another_seed_draws_other_names():
+    first, second = (draw_lists(TILES, SplitRequest(seed=seed, val='40'))['val'] for seed in (1, 2))
+    assert first != second
+
+
+def test_the_same_call_writes_the_same_bytes(folder, tmp_path):
+    def written():
+        write_splits(folder, tmp_path / 'out', SplitRequest(val='9', percents=['5']), overwrite=True, command='x')
+        return {path.name: path.read_bytes() for path in (tmp_path / 'out').iterdir()}
+    assert written() == written()
+
+
+def test_the_record_says_how_and_fits_the_lists(folder, tmp_path):
+    write_splits(folder, tmp_path / 'out', SplitRequest(seed=7, val='9'), command='python split.py')
+    record, = json.loads((tmp_path / 'out/split.json').read_text())['draws']
+    assert record['seed'] == 7 and record['val'] == '9' and record['names'] == 100
+    assert record['source'] == folder.as_posix() and record['command'] == 'python split.py'
+    for name, entry in record['lists'].items():
+        data = (tmp_path / 'out' / name).read_bytes()
+        assert entry == dict(names=data.count(b'\n'), sha256=hashlib.sha256(data).hexdigest())
+
+
+def test_nothing_is_replaced_without_being_asked(folder, tmp_path):
+    out = tmp_path / 'out'
+    write_splits(folder, out, SplitRequest(val='9'))
+    before = lists(out)
+    with pytest.raises(FileExistsError, match='val.txt, .*train.txt exists already'):
+        write_splits(folder, out, SplitRequest(seed=1, val='9'))
+    assert lists(out) == before
+    write_splits(folder, out, SplitRequest(seed=1, val='9'), overwrite=True)
+    assert lists(out) != before
+
+
+def test_subsets_of_a_hold_out_are_drawn_from_its_list(folder, tmp_path):
+    out = tmp_path / 'out'
+    write_splits(folder, out, SplitRequest(val='40'))
+    text = write_splits(folder, out, SplitRequest(percents=['10']), out / 'train.txt')
+    assert 'WARNING' not in text and set(lists(out)['train_10']) < set(lists(out)['train'])
+    draws = json.loads((out / 'split.json').read_text())['draws']
+    assert [sorted(draw['lists']) for draw in draws] == [['train.txt', 'val.txt'], ['train_10.txt']]
+    text = write_splits(folder, out, SplitRequest(percents=['10']), overwrite=True)
+    assert 'val.txt and ' in text and 'train_10.txt share 10 names' in text  # the lowest ranks are those of val
+    assert len(json.loads((out / 'split.json').read_text())['draws']) == 2
+
+
+def test_a_record_of_something_else_is_left_alone(folder, tmp_path):
+    (tmp_path / 'split.json').write_text('[1, 2]')
+    with pytest.raises(DatasetError, match='split.json: damaged, or not written by this tool'):
+        write_splits(folder, tmp_path, SplitRequest(val='9'), overwrite=True)
+    assert (tmp_path / 'split.json').read_text() == '[1, 2]' and not (tmp_path / 'val.txt').exists()
+
+
+def test_drawing_from_a_list(folder, tmp_path):
+    (tmp_path / 'some.txt').write_text(''.join(f'city/im_{n}.png\n' for n in range(1, 11)))
+    write_splits(folder, tmp_path / 'out', SplitRequest(val='0.2'), tmp_path / 'some.txt')
+    assert sorted(chain(*lists(tmp_path / 'out').values())) == sorted(f'city/im_{n}' for n in range(1, 11))
+    (tmp_path / 'some.txt').write_text('city/im_1\ncity/im_999\n')
+    with pytest.raises(DatasetError, match='some.txt: 1 of 2 names have no image in .*: city/im_999'):
+        write_splits(folder, tmp_path / 'x', SplitRequest(val='1'), tmp_path / 'some.txt')
+
+
+def test_requests_that_cannot_be_met(folder, tmp_path):
+    with pytest.raises(ValueError, match='nothing to draw'):
+        write_splits(folder, tmp_path / 'out', SplitRequest())
+    with pytest.raises(DatasetError, match='--test 60: nothing of 100 names in 100 groups is left for train'):
+        write_splits(folder, tmp_path / 'out', SplitRequest(val='40', test='60'))
+    with pytest.raises(FileNotFoundError, match='no folder .*nowhere'):
+        write_splits(tmp_path / 'nowhere', tmp_path / 'out', SplitRequest(val='1'))
+    with pytest.raises(FileNotFoundError, match='no list .*nowhere.txt'):
+        write_splits(folder, tmp_path / 'out', SplitRequest(val='1'), tmp_path / 'nowhere.txt')
+    assert not (tmp_path / 'out').exists()
+
+
+def test_command_warns_about_tiles(tmp_path, command):
+    (tmp_path / 'A').mkdir()
+    for name in TILES:
+        (tmp_path / f'A/{name}.png').touch()
+    status, out, _ = command('split', tmp_path / 'A', '--out', tmp_path / 'out', '--val', '0.1', '--percent', 5, 20)
+    assert status == 0 and "tiles of 10 common images" in out and "--group-by '(.+)_\\d+'" in out
+    status, out, _ = command('split', tmp_path / 'A', '--out', tmp_path / 'grouped', '--val', '0.1', '--group-by',
+                             r'(.+)_\d+')
+    assert status == 0 and 'WARNING' not in out and 'val.txt: 16 names in 1 groups' in out
+    record, = json.loads((tmp_path / 'grouped/split.json').read_text())['draws']
+    assert record['groups'] == 10 and record['command'].endswith("--val 0.1 --group-by '(.+)_\\d+'")
+    status, _, err = command('split', tmp_path / 'A', '--out', tmp_path / 'out', '--val', 'half')
+    assert status == 2 and err == 'error: --val half: expected a fraction such as 0.1, or a number of names such ' \
+                                  'as 64.\n'

@@ -1,0 +1,72 @@
+import cv2
+import numpy as np
+import pytest
+
+from schanger_mm.data_tools.stats import dataset_statistics
+from schanger_mm.datasets import DatasetError
+
+
+def by_definition(samples):
+    """Mean over samples of mean and population std per sample, R, G, B in [0, 1]."""
+    scaled = [sample.reshape(-1, 3) / 255 for sample in samples]
+    return np.mean([s.mean(axis=0) for s in scaled], axis=0), np.mean([s.std(axis=0) for s in scaled], axis=0)
+
+
+def read(folder):
+    return [cv2.imread(str(path))[..., ::-1] for path in sorted(folder.iterdir())]
+
+
+def test_each_date_by_the_definition(pairs):
+    root = pairs()
+    dates = dataset_statistics(root, workers=1)
+    assert [date.folder.name for date in dates] == ['A', 'B'] and [date.images for date in dates] == [4, 4]
+    for date in dates:
+        mean, std = by_definition(read(root / 'train' / date.folder.name))
+        assert np.allclose(date.mean, mean, rtol=0, atol=1e-12) and np.allclose(date.std, std, rtol=0, atol=1e-12)
+
+
+def test_channels_are_red_green_blue_and_the_std_is_that_within_an_image(tmp_path, write):
+    for i, value in enumerate((0, 102)):
+        write(tmp_path / f'images/{i}.png', np.full((8, 8, 3), (value, 51, 255), np.uint8))
+    date, = dataset_statistics(tmp_path, single=True, workers=1)
+    assert date.mean.tolist() == pytest.approx([0.2, 0.2, 1.0]) and date.std.tolist() == [0, 0, 0]
+
+
+def test_patches_are_samples_and_the_rest_is_left_out(pairs):
+    root = pairs()
+    date, _ = dataset_statistics(root, patch=20, workers=2)  # 48 x 32: two patches of one row
+    mean, std = by_definition([image[:20, left:left + 20] for image in read(root / 'train/A') for left in (0, 20)])
+    assert date.samples == 8 and np.allclose(date.mean, mean) and np.allclose(date.std, std)
+
+
+def test_small_images_and_other_modes_are_named(pairs, write):
+    root = pairs()
+    with pytest.raises(DatasetError, match=r'train_0.png: expected at least 33 px on each side \(--patch\), found 48x'):
+        dataset_statistics(root, patch=33, workers=2)
+    write(root / 'train/A/train_1.png', np.zeros((32, 48), np.uint16))
+    with pytest.raises(DatasetError, match='train_1.png: expected an 8-bit 3-band image, found 16-bit grey'):
+        dataset_statistics(root, workers=1)
+
+
+def test_one_split_has_to_be_chosen(pairs):
+    root = pairs(splits=[('east', 1), ('west', 2)])
+    with pytest.raises(DatasetError, match='--split, one of east, west'):
+        dataset_statistics(root)
+    assert dataset_statistics(root, 'west', workers=1)[0].images == 2
+
+
+def test_the_printed_lines_are_a_config(pairs, command):
+    status, out, _ = command('stats', pairs(), '--workers', 1)
+    assert status == 0 and 'date A first' in out
+    values = {}
+    exec(out[out.index('data_preprocessor'):], values)
+    first, second = dataset_statistics(pairs(), workers=1)
+    wanted = values['data_preprocessor']
+    assert wanted['mean'] == pytest.approx([*first.mean * 255, *second.mean * 255], abs=6e-4)
+    assert wanted['std'] == pytest.approx([*first.std * 255, *second.std * 255], abs=6e-4)
+
+
+def test_mistakes_end_in_one_line(pairs, command):
+    assert command('stats', pairs(), '--patch', 0)[::2] == (2, 'error: --patch: expected 1 or more pixels, found 0\n')
+    status, _, err = command('stats', pairs(), '--patch', 100, '--workers', 2)
+    assert status == 2 and err.startswith('error: ') and err.count('\n') == 1
