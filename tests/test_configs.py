@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from schanger_mm.apis import build_runner, load_config, prepare, shorten
-from schanger_mm.datasets.synthetic import draw_pair, draw_single
-from schanger_mm.registry import DATASETS, MODELS, OPTIM_WRAPPER_CONSTRUCTORS, PARAM_SCHEDULERS
+from schanger_mm.apis import build_runner, load_config, shorten
+from schanger_mm.datasets.synthetic import draw_pair
+from schanger_mm.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS, PARAM_SCHEDULERS
 
 FOLDER = Path(__file__).parents[1] / 'configs/schanger'
 CONFIGS = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob('*.py'))
-SIZE = 64
 
 #: epochs, iterations per epoch, epochs of warm-up, epochs between validations (section IV of the SChanger paper)
 SCHEDULES = {
@@ -43,60 +42,9 @@ STATISTICS = {
 BENCHMARKS = sorted(STATISTICS)
 
 
-@pytest.fixture(scope='module')
-def fakes(tmp_path_factory):
-    """Return a function that draws two samples per split in the folders that a data set of this type reads."""
-    made: dict[str, Path] = {}
-
-    def write(path, image):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(path), image)
-
-    def draw(kind: str) -> Path:
-        root, rng = tmp_path_factory.mktemp(kind), np.random.default_rng(0)
-        if kind in ('InriaDataset', 'BuildingDataset'):
-            for index in range(2):
-                for folders in (('train/images', 'train/gt'), ('pretrain/train/images', 'pretrain/train/masks'),
-                                ('pretrain/val/images', 'pretrain/val/masks')):
-                    for folder, image in zip(folders, draw_single(rng, SIZE)):
-                        write(root / folder / f'{index}.png', image)
-            return root
-        cls = DATASETS.get(kind if kind != 'FolderCDDataset' else 'LEVIRCDDataset')
-        for split in cls.SPLITS.values():
-            for index in range(2):
-                for folder, image in zip(cls.FOLDERS, draw_pair(rng, SIZE)):
-                    write(root / split.folder / folder / f'{index}.png', image)
-            if split.names:
-                (root / split.names).parent.mkdir(exist_ok=True)
-                (root / split.names).write_text('0\n1\n')
-        return root
-
-    def root_of(kind: str) -> str:
-        if kind not in made:
-            made[kind] = draw(kind)
-        return str(made[kind])
-
-    return root_of
-
-
-def small(name: str, root_of, work_dir: Path):
-    """Read a config and shrink what it costs, not what it is."""
-    cfg = load_config(FOLDER / name)
-    prepare(cfg, name, str(work_dir))
-    cfg.load_from = None
-    cfg.train_cfg.update(max_iters=2)
-    if cfg.get('val_cfg'):
-        cfg.train_cfg.update(val_interval=2)
-    for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        if loader := cfg.get(key):
-            loader.update(num_workers=0, persistent_workers=False, batch_size=min(loader.batch_size, 2))
-            loader.dataset.data_root = root_of(loader.dataset.type)
-    return cfg
-
-
 @pytest.mark.parametrize('name', CONFIGS)
-def test_trains_validates_and_tests_a_step(name, fakes, tmp_path):
-    runner = build_runner(small(name, fakes, tmp_path))
+def test_trains_validates_and_tests_a_step(name, small, tmp_path):
+    runner = build_runner(small(FOLDER / name, tmp_path))
     before = {k: v.clone() for k, v in runner.model.named_parameters()}
     runner.train()
     moved = sum(not torch.equal(v, before[k]) for k, v in runner.model.named_parameters())
@@ -246,7 +194,7 @@ def test_custom_reads_any_folder_names():
     assert cfg.data_preprocessor.mean[:3] == cfg.data_preprocessor.mean[3:]
 
 
-def test_images_smaller_than_the_crop_and_of_odd_size(tmp_path):
+def test_images_smaller_than_the_crop_and_of_odd_size(small, tmp_path):
     """50 x 70 px under a 256 px crop: padded with ignored labels in training, padded and cropped back in tests."""
     rng = np.random.default_rng(0)
     for index in range(2):
@@ -255,7 +203,7 @@ def test_images_smaller_than_the_crop_and_of_odd_size(tmp_path):
             for name, image in zip(('A', 'B', 'label'), pair):
                 (tmp_path / split / name).mkdir(parents=True, exist_ok=True)
                 cv2.imwrite(str(tmp_path / split / name / f'{index}.png'), image)
-    cfg = small('demo.py', lambda kind: str(tmp_path), tmp_path / 'work')
+    cfg = small(FOLDER / 'demo.py', tmp_path / 'work', lambda kind: str(tmp_path))
     for step in cfg.train_dataloader.dataset.pipeline[2].transforms[:1]:
         step.crop_size = (256, 256)
     runner = build_runner(cfg)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from schanger_mm.evaluation.files import whole_file
+from schanger_mm.atomic import whole_file
 
 
 def refuse_existing(*paths: str | Path | None, overwrite: bool = False) -> None:

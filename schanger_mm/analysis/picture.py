@@ -10,7 +10,7 @@ import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from schanger_mm.evaluation.files import whole_file
+from schanger_mm.atomic import whole_file
 
 SUFFIXES = ('.png', '.svg', '.pdf')
 _STYLE = {'text.parse_math': False, 'axes.grid': True, 'grid.alpha': 0.25, 'axes.spines.top': False,

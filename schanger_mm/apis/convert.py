@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from schanger_mm import compat
+from schanger_mm.atomic import whole_file
 from schanger_mm.models.published import arch_name, to_ours, to_published, widths_of
 from schanger_mm.registry import MODELS, SCOPE
 
@@ -77,16 +77,11 @@ def write_weights(path: str | Path, state: Mapping[str, Tensor], overwrite: bool
         raise ConversionError(f'{path}: the file to write must end in .pth or .safetensors.')
     if path.exists() and not overwrite:
         raise ConversionError(f'{path} exists; name another file or pass --overwrite.')
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
-    try:
+    with whole_file(path) as partial:
         if path.suffix == '.safetensors':
             save_file({name: value.contiguous() for name, value in state.items()}, partial)
         else:
             torch.save({'state_dict': dict(state)}, partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def network(arch: str | tuple[int, ...], num_dates: int) -> nn.Module:

@@ -21,7 +21,7 @@ def run(main: Callable[[], None]) -> int:
     """
     try:
         main()
-    except (ValueError, TypeError, OSError, subprocess.CalledProcessError) as error:
+    except (ValueError, TypeError, OSError, AssertionError, subprocess.CalledProcessError) as error:
         message = _explain(error)
         if message is None:
             raise
@@ -37,6 +37,10 @@ def _explain(error: Exception) -> str | None:
         return f'the command above failed: {" ".join(map(str, error.cmd))}'
     if isinstance(error, TypeError):  # mmengine builds parts from config dicts by keyword
         return f'a part does not know one of its settings: {text}' if 'unexpected keyword' in text else None
+    if isinstance(error, AssertionError):  # mmengine's, of schedulers that count epochs
+        return ('train_dataloader: an epoch has no batch, since the data set holds fewer images than batch_size and '
+                'drop_last=True leaves the rest out; lower train_dataloader.batch_size.'
+                ) if 'epoch_length' in text else None
     if 'Original Traceback' in text:  # torch re-raises a worker's error with its whole traceback as the text
         raised = re.findall(r'^\S*schanger_mm\S*Error: (.*)', text, flags=re.MULTILINE | re.DOTALL)
         return raised[-1].strip() if raised else None

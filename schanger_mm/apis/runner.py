@@ -13,6 +13,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 
 from schanger_mm.apis.config import ConfigError
 from schanger_mm.apis.convert import read_checkpoint
+from schanger_mm.apis.initial_weights import PretrainedCheck
 from schanger_mm.apis.memory import keep_freed_memory
 from schanger_mm.registry import DATASETS, SCOPE
 
@@ -82,7 +83,8 @@ def build_runner(cfg: Config) -> Runner:
     """Build the Runner, on the GPU where there is one.
 
     Without a GPU a config that asks for mixed precision is trained in float32,
-    and the log says so.
+    and the log says so. Pre-trained weights that parts of the model name are
+    checked when training starts.
 
     Raises:
         ConfigError: an initial checkpoint does not exist, or a part refuses
@@ -103,6 +105,7 @@ def build_runner(cfg: Config) -> Runner:
             loader.persistent_workers = False  # torch refuses it without workers
     _check_initial_weights(cfg)
     runner = Runner.from_cfg(cfg)
+    runner.register_hook(PretrainedCheck())
     if amp and not gpu:
         runner.logger.info('no GPU: training in float32 instead of mixed precision.')
     for handler in runner.logger.handlers:

@@ -6,7 +6,7 @@ from mmengine.config import Config
 
 
 def shorten(cfg: Config, max_iters: int) -> None:
-    """Rescale an iteration-based config to ``max_iters``, in place.
+    """Rescale a config to ``max_iters`` iterations, in place; training by epochs becomes training by iterations.
 
     Learning-rate phases keep their share of the run, and so does the memory of
     the weight average (interval / momentum iterations). Validation and
@@ -14,18 +14,20 @@ def shorten(cfg: Config, max_iters: int) -> None:
     alone would leave a short run inside the warm-up.
 
     Args:
-        cfg: config with ``train_cfg.max_iters``.
+        cfg: config with ``train_cfg.max_iters`` or ``train_cfg.max_epochs``.
         max_iters: the new length, in iterations.
 
     Raises:
-        ValueError: the config trains by epochs or ``max_iters`` is not positive.
+        ValueError: the config has neither, or ``max_iters`` is not positive.
     """
-    old = cfg.train_cfg.get('max_iters')
+    old = cfg.train_cfg.get('max_iters') or cfg.train_cfg.get('max_epochs')
     if not old or max_iters < 1:
         raise ValueError(
-            f'--max-iters {max_iters}: needs a positive number and a config with train_cfg.max_iters '
+            f'--max-iters {max_iters}: needs a positive number and a config with train_cfg.max_iters or max_epochs '
             f'(found {dict(cfg.train_cfg)}).')
     share = max_iters / old
+    if 'max_iters' not in cfg.train_cfg:
+        _count_iterations(cfg, share)
     schedulers = cfg.get('param_scheduler') or []
     schedulers = schedulers if isinstance(schedulers, list) else [schedulers]
     for scheduler in schedulers:
@@ -45,3 +47,22 @@ def shorten(cfg: Config, max_iters: int) -> None:
     checkpoint = cfg.default_hooks.checkpoint
     checkpoint.interval = min(checkpoint.get('interval', interval), interval)
     cfg.default_hooks.logger.interval = min(cfg.default_hooks.logger.get('interval', 50), max(1, max_iters // 20))
+
+
+def _count_iterations(cfg: Config, share: float) -> None:
+    """Turn a config that trains by epochs into one by iterations, ``share`` of them per epoch.
+
+    The lengths of schedulers stay numbers of epochs, to be rescaled.
+    """
+    train_cfg = dict(type='IterBasedTrainLoop')
+    if cfg.get('val_cfg'):
+        train_cfg['val_interval'] = max(1, round(cfg.train_cfg.get('val_interval', 1) * share))
+    cfg.train_cfg = train_cfg
+    cfg.train_dataloader.sampler = dict(type='InfiniteSampler', shuffle=True)
+    schedulers = cfg.get('param_scheduler') or []
+    for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
+        scheduler.by_epoch = False
+        scheduler.pop('convert_to_iter_based', None)
+    checkpoint = cfg.default_hooks.checkpoint
+    checkpoint.update(by_epoch=False, interval=max(1, round(checkpoint.get('interval', 1) * share)))
+    cfg.default_hooks.logger.log_metric_by_epoch = False

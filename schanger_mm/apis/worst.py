@@ -11,9 +11,9 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 from PIL import Image
 
+from schanger_mm.atomic import whole_file
 from schanger_mm.datasets.transforms import LoadChangeLabel
 from schanger_mm.engine.visualization_hook import read_rgb
-from schanger_mm.evaluation.files import whole_file
 from schanger_mm.evaluation.predictions import image_name, image_paths
 from schanger_mm.evaluation.report import ImageCounts
 from schanger_mm.visualization import draw_change_panel

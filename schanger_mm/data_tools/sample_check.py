@@ -90,17 +90,18 @@ def _check_label(facts: SampleFacts, path: Path, pixels: Pixels, threshold: int 
         lossless = read_label(str(path))
     except DatasetError:  # values in between, or a file that no threshold helps: that is raised below
         lossless = None
+    top = int(pixels.array.max())
+    facts.lost = lossless is not None and threshold is not None and 0 < top < threshold
     counted = lossless
-    if lossless is None or threshold is not None:
+    if lossless is None:
         counted = read_label(str(path), threshold or USUAL_THRESHOLD)
-    facts.changed = int(counted.sum())
+    facts.changed = 0 if facts.lost else int(counted.sum())
     if lossless is None:
         values = np.unique(pixels.array)
         facts.label = LOSSY
         facts.values = f'{", ".join(map(str, values[:8]))}{", ..." if len(values) > 8 else ""} ({len(values)} values)'
     else:
-        facts.label = f'0/{int(pixels.array.max())}' if lossless.any() else 'all 0'
-        facts.lost = bool(lossless.any()) and not facts.changed
+        facts.label = f'0/{top}' if lossless.any() else 'all 0'
 
 
 def _digest(array: np.ndarray) -> str:

@@ -86,14 +86,18 @@ def read_label(path: str, threshold: int | None = None, backend_args: dict | Non
         np.ndarray: (H, W) uint8 of 0 and 1.
 
     Raises:
-        DatasetError: unreadable file, a coloured mask, or other values.
+        DatasetError: unreadable file, a coloured mask, other values, or a
+            threshold that a 0/1 mask never reaches.
     """
     array, form = _decode(path, backend_args)
     if array.ndim == 3:
         array = _one_channel(path, array, form)
-    if threshold is not None:
-        return (array >= threshold).astype(np.uint8)
     top = array.max()
+    if threshold is not None:
+        if top == 1 < threshold:
+            raise DatasetError(f'{path}: a mask of 0 and 1, of which label_threshold={threshold} would leave nothing; '
+                               'leave label_threshold away.')
+        return (array >= threshold).astype(np.uint8)
     if top not in (0, 1, 255) or not ((array == 0) | (array == top)).all():
         values = np.unique(array)
         shown = ', '.join(str(value) for value in values[:8]) + (', ...' if len(values) > 8 else '')
@@ -112,7 +116,7 @@ def _decode(path: str, backend_args: dict | None) -> tuple[np.ndarray, str]:
             if image.mode == 'P':
                 return _palette(image), form
             array = np.asarray(image)
-            if image.format == 'PNG' and b'IEND' not in data:
+            if image.format == 'PNG' and data.rfind(b'IEND') < 0:  # from the end, where it stands
                 raise OSError('image file is truncated: it has no end mark')
     except _DECODE_ERRORS as error:
         raise _unreadable(path, error) from error

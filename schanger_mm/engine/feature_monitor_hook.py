@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 
-import mmcv
 import numpy as np
 import torch
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
+from PIL import Image
 
+from schanger_mm.atomic import whole_file
 from schanger_mm.evaluation.separability import linear_probe
 from schanger_mm.registry import DATASETS, HOOKS
 from schanger_mm.visualization.features import draw_feature_sheet
@@ -26,7 +31,8 @@ class FeatureMonitorHook(Hook):
     balanced accuracy in percent, 50 is chance. With ``projection_std`` of the
     model it tells a collapse: both fall. The picture is
     ``<work_dir>/features/iter_<n>.png``, one row per image: image, mask,
-    first three principal components.
+    first three principal components. The training's random numbers are those
+    of a run without the hook.
 
     Args:
         dataset: config of images with masks that do not train, of one size.
@@ -35,6 +41,10 @@ class FeatureMonitorHook(Hook):
         drawn_images: of them, drawn.
         points: per image and class, for the probe.
         seed: of the choice of points.
+
+    Raises:
+        ValueError: fewer than two images, images of different size, or
+            features that are not finite.
     """
 
     priority = 'NORMAL'  # before the logger, so that its line holds the probe
@@ -54,8 +64,9 @@ class FeatureMonitorHook(Hook):
 
     def before_train(self, runner) -> None:
         """Load the held-back images."""
-        data = DATASETS.build(self.dataset)
-        self._samples = [data[i] for i in range(min(self.max_images, len(data)))]
+        with _own_random_numbers():
+            data = DATASETS.build(self.dataset)
+            self._samples = [data[i] for i in range(min(self.max_images, len(data)))]
         sizes = {tuple(sample['inputs'].shape) for sample in self._samples}
         if len(self._samples) < 2 or len(sizes) > 1:
             raise ValueError(f'FeatureMonitorHook.dataset: expected two or more images of one size, found '
@@ -70,24 +81,33 @@ class FeatureMonitorHook(Hook):
     @master_only
     def _monitor(self, runner) -> None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        features = self._features(model)
-        masks = np.stack([s['data_samples'].gt_sem_seg.data[0].numpy() for s in self._samples])
+        features, masks = self._features(model)
+        if not np.isfinite(features).all():
+            raise ValueError(f'FeatureMonitorHook: the features at iteration {runner.iter + 1} are not finite, so the '
+                             'training has diverged. Lower optim_wrapper.optimizer.lr, or set '
+                             'optim_wrapper.clip_grad, and start again.')
         runner.message_hub.update_scalar('train/probe_accuracy', self._probe(features, masks))
+        height, width = self._samples[0]['inputs'].shape[-2:]
         shown = slice(self.drawn_images)
-        images = np.stack([s['inputs'].numpy()[::-1].transpose(1, 2, 0) for s in self._samples[shown]])
-        file = Path(runner.work_dir) / 'features' / f'iter_{runner.iter + 1}.png'
+        images = np.zeros((*masks[shown].shape, 3), np.uint8)  # padded like the masks
+        images[:, :height, :width] = [s['inputs'].numpy()[::-1].transpose(1, 2, 0) for s in self._samples[shown]]
         sheet = draw_feature_sheet(images, masks[shown], features[shown])
-        mmcv.imwrite(mmcv.rgb2bgr(sheet), str(file))
+        with whole_file(Path(runner.work_dir) / 'features' / f'iter_{runner.iter + 1}.png') as partial:
+            Image.fromarray(sheet).save(partial, format='PNG')
 
     @torch.no_grad()
-    def _features(self, model) -> np.ndarray:
+    def _features(self, model) -> tuple[np.ndarray, np.ndarray]:
+        """Return features ``(N, C, h, w)`` and masks ``(N, H, W)``, both of images padded as in training."""
         training = model.training
         model.eval()
-        batches = [model.data_preprocessor(dict(inputs=[s['inputs']], data_samples=[s['data_samples']]))['inputs']
-                   for s in self._samples]
-        features = torch.cat([model(batch, mode='tensor').float().cpu() for batch in batches]).numpy()
+        features, masks = [], []
+        for sample in self._samples:  # one by one: they need not fit into memory together
+            batch = dict(inputs=[sample['inputs']], data_samples=[deepcopy(sample['data_samples'])])
+            batch = model.data_preprocessor(batch, training=True)  # or it would not pad
+            features.append(model(batch['inputs'], mode='tensor').float().cpu())
+            masks.append(batch['data_samples'][0].gt_sem_seg.data[0].cpu())
         model.train(training)
-        return features
+        return torch.cat(features).numpy(), torch.stack(masks).numpy()
 
     def _probe(self, features: np.ndarray, masks: np.ndarray) -> float:
         rng = np.random.default_rng(self.seed)
@@ -104,3 +124,13 @@ class FeatureMonitorHook(Hook):
             return float('nan')
         parts = [np.concatenate(column) for half in halves for column in zip(*half)]
         return linear_probe(*parts)
+
+
+@contextmanager
+def _own_random_numbers() -> Iterator[None]:
+    """Leave the generators as they were: a pipeline may draw crops."""
+    state, numpy_state = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=[]):
+        yield
+    random.setstate(state)
+    np.random.set_state(numpy_state)

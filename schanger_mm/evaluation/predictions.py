@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from schanger_mm.evaluation.files import whole_file
+from schanger_mm.atomic import whole_file
 
 FOLDER = 'predictions'
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from schanger_mm.atomic import whole_file
 from schanger_mm.evaluation.confusion import Confusion
-from schanger_mm.evaluation.files import whole_file
 
 TILE = 256
 """Side, in px, of the tiles that the authors count and score."""

@@ -1,4 +1,5 @@
 import random
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -88,6 +89,35 @@ def test_input_arrays_and_dict_are_not_changed():
     for before, after in zip(kept, (*given_sample['img'], given_sample['gt_seg_map']), strict=True):
         np.testing.assert_array_equal(before, after)
     assert set(given_sample) == keys and given_sample['seg_fields'] == ['gt_seg_map']
+
+
+def test_arrays_stay_as_they_were_behind_a_crop_too():
+    given_sample = sample(noise_picture(), noise_picture(seed=1))
+    kept = [array.copy() for array in (*given_sample['img'], given_sample['gt_seg_map'])]
+
+    def scribble(results):
+        results['img'][:] = 0
+        results['gt_seg_map'][:] = 9
+        return results
+
+    out = ForBothDates([dict(type='mmseg.RandomCrop', crop_size=(24, 20)), scribble])(given_sample)
+    assert (out['gt_seg_map'] == 9).all() and not out['img'][1].any()
+    for before, after in zip(kept, (*given_sample['img'], given_sample['gt_seg_map']), strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_what_a_first_crop_cuts_away_is_not_copied():
+    a = np.zeros((1024, 1024, 3), np.uint8)
+    whole = sample(a, label=a[..., 0])
+    step = ForBothDates([dict(type='mmseg.RandomCrop', crop_size=(64, 64))])
+    tracemalloc.start()
+    try:
+        out = step(whole)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert out['img'][0].shape == (64, 64, 3) and not np.shares_memory(out['img'][0], a)
+    assert peak < a.nbytes / 10
 
 
 def draw_from_all(results):

@@ -1,5 +1,6 @@
 """The pipelines of the configs, whole."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -8,6 +9,12 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import MODELS
 
 from schanger_mm.datasets import BiTemporalDataset, BuildingDataset
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    """The pipelines keep decoded pixels below the working directory."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture
@@ -57,6 +64,64 @@ def test_levir_augmentation_moves_dates_and_label_together(levir):
         recoloured += (full['img'][0] != moved['img'][0]).any()
         transposed += abs(int(moved['gt_y'][48, 49]) - int(moved['gt_y'][48, 48])) == 1
     assert 15 < recoloured < 45 and 10 < transposed < 55
+
+
+def checker(side=160, field=20):
+    y, x = np.mgrid[:side, :side] // field
+    return np.where((x + y) % 2, 220, 30).astype(np.uint8)
+
+
+@pytest.mark.parametrize('crop', [96, 160])
+def test_whole_pipeline_puts_dates_and_label_on_the_same_ground(levir, tmp_path, write, crop):
+    """A checker in A and B, thresholded in the label: A equals B, and the label is the thresholded image.
+
+    Images are interpolated and labels take the nearest pixel, once per rotation, so they may differ within
+    2 pixels of an edge of the checker (which may lie just outside the picture) and nowhere else.
+    """
+    image = checker()
+    for folder in 'AB':
+        write(tmp_path / folder / '0.png', np.dstack([image] * 3))
+    write(tmp_path / 'label' / '0.png', np.where(image > 125, 255, 0).astype(np.uint8))
+    steps = small(levir.train_pipeline, crop)
+    whole = BiTemporalDataset(data_root=str(tmp_path), pipeline=steps)
+    assert steps[2]['transforms'].pop()['type'] == 'RandomApply'
+    geometry = BiTemporalDataset(data_root=str(tmp_path), pipeline=steps)
+    recoloured = rotated = 0
+    for seed in range(80):
+        packed = []
+        for dataset in (whole, geometry):
+            np.random.seed(seed)
+            packed.append(dataset[0])
+        for sample in packed:
+            assert torch.equal(*sample['inputs'].chunk(2))
+        labels = [sample['data_samples'].gt_sem_seg.data[0].numpy().astype(np.uint8) for sample in packed]
+        np.testing.assert_array_equal(*labels)
+        moved = packed[1]['inputs'][0].numpy()
+        differs = (moved > 125) != labels[1]
+        window = np.ones((5, 5), np.uint8)
+        inside = (cv2.dilate(labels[1], window) == cv2.erode(labels[1], window))[2:-2, 2:-2]
+        assert inside.mean() > 0.4 and not differs[2:-2, 2:-2][inside].any() and differs.mean() < 0.04
+        recoloured += not torch.equal(packed[0]['inputs'], packed[1]['inputs'])
+        rotated += len(np.unique(moved)) > 2
+    assert 20 < recoloured < 60 and 20 < rotated < 65
+
+
+def test_samples_are_the_same_cached_or_not(levir, pairs, tmp_path):
+    root = str(pairs())
+    cached = BiTemporalDataset(data_root=root, pipeline=small(levir.train_pipeline, 8))
+    for step in levir.train_pipeline[:2]:
+        assert step.pop('cache_dir') == 'work_dirs/decoded'
+    plain = BiTemporalDataset(data_root=root, pipeline=levir.train_pipeline)
+    for seed in range(30):  # the first three fill the cache
+        samples = []
+        for dataset in (plain, cached):
+            np.random.seed(seed)
+            samples.append(dataset[seed % 3])
+        assert torch.equal(samples[0]['inputs'], samples[1]['inputs'])
+        labels = [sample['data_samples'].gt_sem_seg.data for sample in samples]
+        assert torch.equal(*labels)
+        assert samples[0]['data_samples'].metainfo == samples[1]['data_samples'].metainfo
+    assert len(list((tmp_path / 'work_dirs/decoded').iterdir())) == 9
 
 
 def test_levir_training_sample(levir, pairs):

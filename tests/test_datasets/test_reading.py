@@ -167,3 +167,11 @@ def test_other_formats_are_not_opened(tmp_path):
     (tmp_path / 'a.png').write_bytes(buffer.getvalue())
     with pytest.raises(DatasetError, match='not a readable PNG/JPEG/TIFF/BMP'):
         read_image(str(tmp_path / 'a.png'))
+
+
+def test_a_threshold_that_would_empty_a_mask_of_ones_is_refused(tmp_path, write):
+    ones = write(tmp_path / 'ones.png', np.eye(4, dtype=np.uint8))
+    with pytest.raises(DatasetError, match='label_threshold=128 would leave nothing'):
+        read_label(str(ones), threshold=128)
+    assert read_label(str(ones), threshold=1).sum() == 4
+    assert read_label(str(write(tmp_path / 'empty.png', np.zeros((4, 4), np.uint8))), threshold=128).sum() == 0

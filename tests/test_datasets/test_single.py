@@ -18,7 +18,7 @@ def test_raw_sample_is_mmsegs(root):
     assert isinstance(dataset, BuildingDataset)
     assert dataset.get_data_info(2) == dict(
         img_path=f'{root}/images/2.jpg', seg_map_path=f'{root}/gt/2.png', label_map=None,
-        reduce_zero_label=False, seg_fields=[], sample_idx=2)
+        reduce_zero_label=False, seg_fields=[], sample_idx=2, name='2')
     assert dataset.metainfo['classes'] == ('background', 'building')
 
 

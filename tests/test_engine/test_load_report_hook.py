@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from schanger_mm.engine import LoadReportHook, load_report_hook
-from schanger_mm.engine.load_report_hook import _summary
+from schanger_mm.engine.load_report_hook import summary
 from schanger_mm.registry import HOOKS
 
 
@@ -99,7 +99,7 @@ def test_a_lone_string_is_not_a_list():
 def test_entries_are_grouped_by_the_largest_module_they_fill():
     everything = ['head.a.w', 'head.a.b', 'head.b.0.w', 'head.b.1.w', 'stem.w']
     some = ['head.a.w', 'head.a.b', 'head.b.1.w']
-    assert _summary(some, everything) == 'head.a (2 entries), head.b.1 (1 entry)'
-    assert _summary(['stem.w'], ['stem.w', 'stem.b']) == 'stem.w'
-    assert _summary([], everything) == 'none'
-    assert _summary([f'm{i}.w' for i in range(9)], []).endswith('m5 (1 entry) and 3 more')
+    assert summary(some, everything) == 'head.a (2 entries), head.b.1 (1 entry)'
+    assert summary(['stem.w'], ['stem.w', 'stem.b']) == 'stem.w'
+    assert summary([], everything) == 'none'
+    assert summary([f'm{i}.w' for i in range(9)], []).endswith('m5 (1 entry) and 3 more')

@@ -5,6 +5,7 @@ data_root = 'demo_out/data'
 data_preprocessor = dict(mean=[115.0] * 3, std=[50.0] * 3)
 
 train_pipeline = _base_.train_pipeline
+train_pipeline[0]['cache_dir'] = train_pipeline[1]['cache_dir'] = None  # small pictures decode fast
 train_pipeline[2]['crop_size'] = (64, 64)
 test_pipeline = [
     dict(type='LoadImage'),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 from mmengine.dataset import Compose
+from mmseg.datasets.transforms import RandomCrop
 
 from schanger_mm.registry import TRANSFORMS
 
@@ -48,6 +49,9 @@ class ForBothDates(BaseTransform):
 
     def __init__(self, transforms: Sequence[dict | Callable]) -> None:
         self.transforms = Compose(transforms)
+        steps = self.transforms.transforms
+        # a crop only looks at its arrays, so what it cuts away need not be copied (or read, where it is a file)
+        self._crops_first = bool(steps) and type(steps[0]) is RandomCrop
 
     def transform(self, results: dict) -> dict | None:
         """Return the transformed sample, or None if a transform dropped it."""
@@ -56,10 +60,10 @@ class ForBothDates(BaseTransform):
             raise ValueError(f'ForBothDates: expected `img` to be a list of two images, found {type(images)};'
                              ' load them with LoadBiTemporalImages.')
         before = _get_generators()
-        first = self.transforms(_one_date(results, 0))
+        first = self._run(results, 0)
         after = _get_generators()
         _set_generators(before)
-        second = self.transforms(_one_date(results, 1))
+        second = self._run(results, 1)
         if not _same_generators(after, _get_generators()):
             _fail('drew different random numbers for the two dates, so its draws depend on the image')
         if first is None and second is None:
@@ -69,18 +73,20 @@ class ForBothDates(BaseTransform):
         _check_same_geometry(first, second)
         return dict(first, img=[first['img'], second['img']])
 
+    def _run(self, results: dict, date: int) -> dict | None:
+        """Transform one date; what a transform may change in place is copied."""
+        sample = {key: value.copy() if isinstance(value, (list, dict)) else value
+                  for key, value in results.items()}
+        sample['img'] = results['img'][date]
+        steps = self.transforms.transforms
+        if self._crops_first:
+            sample, steps = steps[0](sample), steps[1:]
+        for key in ('img', *sample.get('seg_fields', [])):
+            sample[key] = sample[key].copy()
+        return Compose(steps)(sample)
+
     def __repr__(self) -> str:
         return f'{type(self).__name__}(transforms={self.transforms})'
-
-
-def _one_date(results: dict, date: int) -> dict:
-    """Sample of one date; what a transform may change in place is copied."""
-    sample = {key: value.copy() if isinstance(value, (list, dict)) else value
-              for key, value in results.items()}
-    sample['img'] = results['img'][date].copy()
-    for key in results.get('seg_fields', []):
-        sample[key] = results[key].copy()
-    return sample
 
 
 def _check_same_geometry(first: dict, second: dict) -> None:
@@ -92,7 +98,7 @@ def _check_same_geometry(first: dict, second: dict) -> None:
             _fail(f'changed the label {key!r} differently for the two dates')
 
 
-def _fail(what: str) -> None:
+def _fail(what: str) -> NoReturn:
     raise ValueError(f'ForBothDates: a transform {what}. Use transforms that draw from numpy.random, random '
                      'or torch, independently of the pixels and of earlier calls.')
 

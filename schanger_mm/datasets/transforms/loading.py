@@ -2,16 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from schanger_mm.datasets.cache import DecodedCache
 from schanger_mm.datasets.errors import DatasetError
 from schanger_mm.datasets.reading import read_image, read_label
 from schanger_mm.registry import TRANSFORMS
 
 
+class FileLoader(BaseTransform):
+    """What the loaders share: where files are, and whether their decoded pixels are kept.
+
+    Args:
+        backend_args (dict, optional): as in ``mmengine.fileio.get``.
+        cache_dir (str, optional): folder for decoded pixels, see
+            :class:`~schanger_mm.datasets.cache.DecodedCache`; None decodes
+            every file every time. The samples are the same.
+        max_gib (float): cap of that folder in GiB. A megapixel takes 2.9 MiB,
+            of a label 1 MiB.
+
+    Raises:
+        ValueError: ``cache_dir`` together with ``backend_args``, or
+            ``max_gib`` not above 0.
+    """
+
+    def __init__(self, backend_args: dict | None = None, cache_dir: str | None = None, max_gib: float = 32) -> None:
+        if cache_dir is not None and backend_args is not None:
+            raise ValueError(f'{type(self).__name__}.cache_dir: expected none together with backend_args='
+                             f'{backend_args}, found {cache_dir!r}; the cache is for files of this machine\'s disks.')
+        self.backend_args = backend_args
+        self.cache = None if cache_dir is None else DecodedCache(cache_dir, max_gib)
+
+    def _cached(self, path: str, reading: str, decode: Callable[[], np.ndarray]) -> np.ndarray:
+        return decode() if self.cache is None else self.cache.read(path, reading, decode)
+
+    def _describe(self) -> str:
+        cache = '' if self.cache is None else f", cache_dir='{self.cache.folder}', max_gib={self.cache.max_gib}"
+        return f'backend_args={self.backend_args}{cache}'
+
+
 @TRANSFORMS.register_module()
-class LoadImage(BaseTransform):
+class LoadImage(FileLoader):
     """Load one 8-bit colour image, as mmcv's ``LoadImageFromFile`` but strict.
 
     Required key: ``img_path`` (str). Added keys: ``img`` (H, W, 3) uint8 in
@@ -19,16 +53,17 @@ class LoadImage(BaseTransform):
 
     Args:
         allow_grey (bool): repeat 8-bit grey images to three channels.
-        backend_args (dict, optional): as in ``mmengine.fileio.get``.
+        **kwargs: ``backend_args``, ``cache_dir`` and ``max_gib`` of
+            :class:`FileLoader`.
 
     Raises:
         DatasetError: the file is missing, truncated, corrupt, or not 8-bit
             with three bands.
     """
 
-    def __init__(self, allow_grey: bool = False, backend_args: dict | None = None) -> None:
+    def __init__(self, allow_grey: bool = False, **kwargs) -> None:
+        super().__init__(**kwargs)
         self.allow_grey = allow_grey
-        self.backend_args = backend_args
 
     def transform(self, results: dict) -> dict:
         """Add the image and its shape."""
@@ -37,10 +72,11 @@ class LoadImage(BaseTransform):
         return results
 
     def _read(self, path: str) -> np.ndarray:
-        return read_image(path, self.allow_grey, self.backend_args)
+        return self._cached(path, f'image, allow_grey={self.allow_grey}',
+                            lambda: read_image(path, self.allow_grey, self.backend_args))
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}(allow_grey={self.allow_grey}, backend_args={self.backend_args})'
+        return f'{type(self).__name__}(allow_grey={self.allow_grey}, {self._describe()})'
 
 
 @TRANSFORMS.register_module()
@@ -72,7 +108,7 @@ class LoadBiTemporalImages(LoadImage):
 
 
 @TRANSFORMS.register_module()
-class LoadChangeLabel(BaseTransform):
+class LoadChangeLabel(FileLoader):
     """Load a binary mask: what changed, or where the buildings are.
 
     Required keys: ``seg_map_path``; after an image loader also ``ori_shape``,
@@ -84,16 +120,17 @@ class LoadChangeLabel(BaseTransform):
     Args:
         label_threshold (int, optional): take values from here up as 1; None
             leaves it to the data set.
-        backend_args (dict, optional): as in ``mmengine.fileio.get``.
+        **kwargs: ``backend_args``, ``cache_dir`` and ``max_gib`` of
+            :class:`FileLoader`.
 
     Raises:
         DatasetError: no label in the sample, an unreadable file, other
             values than 0/1 or 0/255, or another size than the image.
     """
 
-    def __init__(self, label_threshold: int | None = None, backend_args: dict | None = None) -> None:
+    def __init__(self, label_threshold: int | None = None, **kwargs) -> None:
+        super().__init__(**kwargs)
         self.label_threshold = label_threshold
-        self.backend_args = backend_args
 
     def transform(self, results: dict) -> dict:
         """Add the mask."""
@@ -105,7 +142,8 @@ class LoadChangeLabel(BaseTransform):
             raise DatasetError(f'format_seg_map of {path}: expected \'to_binary\', found '
                                f'{results["format_seg_map"]!r}; LoadChangeLabel reads binary masks only.')
         threshold = results.get('label_threshold') if self.label_threshold is None else self.label_threshold
-        label = read_label(path, threshold, self.backend_args)
+        label = self._cached(path, f'label, threshold={threshold}',
+                             lambda: read_label(path, threshold, self.backend_args))
         shape = results.get('ori_shape')
         if shape is not None and tuple(shape[:2]) != label.shape:
             raise DatasetError(
@@ -121,5 +159,4 @@ class LoadChangeLabel(BaseTransform):
         return results
 
     def __repr__(self) -> str:
-        return (f'{type(self).__name__}(label_threshold={self.label_threshold}, '
-                f'backend_args={self.backend_args})')
+        return f'{type(self).__name__}(label_threshold={self.label_threshold}, {self._describe()})'

@@ -58,6 +58,7 @@ class FPNDifference(TopDownFPN):
     weights load by name. Arguments are the same.
     """
 
-    def forward(self, feats_from: Sequence[Tensor], feats_to: Sequence[Tensor]) -> tuple[Tensor]:
+    def forward(self, feats_from: Sequence[Tensor],  # type: ignore[override]  # two dates instead of one
+                feats_to: Sequence[Tensor]) -> tuple[Tensor]:
         """Return ``|P2(A) - P2(B)|``, ``(N, out, H_0, W_0)``, for the levels of both dates."""
         return ((self.merge(feats_from) - self.merge(feats_to)).abs(), )

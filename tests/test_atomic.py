@@ -1,6 +1,6 @@
 import pytest
 
-from schanger_mm.evaluation.files import whole_file
+from schanger_mm.atomic import whole_file
 
 
 def test_a_file_appears_whole_and_its_folder_is_made(tmp_path):

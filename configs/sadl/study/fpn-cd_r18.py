@@ -1,0 +1,26 @@
+# Part of `make study`: fine-tune the narrow Siamese ResNet-18-FPN.
+#   python tools/train.py configs/sadl/study/fpn-cd_r18.py
+_base_ = [
+    '../../_base_/models/fpn-cd_r18.py',
+    '../../_base_/datasets/demo.py',
+    '../../_base_/schedules/fpn-cd.py',
+    '../../_base_/default_runtime.py',
+]
+
+model = dict(
+    backbone=dict(stem_channels=16, base_channels=16),
+    neck=dict(in_channels=[16, 32, 64, 128], out_channels=64),
+    decode_head=dict(in_channels=64, channels=32),
+    test_cfg=dict(_delete_=True, mode='whole'))
+data_preprocessor = dict(mean=[127.5] * 6, std=[127.5] * 6)
+
+# The length is fixed and nothing is selected, so the one evaluation at the end may be on the test pairs.
+val_dataloader = dict(dataset=dict(split='test'))
+train_cfg = dict(max_iters=300, val_interval=300)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=15),
+    dict(type='PolyLR', power=0.9, eta_min=1e-6, by_epoch=False, begin=15, end=300),
+]
+default_hooks = dict(
+    checkpoint=dict(interval=300, save_best=None, rule=None), logger=dict(interval=50))
+custom_hooks = [dict(type='LoadReportHook', expected_new=['decode_head'])]

@@ -1,0 +1,19 @@
+# Part of `make study`: fine-tune the tiny SChanger.
+#   python tools/train.py configs/sadl/study/schanger-tiny.py
+_base_ = '../../schanger/demo.py'
+
+load_from = None
+# The length is fixed and nothing is selected, so the one evaluation at the end may be on the test pairs.
+val_dataloader = dict(dataset=dict(split='test'))
+train_cfg = dict(max_iters=240, val_interval=240)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=24),
+    dict(type='CosineAnnealingLR', eta_min_ratio=1e-6, by_epoch=False, begin=24, end=240),
+]
+default_hooks = dict(
+    checkpoint=dict(interval=240, save_best=None, rule=None), logger=dict(interval=40))
+# SaDL brings no side convolutions and no fusions
+custom_hooks = [
+    dict(type='EMAHook', momentum=0.05, interval=1, update_buffers=True),
+    dict(type='LoadReportHook', expected_new=['decode_head']),
+]

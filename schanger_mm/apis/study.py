@@ -1,0 +1,207 @@
+"""How many labels does a start save? What `make study` runs.
+
+Protocol, fixed before any result: seeds 1, 2, 3 (development used others);
+per seed 320 drawn single images with building masks to pre-train on, 40
+labelled pairs of which 5, 20 or 100 % train, 48 test pairs; every run of a
+network has the same length and settings, the weights of its last iteration are
+scored once, on the test pairs, and nothing is selected.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+from schanger_mm.apis.config import load_config
+from schanger_mm.apis.transfer import ENCODER, transfer_file
+from schanger_mm.atomic import whole_file
+from schanger_mm.data_tools.split import SplitRequest, write_splits
+from schanger_mm.datasets.synthetic import DemoSizes, write_demo_set
+from schanger_mm.visualization.report import read_scalars
+from schanger_mm.visualization.study import draw_study, study_table
+
+SEEDS = (1, 2, 3)
+PERCENT = (5, 20, 100)
+SIZES = DemoSizes(pretrain_train=320, pretrain_val=32, train=40, val=1, test=48)
+CONFIGS = Path('configs/sadl/study')
+_ONE_AT_A_TIME = Lock()  # mmengine's default scope and torch's list of safe types belong to the whole process
+
+#: per network: the config that is fine-tuned, and what precedes it under each start
+NETWORKS: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
+    'SChanger': ('schanger-tiny', {
+        'random': (),
+        'supervised': ('supervised_scn-tiny', ),
+        'SaDL': ('sadl_scn-tiny', ),
+        'SaDL, then supervised': ('sadl_scn-tiny', 'supervised_scn-tiny'),
+    }),
+    'ResNet-18-FPN': ('fpn-cd_r18', {
+        'random': (),
+        'supervised': ('supervised_r18', ),
+        'SimSiam': ('simsiam_r18', ),
+        'SaDL': ('sadl_r18', ),
+        'SaDL, then supervised': ('sadl_r18', 'supervised_r18'),
+    }),
+}
+
+
+@dataclass
+class Study:
+    """One study.
+
+    Args:
+        repo: the checkout, which holds ``tools`` and ``configs``.
+        out: folder for data, work directories and results. What is finished
+            there is not run again.
+        seeds: of scenes, subsets and trainings.
+        jobs: trainings at a time; the cores are shared among them.
+        max_iters: shorten every training (for tests).
+        sizes: pictures that are drawn.
+    """
+
+    repo: Path
+    out: Path
+    seeds: Sequence[int] = SEEDS
+    jobs: int = 2
+    max_iters: int | None = None
+    sizes: DemoSizes = SIZES
+
+    def run(self) -> dict:
+        """Draw, pre-train, fine-tune, and write ``results.json``, ``results.md`` and ``results.png``.
+
+        Returns:
+            F1 in percent: ``{network: {start: {percent: [one per seed]}}}``.
+
+        Raises:
+            subprocess.CalledProcessError: a training failed; its log is named
+                above the error.
+        """
+        self.started = time.perf_counter()
+        for seed in self.seeds:
+            self._draw(seed)
+        chains = [(seed, chain) for seed in self.seeds for _, starts in NETWORKS.values()
+                  for chain in dict.fromkeys(starts.values()) if chain]
+        for length in (1, 2):
+            self._all(self._pretrain, [job for job in chains if len(job[1]) == length], f'pre-training, step {length}')
+        runs = [(seed, network, start, percent) for seed in self.seeds for network, (_, starts) in NETWORKS.items()
+                for start in starts for percent in PERCENT]
+        self._all(self._finetune, runs, 'fine-tuning')
+        return self._report()
+
+    def _draw(self, seed: int) -> None:
+        data = self._data(seed)
+        write_demo_set(data, self.sizes, seed=seed)
+        lists = self.out / f'seed_{seed}/splits'
+        if not lists.exists():
+            few = [str(percent) for percent in PERCENT if percent < 100]
+            write_splits(data / 'train/A', lists, SplitRequest(seed=seed, percents=few), command=shlex.join(sys.argv))
+
+    def _data(self, seed: int) -> Path:
+        return self.out / f'seed_{seed}/data'
+
+    def _all(self, function: Callable[..., None], jobs: list[tuple], what: str) -> None:
+        """Run jobs side by side; the first error ends the study."""
+        with ThreadPoolExecutor(self.jobs) as pool:
+            for done, _ in enumerate(pool.map(lambda job: function(*job), jobs), start=1):
+                print(f'{what}: {done} of {len(jobs)}, {time.perf_counter() - self.started:.0f} s', flush=True)
+
+    def _pretrain(self, seed: int, chain: tuple[str, ...]) -> None:
+        work_dir = self._pretrained(seed, chain)
+        if (work_dir / 'last_checkpoint').is_file():
+            return
+        data = self._data(seed)
+        options = {'train_dataloader.dataset.data_root': data}
+        if chain[-1].startswith(('sadl', 'simsiam')):
+            options['custom_hooks.0.dataset.data_root'] = data
+        elif 'scn' in chain[-1]:
+            options['val_dataloader.dataset.data_root'] = data
+        if len(chain) > 1:
+            options['load_from'] = self._initial(self._pretrained(seed, chain[:-1]), chain[-1])
+        self._train(chain[-1], work_dir, seed, options)
+
+    def _pretrained(self, seed: int, chain: tuple[str, ...]) -> Path:
+        return self.out / f'seed_{seed}' / '+'.join(chain)
+
+    def _initial(self, work_dir: Path, config: str) -> Path:
+        """Turn the last checkpoint of a pre-training into initial weights of a config."""
+        target = work_dir / f'for_{config}.pth'
+        with _ONE_AT_A_TIME:
+            if not target.is_file():
+                source = (work_dir / 'last_checkpoint').read_text().strip()
+                path = str(self.repo / CONFIGS / f'{config}.py')
+                # SChanger's decoder is pre-trained too; the other network's head is not
+                parts = (*ENCODER, 'decode_head') if 'schanger' in config else ENCODER
+                transfer_file(source, path, load_config(path), str(target), parts)
+        return target
+
+    def _finetune(self, seed: int, network: str, start: str, percent: int) -> None:
+        result = self._result(seed, network, start, percent)
+        if result.is_file():
+            return
+        config, starts = NETWORKS[network]
+        data = self._data(seed)
+        options = {'train_dataloader.dataset.data_root': data, 'val_dataloader.dataset.data_root': data}
+        if percent < 100:
+            options['train_dataloader.dataset.ann_file'] = self.out / f'seed_{seed}/splits/train_{percent}.txt'
+        if chain := starts[start]:
+            options['load_from'] = self._initial(self._pretrained(seed, chain), config)
+        self._train(config, result.parent, seed, options)
+        (*_, (_, score)) = read_scalars(result.parent)['changed/F1']
+        with whole_file(result) as partial:
+            partial.write_text(json.dumps({'changed/F1': score}))
+
+    def _result(self, seed: int, network: str, start: str, percent: int) -> Path:
+        return self.out / f'seed_{seed}/{network}/{start.replace(", then ", "+")}_{percent}/result.json'
+
+    def _train(self, config: str, work_dir: Path, seed: int, options: dict) -> None:
+        work_dir.mkdir(parents=True, exist_ok=True)
+        shorter = ['--max-iters', str(self.max_iters)] if self.max_iters is not None else []
+        words = [sys.executable, 'tools/train.py', str(CONFIGS / f'{config}.py'), '--work-dir', str(work_dir.resolve()),
+                 *shorter, '--cfg-options', f'randomness.seed={seed}',
+                 *(f'{key}={Path(value).resolve()}' for key, value in options.items())]
+        env = {**os.environ, 'OMP_NUM_THREADS': str(max(1, (os.cpu_count() or 1) // self.jobs))}
+        log = work_dir / 'train.log'
+        with log.open('w') as stream:
+            done = subprocess.run(words, cwd=self.repo, stdin=subprocess.DEVNULL, stdout=stream,
+                                  stderr=subprocess.STDOUT, env=env)
+        if done.returncode:
+            print('\n'.join(log.read_text().splitlines()[-5:]) + f'\nthe whole log: {log}', file=sys.stderr)
+            done.check_returncode()
+
+    def _report(self) -> dict:
+        scores = {network: {start: {percent: [self._score(seed, network, start, percent) for seed in self.seeds]
+                                    for percent in PERCENT} for start in starts}
+                  for network, (_, starts) in NETWORKS.items()}
+        table = study_table(scores)
+        seconds = time.perf_counter() - self.started
+        with whole_file(self.out / 'results.json') as partial:
+            partial.write_text(json.dumps({'seeds': list(self.seeds), 'seconds': seconds, 'F1': scores}, indent=2))
+        with whole_file(self.out / 'results.md') as partial:
+            partial.write_text(table)
+        with whole_file(self.out / 'results.png') as partial:
+            draw_study(scores, partial)
+        print(f'\n{table}\n{seconds:.0f} s\ntable, numbers, picture: {self.out}/results.md, results.json, results.png')
+        return scores
+
+    def _score(self, *run) -> float:
+        return json.loads(self._result(*run).read_text())['changed/F1']
+
+
+def parse_seeds(words: Iterable[str]) -> tuple[int, ...]:
+    """Read seeds from the command line.
+
+    Raises:
+        ValueError: one is not a whole number from 0 up, or stands twice.
+    """
+    words = list(words)
+    if not all(word.isdigit() for word in words) or len(set(words)) < len(words):
+        raise ValueError(f'--seeds {" ".join(words)}: expected different whole numbers from 0 up.')
+    return tuple(map(int, words))

@@ -1,0 +1,56 @@
+"""List the images that hold enough foreground to learn from."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from schanger_mm.datasets.errors import DatasetError
+from schanger_mm.datasets.files import list_stems, natural_key
+from schanger_mm.datasets.reading import read_label
+
+from .parallel import run_parallel
+from .writing import refuse_existing, write_atomic
+
+
+def write_foreground_list(masks: str | Path, out: str | Path, least: float, threshold: int | None = None,
+                          workers: int | None = None, overwrite: bool = False) -> str:
+    """Write the stems of the masks with at least a given share of foreground, one per line, in natural order.
+
+    SaDL pre-trains on the Inria tiles with at least 10 % building.
+
+    Args:
+        masks: folder of masks, 0/1 or 0/255.
+        out: list file to write.
+        least: share of foreground pixels, 0 to 1.
+        threshold: for lossy masks, as ``label_threshold`` of the data sets.
+        workers: processes, as in :func:`run_parallel`.
+        overwrite: replace a list that exists.
+
+    Returns:
+        What was written, in words.
+
+    Raises:
+        ValueError: ``least`` is not a share.
+        FileExistsError: the list is there.
+        DatasetError: no mask, an unreadable one, or none with enough.
+    """
+    if not 0 <= least <= 1:
+        raise ValueError(f'--least: expected a share from 0 to 1, found {least}')
+    if not overwrite:
+        refuse_existing([Path(out)])
+    files = list_stems(str(masks))
+    stems = sorted(files, key=natural_key)
+    shares = run_parallel(partial(foreground_share, threshold=threshold), [files[stem] for stem in stems], workers,
+                          'masks')
+    chosen = [stem for stem, share in zip(stems, shares, strict=True) if share >= least]
+    if not chosen:
+        raise DatasetError(f'{masks}: none of {len(stems)} masks has {least:.0%} foreground or more; '
+                           'nothing was written.')
+    write_atomic(Path(out), '\n'.join([*chosen, '']).encode())
+    return f'{out}: {len(chosen)} of {len(stems)} names, those with {least:.0%} foreground or more'
+
+
+def foreground_share(path: str, threshold: int | None = None) -> float:
+    """Share of a mask's pixels that are foreground, 0 to 1."""
+    return float(read_label(path, threshold).mean())

@@ -1,0 +1,140 @@
+"""Decoded pixels on disk: a crop then reads its own rows of a file instead of decoding all of it."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+import uuid
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from mmengine.logging import print_log
+from torch.utils.data import get_worker_info
+
+GIB = 1 << 30
+RESERVED = 2 * GIB
+"""Left free on the disk, for checkpoints and logs."""
+VERSION = 1
+"""Goes up whenever the same file would be decoded to other pixels."""
+_WRITERS = 8  # processes that may fill one folder at the same time without passing its cap
+
+
+class DecodedCache:
+    """A folder of ``.npy`` files, one per decoded image, which all workers and runs may share.
+
+    An entry is found by the absolute path, size and modification time of the
+    image and by how it is read, so a changed file is decoded anew. Entries are
+    written whole or not at all and never changed; the folder, or any file of
+    it, may be deleted at any time. What the cap or the disk leaves no room for
+    is decoded every time, and the log says so.
+
+    Args:
+        folder (str): made when the first image is stored.
+        max_gib (float): cap of the folder's size in GiB, whatever put the
+            files there. ``RESERVED`` bytes of the disk stay free besides.
+
+    Raises:
+        ValueError: ``max_gib`` is not above 0.
+    """
+
+    def __init__(self, folder: str, max_gib: float = 32) -> None:
+        if not max_gib > 0:
+            raise ValueError(f'max_gib of the cache {folder}: expected GiB above 0, found {max_gib!r}; to turn the '
+                             'cache off, set cache_dir=None in the loading transform.')
+        self.folder = Path(folder)
+        self.max_gib = max_gib
+        self._room: float | None = None  # bytes, when the folder was last looked at
+        self._written = 0  # bytes since then
+        self._full = False
+
+    def read(self, path: str, reading: str, decode: Callable[[], np.ndarray]) -> np.ndarray:
+        """Return what ``decode()`` returns, from the folder if it is there.
+
+        Args:
+            path (str): image file on this machine.
+            reading (str): everything but the file that decides the pixels.
+            decode (Callable): reads and checks the file.
+
+        Returns:
+            np.ndarray: may be a map of the entry, whose pages are read when
+            they are used; writing to it changes neither file nor other maps.
+
+        Raises:
+            Exception: what ``decode`` raises.
+        """
+        try:
+            stat = os.stat(path)
+        except OSError:
+            array = decode()  # words what is wrong with the file
+            _say(f'decoded cache {self.folder}: {path} is not on a disk of this machine, such files are not kept.')
+            return array
+        key = (os.path.abspath(path), stat.st_size, stat.st_mtime_ns, reading, VERSION)
+        entry = self.folder / f'{hashlib.sha256(repr(key).encode()).hexdigest()[:32]}.npy'
+        try:
+            # copy on write: a transform may work in place
+            return np.asarray(np.load(entry, mmap_mode='c', allow_pickle=False))
+        except (FileNotFoundError, NotADirectoryError):
+            array = decode()
+        except (OSError, ValueError, EOFError) as error:
+            array = decode()
+            _say(f'decoded cache: {entry} cannot be read ({error}); its image is decoded again.')
+        if not self._full:
+            self._store(entry, array)
+        return array
+
+    def _store(self, entry: Path, array: np.ndarray) -> None:
+        part = entry.with_suffix(f'.{uuid.uuid4().hex}.part')
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if not self._has_room(array.nbytes):
+                return
+            _say(f'decoded images are kept in {self.folder.absolute()}, at most {self.max_gib:g} GiB (max_gib of the '
+                 'loading transforms); the folder can be deleted at any time.', logging.INFO)
+            try:
+                with part.open('xb') as stream:
+                    np.save(stream, array, allow_pickle=False)
+                os.replace(part, entry)
+            finally:
+                part.unlink(missing_ok=True)
+        except FileNotFoundError:
+            return  # somebody deleted the folder just now; the next image makes it again
+        except OSError as error:
+            self._stop(f'it cannot be written ({error})')
+
+    def _has_room(self, size: int) -> bool:
+        """Whether ``size`` more bytes fit; looks at the folder again when this process's share is used up."""
+        if self._room is None or self._written + size > self._room / _WRITERS:
+            used = sum(map(_size, os.scandir(self.folder)))
+            free = shutil.disk_usage(self.folder).free - RESERVED
+            self._room, self._written = min(self.max_gib * GIB - used, free), 0
+            if size > self._room:
+                self._stop(f'the disk has less than {RESERVED / GIB:g} GiB left' if free < size else
+                           f'its cap of {self.max_gib:g} GiB is reached (max_gib of the loading transforms)')
+                return False
+        self._written += size
+        return True
+
+    def _stop(self, why: str) -> None:
+        self._full = True
+        _say(f'decoded cache {self.folder.absolute()}: {why}. Images that are not in it are decoded every time. '
+             'If it holds data that are no longer used, delete it; cache_dir of the loading transforms names '
+             'another folder, cache_dir=None uses none.')
+
+
+def _size(entry: os.DirEntry) -> int:
+    try:
+        return entry.stat().st_size
+    except FileNotFoundError:  # renamed or deleted by another process
+        return 0
+
+
+@lru_cache(maxsize=64)
+def _say(message: str, level: int = logging.WARNING) -> None:
+    """Log once per process; of several workers the first speaks."""
+    worker = get_worker_info()
+    if worker is None or worker.id == 0:
+        print_log(message, logger='current', level=level)

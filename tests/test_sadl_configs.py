@@ -1,0 +1,203 @@
+"""Every config in configs/sadl: it builds, trains two steps, tests, and means what it says."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from schanger_mm.apis import build_runner, load_config, shorten
+from schanger_mm.apis.transfer import transfer_file
+from schanger_mm.registry import DATASETS, MODELS, PARAM_SCHEDULERS
+
+FOLDER = Path(__file__).parents[1] / 'configs/sadl'
+CONFIGS = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob('*.py'))
+SETS = ('levir', 'whu', 'gz')
+
+
+def of_sadl(name):
+    return load_config(FOLDER / name)
+
+
+@pytest.fixture(scope='module')
+def converted(tmp_path_factory):
+    """Initial weights of the detector, from a SaDL checkpoint of full size."""
+    folder = tmp_path_factory.mktemp('converted')
+    cfg = of_sadl('sadl_r18-fpn_inria.py')
+    cfg.model.backbone.init_cfg = None
+    torch.save(dict(state_dict=MODELS.build({**cfg.model, 'data_preprocessor': None}).state_dict()),
+               folder / 'sadl.pth')
+    detector = 'fpn-cd_r18_levir.py'
+    report = transfer_file(str(folder / 'sadl.pth'), detector, of_sadl(detector), str(folder / 'det.pth'))
+    assert 'new:   decode_head (14 entries)' in report
+    return folder / 'det.pth'
+
+
+@pytest.fixture
+def write_tiles(tmp_path):
+    """Write two images with masks per split; sizes are (h, w)."""
+    def write(size=(64, 64), mask_size=(64, 64), mask_values=(0, 255)):
+        rng = np.random.default_rng(0)
+        for split, index in itertools.product(('train', 'val'), range(2)):
+            mask = np.full(mask_size, mask_values[0], np.uint8)
+            mask[8:-8, 8:-8] = mask_values[1]
+            for folder, array in (('images', rng.integers(0, 255, (*size, 3), np.uint8)), ('gt', mask)):
+                (tmp_path / 'tiles' / split / folder).mkdir(parents=True, exist_ok=True)
+                Image.fromarray(array).save(tmp_path / 'tiles' / split / folder / f'{index}.png')
+        (tmp_path / 'tiles/pos0.1.txt').write_text('0\n1\n')
+        return tmp_path / 'tiles'
+    return write
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_trains_two_steps_and_tests(name, small, converted, tmp_path):
+    cfg = small(FOLDER / name, tmp_path)
+    if cfg.model.backbone.get('init_cfg'):
+        assert cfg.model.backbone.init_cfg.checkpoint == 'torchvision://resnet18'
+        cfg.model.backbone.init_cfg = None
+    if name.endswith('_sadl.py'):
+        cfg.load_from = str(converted)
+    runner = build_runner(cfg)
+    before = {k: v.clone() for k, v in runner.model.named_parameters()}
+    runner.train()
+    assert runner.iter == 2
+    moved = sum(not torch.equal(v, before[k]) for k, v in runner.model.named_parameters())
+    assert moved > 0.9 * len(before)
+    assert (tmp_path / 'last_checkpoint').is_file()
+    if 'sadl_' in name or 'simsiam' in name:
+        assert (tmp_path / 'features/iter_2.png').is_file()
+    if name.endswith('_sadl.py'):
+        (log, ) = tmp_path.glob('*/*.log')
+        assert 'new: decode_head (14 entries); left: none' in log.read_text()
+    if cfg.get('test_evaluator'):
+        assert 0 <= runner.test()['changed/OA'] <= 100
+
+
+@pytest.mark.parametrize('name', ['sadl_r18-fpn_inria.py', 'sadl_scn-base_inria.py', 'simsiam_r18-fpn_inria.py',
+                                  'supervised_r18-fpn_inria.py'])
+def test_schedule_is_the_papers(name):
+    cfg = of_sadl(name)
+    assert cfg.optim_wrapper.optimizer == dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=5e-4)
+    assert cfg.train_cfg == dict(type='EpochBasedTrainLoop', max_epochs=200)
+    assert cfg.train_dataloader.batch_size == (16 if 'scn' in name else 64)
+    assert cfg.train_dataloader.sampler.shuffle and cfg.train_dataloader.drop_last
+    (schedule, ) = cfg.param_scheduler
+    assert (schedule.by_epoch, schedule.convert_to_iter_based, schedule.end) == (True, True, 200)
+
+    shorten(cfg, 1000)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.01)
+    scheduler = PARAM_SCHEDULERS.build({**cfg.param_scheduler[0], 'optimizer': optimizer})
+    rates = [optimizer.param_groups[0]['lr']]
+    for _ in range(1000):
+        optimizer.step()
+        scheduler.step()
+        rates.append(optimizer.param_groups[0]['lr'])
+    for step in (0, 250, 500, 900, 1000):
+        assert rates[step] == pytest.approx((0.01 - 1e-5) * (1 - step / 1000)**0.9 + 1e-5, rel=1e-6), step
+    assert rates[-1] == pytest.approx(1e-5)
+
+
+def test_the_network_is_the_papers():
+    cfg = of_sadl('sadl_r18-fpn_inria.py')
+    cfg.model.backbone.init_cfg = None
+    model = MODELS.build({**cfg.model, 'data_preprocessor': None})
+    layers = [[tuple(m.weight.shape) for m in mlp if isinstance(m, torch.nn.Linear)]
+              for mlp in (model.projector, model.predictor)]
+    assert layers == [[(2048, 256), (1024, 2048)], [(256, 1024), (1024, 256)]]
+    for mlp in (model.projector, model.predictor):
+        assert [type(m).__name__ for m in mlp] == ['Linear', 'BatchNorm1d', 'ReLU', 'Linear']
+    assert (type(model.neck.dropout), model.neck.dropout.p) == (torch.nn.Dropout2d, 0.2)
+    assert (model.num_points, model.discrimination_weight, model.synthetic_weight) == (16, 1.0, 0.5)
+    assert model.extract_feat(torch.zeros(1, 3, 256, 256)).shape == (1, 256, 64, 64)
+    assert model.views.size == (256, 256)
+
+
+def test_images_enter_as_in_the_paper():
+    """RGB in [0, 1], then mean and std 0.5; the controls and the detectors see the same values."""
+    values = torch.tensor([0., 127.5, 255.])[:, None, None].expand(3, 32, 32)  # B, G, R
+    for name in CONFIGS:
+        cfg = of_sadl(name)
+        if cfg.model.type == 'SiameseEncoderDecoder' and cfg.model.backbone.type == 'mmseg.ResNet':
+            dates = cfg.model.get('num_dates', 2)
+            processor = MODELS.build({**cfg.data_preprocessor, 'swap_prob': 0.0} if dates == 2
+                                     else cfg.data_preprocessor)
+            data = processor(dict(inputs=[values.repeat(dates, 1, 1)], data_samples=None))
+            seen = data['inputs']
+        elif 'views' in cfg.model:
+            unit = MODELS.build(cfg.data_preprocessor)(dict(inputs=[values], data_samples=None))['inputs']
+            seen = (unit - 0.5) / 0.5
+        else:
+            continue
+        assert seen[0, :3, 0, 0].tolist() == pytest.approx([1, 0, -1]), name
+
+
+@pytest.mark.parametrize('name', SETS)
+def test_starts_differ_in_nothing_else(name):
+    plain, imagenet, sadl = (of_sadl(f'fpn-cd_r18_{name}{start}.py') for start in ('', '_imagenet', '_sadl'))
+    assert plain.get('load_from') is None and not plain.get('custom_hooks')
+    plain.merge_from_dict({'model.backbone.init_cfg': dict(type='Pretrained', checkpoint='torchvision://resnet18')})
+    assert imagenet._cfg_dict == plain._cfg_dict
+    assert sadl.load_from == 'work_dirs/sadl_r18-fpn_inria/epoch_200_det.pth'
+    assert sadl.custom_hooks == [dict(type='LoadReportHook', expected_new=['decode_head'])]
+    sadl.load_from, plain.model.backbone = None, sadl.model.backbone
+    sadl._cfg_dict.pop('custom_hooks')
+    plain.load_from = None
+    assert sadl._cfg_dict == plain._cfg_dict
+
+
+def test_the_supervised_control_has_the_encoder_and_the_images_of_sadl():
+    sadl, control = of_sadl('sadl_r18-fpn_inria.py'), of_sadl('supervised_r18-fpn_inria.py')
+    assert (control.model.backbone, control.model.neck) == (sadl.model.backbone, sadl.model.neck)
+    assert control.train_dataloader == sadl.train_dataloader
+    simsiam = of_sadl('simsiam_r18-fpn_inria.py')
+    simsiam.model.type = 'SaDL'
+    assert simsiam._cfg_dict == sadl._cfg_dict
+
+
+@pytest.mark.parametrize('values, message', [
+    ((0, 7), 'expected a mask of 0 and 1, or of 0 and 255, found 2 values: 0, 7'), ((0, 1), None), ((0, 255), None)])
+def test_mask_values(values, message, small, write_tiles, tmp_path):
+    root = write_tiles(mask_values=values)
+    cfg = small(FOLDER / 'sadl_r18-fpn_inria.py', tmp_path / 'work', lambda kind: str(root))
+    if message is None:
+        labels = [sample['data_samples'].gt_sem_seg.data.unique().tolist()
+                  for sample in DATASETS.build(cfg.train_dataloader.dataset)]
+        assert labels == [[0, 1], [0, 1]]
+    else:
+        with pytest.raises(ValueError, match=message):
+            DATASETS.build(cfg.train_dataloader.dataset)
+
+
+def test_masks_of_another_size(small, write_tiles, tmp_path):
+    root = write_tiles(mask_size=(64, 48))
+    cfg = small(FOLDER / 'sadl_r18-fpn_inria.py', tmp_path / 'work', lambda kind: str(root))
+    with pytest.raises(ValueError, match=r'2 samples have images or labels of different size.*is 64x64.*is 48x64'):
+        DATASETS.build(cfg.train_dataloader.dataset)
+
+
+def test_an_empty_mask_folder(small, write_tiles, tmp_path):
+    root = write_tiles()
+    for mask in (root / 'train/gt').iterdir():
+        mask.unlink()
+    cfg = small(FOLDER / 'sadl_r18-fpn_inria.py', tmp_path / 'work', lambda kind: str(root))
+    with pytest.raises(ValueError, match=r'train/gt: expected files ending in .*, found 0 other files'):
+        DATASETS.build(cfg.train_dataloader.dataset)
+
+
+def test_images_smaller_than_the_crop_are_padded_where_no_point_is_drawn(small, write_tiles, tmp_path, monkeypatch):
+    """Tiles of 50 x 40 px under a crop of 256 px, padded to 64 x 64: points and probe stay on the pictures."""
+    from schanger_mm.models.selfsup import sadl
+    root = write_tiles(size=(50, 40), mask_size=(50, 40))
+    cfg = small(FOLDER / 'sadl_r18-fpn_inria.py', tmp_path / 'work', lambda kind: str(root))
+    cfg.model.backbone.init_cfg = None
+    drawn, original = [], sadl.sample_points
+    monkeypatch.setattr(sadl, 'sample_points', lambda *args: drawn.append((args[0], *original(*args))) or drawn[-1][1:])
+    build_runner(cfg).train()
+    assert len(drawn) == 2
+    for masks, points, valid in drawn:
+        assert masks.shape == (2, 1, 64, 64) and valid.all()
+        assert (masks[:, :, 50:] == 255).all() and (masks[..., 40:] == 255).all()
+        assert points[..., 0].max() < 40 and points[..., 1].max() < 50
+        assert points[..., 1].max() > 32
