@@ -10,7 +10,7 @@ PIP_INSTALL := $(BIN)/python -m pip install -c requirements/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-long lint clean
+.PHONY: help install demo study test test-long lint clean
 
 help: ## show this list
 	@echo "make TARGET [PYTHON=python3.11] [PYTEST_ARGS='-n 2']"
@@ -20,6 +20,9 @@ install: $(STAMP) ## make .venv with the exact versions that were tested
 
 demo: $(STAMP) ## train and show a small model on pictures made on the spot
 	$(BIN)/python tools/demo.py
+
+study: $(STAMP) ## how many labels a start saves, on drawn scenes (under an hour on 2 cores; goes on where it stopped)
+	$(BIN)/python tools/study.py
 
 test: $(STAMP) ## the fast tests
 	$(BIN)/python -m pytest -m "not long" $(PYTEST_ARGS)
@@ -46,7 +49,8 @@ $(STAMP): setup.py pyproject.toml $(REQUIREMENTS)
 	@rm -f $@
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
 		echo "Making $(VENV) with $$($(PYTHON) --version)"; $(PYTHON) -m venv --clear $(VENV); }
-	$(PIP_INSTALL) -r requirements.txt -r requirements/selfsup.txt -r requirements/test.txt -r requirements/dev.txt
+	$(PIP_INSTALL) -r requirements.txt -r requirements/selfsup.txt -r requirements/geo.txt -r requirements/dask.txt \
+		-r requirements/test.txt -r requirements/dev.txt
 	$(BIN)/python -m pip install --no-build-isolation --no-deps -e .
 	@$(BIN)/python -c 'import cv2' 2>/dev/null || { \
 		echo "OpenCV finds no libGL or libxcb here: taking its build without windows."; \

@@ -10,17 +10,22 @@ _base_ = [
 model = dict(
     backbone=dict(stem_channels=16, base_channels=16),
     neck=dict(in_channels=[16, 32, 64, 128], out_channels=64),
-    decode_head=dict(in_channels=64, channels=32),
+    decode_head=dict(
+        in_channels=64,
+        channels=32,
+        # 7 % of the pixels changed: plain cross-entropy takes thousands of iterations to predict any
+        loss_decode=dict(class_weight=[1.0, 4.0])),
     test_cfg=dict(_delete_=True, mode='whole'))
 data_preprocessor = dict(mean=[127.5] * 6, std=[127.5] * 6)
 
 # The length is fixed and nothing is selected, so the one evaluation at the end may be on the test pairs.
 val_dataloader = dict(dataset=dict(split='test'))
-train_cfg = dict(max_iters=300, val_interval=300)
+optim_wrapper = dict(optimizer=dict(lr=5e-3))
+train_cfg = dict(max_iters=400, val_interval=400)
 param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=15),
-    dict(type='PolyLR', power=0.9, eta_min=1e-6, by_epoch=False, begin=15, end=300),
+    dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=20),
+    dict(type='PolyLR', power=0.9, eta_min=1e-6, by_epoch=False, begin=20, end=400),
 ]
 default_hooks = dict(
-    checkpoint=dict(interval=300, save_best=None, rule=None), logger=dict(interval=50))
+    checkpoint=dict(interval=400, save_best=None, rule=None), logger=dict(interval=50))
 custom_hooks = [dict(type='LoadReportHook', expected_new=['decode_head'])]

@@ -31,9 +31,9 @@ val_dataloader = None
 val_evaluator = None
 
 optim_wrapper = dict(optimizer=dict(lr=0.05))
-train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=400)
-param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=1e-5, begin=0, end=400, by_epoch=False)]
-default_hooks = dict(checkpoint=dict(by_epoch=False, interval=400), logger=dict(interval=20, log_metric_by_epoch=False))
+train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=300)
+param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=1e-5, begin=0, end=300, by_epoch=False)]
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=300), logger=dict(interval=20, log_metric_by_epoch=False))
 custom_hooks = [
     dict(
         type='FeatureMonitorHook',

@@ -5,13 +5,13 @@ _base_ = '../../schanger/demo.py'
 load_from = None
 # The length is fixed and nothing is selected, so the one evaluation at the end may be on the test pairs.
 val_dataloader = dict(dataset=dict(split='test'))
-train_cfg = dict(max_iters=240, val_interval=240)
+train_cfg = dict(max_iters=160, val_interval=160)
 param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=24),
-    dict(type='CosineAnnealingLR', eta_min_ratio=1e-6, by_epoch=False, begin=24, end=240),
+    dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=16),
+    dict(type='CosineAnnealingLR', eta_min_ratio=1e-6, by_epoch=False, begin=16, end=160),
 ]
 default_hooks = dict(
-    checkpoint=dict(interval=240, save_best=None, rule=None), logger=dict(interval=40))
+    checkpoint=dict(interval=160, save_best=None, rule=None), logger=dict(interval=40))
 # SaDL brings no side convolutions and no fusions
 custom_hooks = [
     dict(type='EMAHook', momentum=0.05, interval=1, update_buffers=True),

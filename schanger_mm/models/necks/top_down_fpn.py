@@ -37,7 +37,7 @@ class TopDownFPN(BaseModule):
         Raises:
             ValueError: another number of levels than ``in_channels`` has.
         """
-        return (self.merge(levels), )
+        return (self.dropout(self.merge(levels)), )
 
     def merge(self, levels: Sequence[Tensor]) -> Tensor:
         """Compute the finest level, P2 where the levels start at stride 4."""
@@ -47,7 +47,7 @@ class TopDownFPN(BaseModule):
         *finer, running = (lateral(x) for lateral, x in zip(self.laterals, levels))
         for level in reversed(finer):
             running = level + F.interpolate(running, size=level.shape[-2:], mode='nearest')
-        return self.dropout(running)
+        return running
 
 
 @MODELS.register_module()
@@ -55,10 +55,11 @@ class FPNDifference(TopDownFPN):
     """The same pyramid on both dates with shared weights, then the absolute difference of the two P2 maps.
 
     Its entries carry the names of :class:`TopDownFPN`'s, so pre-trained
-    weights load by name. Arguments are the same.
+    weights load by name. Arguments are the same. Dropout follows the
+    difference: masks of their own would make equal dates differ in training.
     """
 
     def forward(self, feats_from: Sequence[Tensor],  # type: ignore[override]  # two dates instead of one
                 feats_to: Sequence[Tensor]) -> tuple[Tensor]:
         """Return ``|P2(A) - P2(B)|``, ``(N, out, H_0, W_0)``, for the levels of both dates."""
-        return ((self.merge(feats_from) - self.merge(feats_to)).abs(), )
+        return (self.dropout((self.merge(feats_from) - self.merge(feats_to)).abs()), )
