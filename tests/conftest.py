@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 DATA = Path(__file__).parent / 'data'
 TINY = (8, 8, 12, 16, 20, 24)
 SIZE = 64
-SINGLE = ('train/images', 'train/gt'), ('val/images', 'val/gt'), *(
+SINGLE = ('train/images', 'train/gt'), *(
     (f'pretrain/{split}/images', f'pretrain/{split}/masks') for split in ('train', 'val'))
 
 
@@ -53,7 +53,9 @@ def fakes(tmp_path_factory):
     def draw(kind: str) -> Path:
         root, rng = tmp_path_factory.mktemp(kind), np.random.default_rng(0)
         if kind in ('InriaDataset', 'BuildingDataset'):
-            (root / 'pos0.1.txt').write_text('0\n1\n')
+            (root / 'splits').mkdir()
+            for split in ('train', 'val'):
+                (root / f'splits/{split}.txt').write_text('0\n1\n')
             for index in range(2):
                 for folders in SINGLE:
                     for folder, image in zip(folders, draw_single(rng, SIZE)):

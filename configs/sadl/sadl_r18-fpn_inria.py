@@ -2,9 +2,11 @@
 #   python tools/train.py configs/sadl/sadl_r18-fpn_inria.py
 #   python tools/model_converters/sadl2det.py work_dirs/sadl_r18-fpn_inria/epoch_200.pth \
 #       configs/sadl/fpn-cd_r18_levir.py
-# Needs data/inria_256/train/{images,gt}, the list data/inria_256/pos0.1.txt, and ImageNet weights:
+# Needs data/inria_256/train/{images,gt}, the lists data/inria_256/splits/{train,val}.txt, and ImageNet weights:
 #   python tools/dataset_tools/tile.py AerialImageDataset/train data/inria_256/train --size 256 --drop-edge
 #   python tools/dataset_tools/foreground.py data/inria_256/train/gt --least 0.1 --out data/inria_256/pos0.1.txt
+#   python tools/dataset_tools/split.py data/inria_256/train/images --from-list data/inria_256/pos0.1.txt \
+#       --val 0.03 --group-by '(.+)_\d+' --out data/inria_256/splits
 # ImageNet weights come from torchvision (pip install torchvision) or a file of theirs,
 # --cfg-options model.backbone.init_cfg.checkpoint=FILE; without: model.backbone.init_cfg=None
 _base_ = [
@@ -21,6 +23,7 @@ custom_hooks = [
         dataset=dict(
             type='InriaDataset',
             data_root=_base_.data_root,
-            data_prefix=dict(img_path='val/images', seg_map_path='val/gt'),
+            data_prefix=dict(img_path='train/images', seg_map_path='train/gt'),
+            ann_file='splits/val.txt',
             pipeline=_base_.train_pipeline)),
 ]

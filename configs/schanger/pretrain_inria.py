@@ -17,3 +17,4 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=112_400),
     dict(type='CosineAnnealingLR', eta_min_ratio=1e-6, by_epoch=False, begin=112_400, end=1_124_000),
 ]
+custom_hooks = [dict(type='LoadReportHook')]  # where it starts from SaDL (configs/sadl)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -76,7 +77,8 @@ def transfer_file(src: str, config: str, cfg: Config, dst: str | None = None, pa
             or written.
     """
     state = read_weights(src)
-    with DefaultScope.overwrite_default_scope(SCOPE), torch.device('meta'):
+    with DefaultScope.overwrite_default_scope(SCOPE), torch.device('meta'), warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # mmseg's advice on losses: only names and shapes are wanted here
         target = MODELS.build({**cfg.model, 'data_preprocessor': None}).state_dict()
     try:
         taken = transfer(state, target, parts)

@@ -47,6 +47,7 @@ class InriaDataset(BuildingDataset):
     Source: Maggiori et al., IGARSS 2017.
     """
 
-    LAYOUT = 'DIR/{images,gt}/*.tif, or the folders that `data_prefix` names, cut into tiles of 1000 px'
+    LAYOUT = ('DIR/{images,gt}/*.tif, or the folders that `data_prefix` names, cut into tiles (1000 px for SChanger, '
+              '256 px for SaDL)')
     DOWNLOAD_HINT = ('Inria Aerial Image Labeling (180 images of 5000 px, registration asked) from '
                      'https://project.inria.fr/aerialimagelabeling')

@@ -37,7 +37,7 @@ class FeatureMonitorHook(Hook):
     Args:
         dataset: config of images with masks that do not train, of one size.
         interval: iterations.
-        max_images: used for the probe.
+        max_images: used for the probe, spread over the data set.
         drawn_images: of them, drawn.
         points: per image and class, for the probe.
         seed: of the choice of points.
@@ -66,7 +66,8 @@ class FeatureMonitorHook(Hook):
         """Load the held-back images."""
         with _own_random_numbers():
             data = DATASETS.build(self.dataset)
-            self._samples = [data[i] for i in range(min(self.max_images, len(data)))]
+            spread = np.linspace(0, len(data) - 1, min(self.max_images, len(data)), dtype=int)
+            self._samples = [data[int(i)] for i in spread]  # tiles of one image stand together
         sizes = {tuple(sample['inputs'].shape) for sample in self._samples}
         if len(self._samples) < 2 or len(sizes) > 1:
             raise ValueError(f'FeatureMonitorHook.dataset: expected two or more images of one size, found '

@@ -47,3 +47,34 @@ def test_single_schedulers_and_hooks_with_defaults(root):
     shorten(cfg, 66_000)
     assert cfg.param_scheduler[0].end == 66_000
     assert (cfg.custom_hooks[0].interval, cfg.custom_hooks[0].momentum) == (1, pytest.approx(2e-3))
+
+
+def test_training_by_epochs_becomes_training_by_iterations(root):
+    cfg = load_config(root / 'configs/sadl/sadl_r18-fpn_inria.py')
+    shorten(cfg, 1000)
+    assert cfg.train_cfg == dict(type='IterBasedTrainLoop', max_iters=1000, val_interval=200)
+    assert cfg.train_dataloader.sampler == dict(type='InfiniteSampler', shuffle=True)
+    assert cfg.param_scheduler == [
+        dict(type='PolyLR', power=0.9, eta_min=1e-5, begin=0, end=1000, by_epoch=False)]
+    checkpoint = cfg.default_hooks.checkpoint
+    assert (checkpoint.by_epoch, checkpoint.interval) == (False, 50)  # 10 of 200 epochs
+    assert (cfg.default_hooks.logger.interval, cfg.default_hooks.logger.log_metric_by_epoch) == (50, False)
+
+
+@pytest.mark.parametrize('every, iterations', [(None, 5), (20, 100), (180, 200)])
+def test_validation_by_epochs_keeps_its_share(root, every, iterations):
+    cfg = load_config(root / 'configs/sadl/sadl_r18-fpn_inria.py')
+    cfg.val_cfg = dict(type='ValLoop')
+    if every:
+        cfg.train_cfg.val_interval = every
+    cfg.default_hooks.checkpoint.interval = 200
+    shorten(cfg, 1000)
+    assert cfg.train_cfg.val_interval == iterations
+    assert cfg.default_hooks.checkpoint.interval == iterations
+
+
+def test_a_run_of_a_few_iterations_from_many_epochs(root):
+    cfg = load_config(root / 'configs/sadl/sadl_r18-fpn_inria.py')
+    shorten(cfg, 2)
+    assert (cfg.train_cfg.max_iters, cfg.default_hooks.checkpoint.interval) == (2, 1)
+    assert [(s.begin, s.end) for s in cfg.param_scheduler] == [(0, 2)]

@@ -1,4 +1,5 @@
-# Inria Aerial Image Labeling cut to 256 px tiles, those with at least 10 % building.
+# Inria Aerial Image Labeling cut to 256 px tiles, those with at least 10 % building; some images are held back to
+# monitor the training.
 data_root = 'data/inria_256'
 
 data_preprocessor = dict(
@@ -20,5 +21,5 @@ train_dataloader = dict(
         type='InriaDataset',
         data_root=data_root,
         data_prefix=dict(img_path='train/images', seg_map_path='train/gt'),
-        ann_file='pos0.1.txt',
+        ann_file='splits/train.txt',
         pipeline=train_pipeline))
