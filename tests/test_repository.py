@@ -14,8 +14,8 @@ from packaging.utils import canonicalize_name
 from schanger_mm.version import __version__
 
 ROOT = Path(__file__).resolve().parents[1]
-LISTS = ('runtime', 'mm', 'openmmlab', 'selfsup', 'test', 'dev')
-TESTED_LISTS = ('runtime', 'mm', 'selfsup', 'test', 'dev')  # what the Makefile installs
+LISTS = ('runtime', 'mm', 'openmmlab', 'selfsup', 'geo', 'dask', 'test', 'dev')
+TESTED_LISTS = ('runtime', 'mm', 'selfsup', 'geo', 'dask', 'test', 'dev')  # what the Makefile installs
 STACK = {'mmengine', 'mmcv', 'mmsegmentation', 'onedl-mmengine', 'onedl-mmcv', 'onedl-mmsegmentation'}
 CONFIGS = sorted(path for path in (ROOT / 'configs').rglob('*.py') if '_base_' not in path.parts)
 MAX_LINES = 500

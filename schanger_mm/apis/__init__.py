@@ -1,12 +1,13 @@
 """What the tools call."""
 
 from schanger_mm.apis.config import ConfigError, load_config
+from schanger_mm.apis.detector import ChangeDetector
 from schanger_mm.apis.errors import run
 from schanger_mm.apis.evaluate import MODES, evaluate, test_only
 from schanger_mm.apis.runner import build_runner, prepare, resume_from, use_amp
 from schanger_mm.apis.schedule import shorten
 
 __all__ = [
-    'ConfigError', 'MODES', 'build_runner', 'evaluate', 'load_config', 'prepare', 'resume_from', 'run', 'shorten',
-    'test_only', 'use_amp'
+    'ChangeDetector', 'ConfigError', 'MODES', 'build_runner', 'evaluate', 'load_config', 'prepare', 'resume_from',
+    'run', 'shorten', 'test_only', 'use_amp'
 ]

@@ -21,7 +21,7 @@ def run(main: Callable[[], None]) -> int:
     """
     try:
         main()
-    except (ValueError, TypeError, OSError, AssertionError, subprocess.CalledProcessError) as error:
+    except (ValueError, TypeError, OSError, ImportError, AssertionError, subprocess.CalledProcessError) as error:
         message = _explain(error)
         if message is None:
             raise

@@ -9,6 +9,7 @@ scored once, on the test pairs, and nothing is selected.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shlex
@@ -17,7 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Lock
 
@@ -33,6 +34,7 @@ SEEDS = (1, 2, 3)
 PERCENT = (5, 20, 100)
 SIZES = DemoSizes(pretrain_train=320, pretrain_val=32, train=40, val=1, test=48)
 CONFIGS = Path('configs/sadl/study')
+DONE = 'done'
 _ONE_AT_A_TIME = Lock()  # mmengine's default scope and torch's list of safe types belong to the whole process
 
 #: per network: the config that is fine-tuned, and what precedes it under each start
@@ -81,10 +83,12 @@ class Study:
             F1 in percent: ``{network: {start: {percent: [one per seed]}}}``.
 
         Raises:
+            ValueError: ``out`` holds a study with other settings.
             subprocess.CalledProcessError: a training failed; its log is named
                 above the error.
         """
         self.started = time.perf_counter()
+        self._claim()
         for seed in self.seeds:
             self._draw(seed)
         chains = [(seed, chain) for seed in self.seeds for _, starts in NETWORKS.values()
@@ -95,6 +99,24 @@ class Study:
                 for start in starts for percent in PERCENT]
         self._all(self._finetune, runs, 'fine-tuning')
         return self._report()
+
+    def _claim(self) -> None:
+        """Write down what this study is, or refuse a folder that holds another."""
+        settings = {'max_iters': self.max_iters, 'sizes': asdict(self.sizes), 'configs': self._digest_of_configs()}
+        record = self.out / 'study.json'
+        if record.is_file():
+            found = json.loads(record.read_text())
+            if found != settings:
+                different = [key for key in settings if found.get(key) != settings[key]]
+                raise ValueError(f'{self.out} holds a study with other {", ".join(different)}, whose results would be '
+                                 'taken for finished; choose another --out, or move it away.')
+            return
+        with whole_file(record) as partial:
+            partial.write_text(json.dumps(settings, indent=2))
+
+    def _digest_of_configs(self) -> str:
+        files = sorted((self.repo / CONFIGS).glob('*.py'))
+        return hashlib.sha256(b''.join(file.read_bytes() for file in files)).hexdigest()
 
     def _draw(self, seed: int) -> None:
         data = self._data(seed)
@@ -115,7 +137,7 @@ class Study:
 
     def _pretrain(self, seed: int, chain: tuple[str, ...]) -> None:
         work_dir = self._pretrained(seed, chain)
-        if (work_dir / 'last_checkpoint').is_file():
+        if (work_dir / DONE).is_file():
             return
         data = self._data(seed)
         options = {'train_dataloader.dataset.data_root': data}
@@ -126,6 +148,7 @@ class Study:
         if len(chain) > 1:
             options['load_from'] = self._initial(self._pretrained(seed, chain[:-1]), chain[-1])
         self._train(chain[-1], work_dir, seed, options)
+        (work_dir / DONE).touch()  # a training that was cut short has checkpoints too
 
     def _pretrained(self, seed: int, chain: tuple[str, ...]) -> Path:
         return self.out / f'seed_{seed}' / '+'.join(chain)
@@ -181,14 +204,13 @@ class Study:
                                     for percent in PERCENT} for start in starts}
                   for network, (_, starts) in NETWORKS.items()}
         table = study_table(scores)
-        seconds = time.perf_counter() - self.started
         with whole_file(self.out / 'results.json') as partial:
-            partial.write_text(json.dumps({'seeds': list(self.seeds), 'seconds': seconds, 'F1': scores}, indent=2))
+            partial.write_text(json.dumps({'seeds': list(self.seeds), 'F1': scores}, indent=2))
         with whole_file(self.out / 'results.md') as partial:
             partial.write_text(table)
         with whole_file(self.out / 'results.png') as partial:
             draw_study(scores, partial)
-        print(f'\n{table}\n{seconds:.0f} s\ntable, numbers, picture: {self.out}/results.md, results.json, results.png')
+        print(f'\n{table}\ntable, numbers, picture: {self.out}/results.md, results.json, results.png')
         return scores
 
     def _score(self, *run) -> float:

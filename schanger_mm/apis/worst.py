@@ -34,10 +34,11 @@ def draw_worst(folder: Path, predictions: Path, images: Sequence[ImageCounts], r
     if not images:
         return
     dataset = runner.test_dataloader.dataset
-    load_truth = next((step for step in dataset.pipeline.transforms if isinstance(step, LoadChangeLabel)), None)
+    steps = getattr(getattr(dataset, 'pipeline', None), 'transforms', [])
+    load_truth = next((step for step in steps if isinstance(step, LoadChangeLabel)), None)
     if load_truth is None:
-        print_log('the worst images are not drawn: the test pipeline has no LoadChangeLabel to read their truth with.',
-                  logger='current', level=logging.WARNING)
+        print_log(f'the worst images are not drawn: {type(dataset).__name__} has no pipeline with LoadChangeLabel to '
+                  'read their truth with.', logger='current', level=logging.WARNING)
         return
     samples = {image_name(sample): sample for sample in map(dataset.get_data_info, range(len(dataset)))}
     digits = max(2, len(str(len(images))))

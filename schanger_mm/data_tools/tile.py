@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -22,6 +23,8 @@ from .writing import as_json, write_atomic
 RECORD = 'tiling.json'
 """In the folder of the tiles: how they were cut, and from which files."""
 VERSION = 1
+PNG_END = b'IEND\xaeB`\x82'
+"""Name and checksum of a PNG's last chunk."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +112,15 @@ def cut(job: Job) -> Outcome:
 
 
 def _complete(path: Path, size: int) -> bool:
-    """Whether a tile is there; one that somebody cut short is made again."""
+    """Whether a tile is there, to its end mark; one that was cut short is made again."""
     try:
-        return path.is_file() and read_header(str(path))[0] == (size, size)
+        if not path.is_file() or read_header(str(path))[0] != (size, size):
+            return False
     except DatasetError:
         return False
+    with path.open('rb') as stream:
+        stream.seek(-len(PNG_END), os.SEEK_END)
+        return stream.read() == PNG_END
 
 
 def _crop(array: np.ndarray, top: int, left: int, size: int) -> np.ndarray:

@@ -37,6 +37,9 @@ class CheckedDataset(BaseSegDataset):
             ``name,split``; take the lines of this split.
         label_threshold (int, optional): take mask values from here up as 1
             (lossy masks); None takes only 0/1 or 0/255.
+        label_ignore (int, optional): mask value of pixels that count in
+            neither loss nor metric, such as the 128 that
+            ``tools/dataset_tools/from_rasters.py`` writes for nodata.
         check_sizes (bool): read every file's header and compare sizes. Turn
             it off for formats that Pillow cannot open.
         **kwargs: ``pipeline``, ``test_mode``, ``metainfo``, ``indices``,
@@ -61,7 +64,7 @@ class CheckedDataset(BaseSegDataset):
 
     def __init__(self, data_prefix: dict, img_suffix: Suffixes = None, seg_map_suffix: Suffixes = None,
                  label_threshold: int | None = None, check_sizes: bool = True, list_split: str | None = None,
-                 **kwargs) -> None:
+                 label_ignore: int | None = None, **kwargs) -> None:
         name = type(self).__name__
         unknown = sorted(set(data_prefix) - {*self.IMAGES, LABEL})
         absent = [key for key in self.IMAGES if data_prefix.get(key) is None]
@@ -70,6 +73,12 @@ class CheckedDataset(BaseSegDataset):
                              f'found {data_prefix}')
         if label_threshold is not None and not 1 <= label_threshold <= 255:
             raise ValueError(f'{name}.label_threshold: expected None or 1 to 255, found {label_threshold!r}')
+        if label_ignore is not None and not 1 <= label_ignore <= 254:
+            raise ValueError(f'{name}.label_ignore: expected None or 1 to 254 (0 and 255 are unchanged and changed), '
+                             f'found {label_ignore!r}')
+        if label_ignore is not None and label_threshold is not None:
+            raise ValueError(f'{name}: label_threshold={label_threshold} is for lossy masks, in which label_ignore='
+                             f'{label_ignore} has no exact place; set one of the two.')
         if list_split is not None and not kwargs.get('ann_file'):
             raise ValueError(f'{name}.list_split={list_split!r}: needs `ann_file`, a table with lines name,split.')
         if kwargs.get('reduce_zero_label'):
@@ -78,6 +87,7 @@ class CheckedDataset(BaseSegDataset):
             raise ValueError(f'{name}.data_prefix.{LABEL}: expected the folder of the labels; only a '
                              'data set with test_mode=True can do without.')
         self.label_threshold = label_threshold
+        self.label_ignore = label_ignore
         self.check_sizes = check_sizes
         self.list_split = list_split
         prefix = {key: value for key, value in data_prefix.items() if value is not None}
@@ -94,7 +104,8 @@ class CheckedDataset(BaseSegDataset):
             self._check_headers(samples)
         if LABEL in self.data_prefix:
             for sample in samples[::max(1, len(samples) // 32)]:  # the others are checked when they are read
-                read_label(sample[LABEL], self.label_threshold, self.backend_args)
+                read_label(sample[LABEL], self.label_threshold, self.backend_args,
+                           self.label_ignore)
         return [dict(self.make_sample(paths), name=stem) for stem, paths in zip(stems, samples, strict=True)]
 
     def make_sample(self, paths: dict[str, str]) -> dict:
@@ -102,6 +113,8 @@ class CheckedDataset(BaseSegDataset):
         sample = dict(paths, label_map=self.label_map, reduce_zero_label=False, seg_fields=[])
         if self.label_threshold is not None:
             sample['label_threshold'] = self.label_threshold
+        if self.label_ignore is not None:
+            sample['label_ignore'] = self.label_ignore
         return sample
 
     def _suffixes(self, role: str) -> Suffixes:

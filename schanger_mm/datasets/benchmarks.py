@@ -5,7 +5,11 @@ Sizes and splits: section IV of the SChanger paper and the data sets' own pages.
 
 from __future__ import annotations
 
+import logging
+import os
 from dataclasses import dataclass
+
+from mmengine.logging import print_log
 
 from schanger_mm.registry import DATASETS
 
@@ -14,6 +18,8 @@ from .bitemporal import BiTemporalDataset
 
 TILE = 256
 """Side, in px, of the tiles that results are reported on."""
+DEFAULT = 'default'
+"""``label_threshold`` of a data set: what its published masks need."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +47,17 @@ class BenchmarkDataset(BiTemporalDataset):
     Args:
         split (str, optional): 'train', 'val' or 'test'; None reads the
             folders that ``data_prefix`` names, and claims no official split.
-        label_threshold (int, optional): as in ``CheckedDataset``; the default
-            is what the archive's masks need.
+        label_threshold (int | str, optional): as in ``CheckedDataset``, so
+            None takes exact values only; 'default' is what the archive's
+            masks need.
         **kwargs: the other arguments of :class:`BiTemporalDataset`.
 
+    A warning is logged where the folders hold another number of pairs than the
+    official split and no ``ann_file`` chooses among them.
+
     Raises:
-        ValueError: an unknown split, or ``split`` beside ``data_prefix``.
+        ValueError: an unknown split, ``split`` beside ``data_prefix``, or
+            another word than 'default' as ``label_threshold``.
     """
 
     NAME = ''
@@ -57,10 +68,14 @@ class BenchmarkDataset(BiTemporalDataset):
     SPLITS: dict[str, Split] = {}
     LABEL_THRESHOLD: int | None = None
 
-    def __init__(self, split: str | None = None, label_threshold: int | None = None, **kwargs) -> None:
+    def __init__(self, split: str | None = None, label_threshold: int | str | None = DEFAULT, **kwargs) -> None:
         if split is not None:
             kwargs = self._arguments_of(split, kwargs)
-        threshold = self.LABEL_THRESHOLD if label_threshold is None else label_threshold
+        if isinstance(label_threshold, str) and label_threshold != DEFAULT:
+            raise ValueError(f'{type(self).__name__}.label_threshold: expected {DEFAULT!r}, None or 1 to 255, found '
+                             f'{label_threshold!r}')
+        self._split = split
+        threshold = self.LABEL_THRESHOLD if label_threshold == DEFAULT else label_threshold
         super().__init__(label_threshold=threshold, **kwargs)
         self._metainfo.update(data_set=self.NAME, split=split, official_tiles=self._official_tiles(split))
 
@@ -74,6 +89,18 @@ class BenchmarkDataset(BiTemporalDataset):
         folders = (f'{chosen.folder}/{folder}' if chosen.folder else folder for folder in self.FOLDERS)
         prefix = dict(zip((*self.IMAGES, LABEL), folders, strict=True))
         return {'ann_file': chosen.names, **given, 'data_prefix': prefix}
+
+    def load_data_list(self) -> list[dict]:
+        """List the pairs as ``CheckedDataset`` does, and say where their number is not the official one."""
+        samples = super().load_data_list()
+        official = None if self._split is None else self.SPLITS[self._split].pairs
+        if official is not None and not self.ann_file and len(samples) != official:
+            what = (f'{len(samples)} of the {official} official pairs of {self.NAME} {self._split}'
+                    if len(samples) < official else
+                    f'{len(samples)} pairs where {self.NAME} {self._split} officially has {official}')
+            print_log(f'{type(self).__name__}: {what}, in {os.path.dirname(self.data_prefix[LABEL])}',
+                      logger='current', level=logging.WARNING)
+        return samples
 
     def _official_tiles(self, split: str | None) -> int | None:
         pairs = self.SPLITS[split].pairs if split is not None else None
@@ -125,7 +152,7 @@ class CDDDataset(BenchmarkDataset):
     """CDD, also SVCD: change of any kind across seasons, 0.03-1 m (Lebedev et al., ISPRS Archives XLII-2, 2018).
 
     Its masks are JPEG files in most copies, so values from 128 up count as
-    changed.
+    changed; a copy with exact masks of 0 and 1 needs ``label_threshold=None``.
     """
 
     NAME = 'CDD'
@@ -165,7 +192,8 @@ class GZCDDataset(BenchmarkDataset):
     """GZ-CD: 19 large pairs of Guangzhou, Google Earth, 0.55 m (Peng et al., IEEE TGRS 59(7), 2021), cut to 256 px.
 
     No split is fixed: lists are drawn by source image, so that tiles of one
-    image never stand in two splits.
+    image never stand in two splits. Tiles must not overlap, or the overlap is
+    scored twice.
     """
 
     NAME = 'GZ-CD'
@@ -174,5 +202,5 @@ class GZCDDataset(BenchmarkDataset):
     DOWNLOAD_HINT = (
         'GZ-CD (19 pairs, the set "CD_Data_GZ") from https://github.com/daifeng2016/'
         'Change-Detection-Dataset-for-High-Resolution-Satellite-Imagery, then\n                   '
-        'python tools/dataset_tools/tile.py UNPACKED DIR --size 256\n                   '
+        'python tools/dataset_tools/tile.py UNPACKED DIR --size 256 --drop-edge\n                   '
         "python tools/dataset_tools/split.py DIR/A --val 0.1 --test 0.2 --group-by '(.+)_\\d+' --out DIR/splits")

@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 from torch.utils.data import get_worker_info
 
@@ -20,7 +21,8 @@ RESERVED = 2 * GIB
 """Left free on the disk, for checkpoints and logs."""
 VERSION = 1
 """Goes up whenever the same file would be decoded to other pixels."""
-_WRITERS = 8  # processes that may fill one folder at the same time without passing its cap
+_LEAST_WRITERS = 8  # a small run leaves room for another
+_LOOKS = 64  # a process looks at the folder again after this part of its share
 
 
 class DecodedCache:
@@ -35,7 +37,10 @@ class DecodedCache:
     Args:
         folder (str): made when the first image is stored.
         max_gib (float): cap of the folder's size in GiB, whatever put the
-            files there. ``RESERVED`` bytes of the disk stay free besides.
+            files there. All processes of a run together keep it (they stop a
+            little below); several runs that fill a folder at the same time
+            may pass it by some percent. ``RESERVED`` bytes of the disk stay
+            free besides.
 
     Raises:
         ValueError: ``max_gib`` is not above 0.
@@ -47,7 +52,8 @@ class DecodedCache:
                              'cache off, set cache_dir=None in the loading transform.')
         self.folder = Path(folder)
         self.max_gib = max_gib
-        self._room: float | None = None  # bytes, when the folder was last looked at
+        self._world_size = get_world_size()  # a worker process cannot ask
+        self._share: float | None = None  # bytes of the room that are this process's, when it last looked
         self._written = 0  # bytes since then
         self._full = False
 
@@ -106,17 +112,27 @@ class DecodedCache:
             self._stop(f'it cannot be written ({error})')
 
     def _has_room(self, size: int) -> bool:
-        """Whether ``size`` more bytes fit; looks at the folder again when this process's share is used up."""
-        if self._room is None or self._written + size > self._room / _WRITERS:
+        """Whether ``size`` more bytes fit.
+
+        The others' writing since the last look is not seen, so a process looks
+        often, and 1 / ``_LOOKS`` of the cap is kept for what they may still write.
+        """
+        if self._share is None or self._written + size > self._share / _LOOKS:
             used = sum(map(_size, os.scandir(self.folder)))
             free = shutil.disk_usage(self.folder).free - RESERVED
-            self._room, self._written = min(self.max_gib * GIB - used, free), 0
-            if size > self._room:
-                self._stop(f'the disk has less than {RESERVED / GIB:g} GiB left' if free < size else
+            below_cap = self.max_gib * GIB * (1 - 1 / _LOOKS) - used
+            self._share, self._written = min(below_cap, free) / self._writers(), 0
+            if size > self._share:  # all may be looking right now, and write one each
+                self._stop(f'the disk has hardly more than {RESERVED / GIB:g} GiB left' if free < below_cap else
                            f'its cap of {self.max_gib:g} GiB is reached (max_gib of the loading transforms)')
                 return False
         self._written += size
         return True
+
+    def _writers(self) -> int:
+        """Caches of the run that may fill the folder: in every worker, one of images and one of labels."""
+        worker = get_worker_info()
+        return max(_LEAST_WRITERS, 2 * self._world_size * (1 if worker is None else worker.num_workers))
 
     def _stop(self, why: str) -> None:
         self._full = True

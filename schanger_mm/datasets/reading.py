@@ -19,6 +19,8 @@ from .errors import DatasetError
 
 FORMATS = ('PNG', 'JPEG', 'TIFF', 'BMP')
 COLOUR, GREY = '8-bit 3-band', '8-bit grey'
+IGNORED = 255
+"""What a pixel that does not count becomes in a label; the losses and metrics leave it out."""
 _DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 _NAMED_MODES = {'1': '1-bit', 'P': '8-bit palette', 'F': '32-bit float', 'CMYK': '8-bit CMYK'}
 _BITS_PER_SAMPLE, _SAMPLES_PER_PIXEL = 258, 277  # TIFF tags
@@ -54,7 +56,7 @@ def read_image(path: str, allow_grey: bool = False, backend_args: dict | None = 
         DatasetError: the file is missing, truncated or corrupt, or it is not
             8-bit with three bands.
     """
-    array, form = _decode(path, backend_args)
+    array, form, _ = _decode(path, backend_args)
     if form == COLOUR:
         return cv2.cvtColor(array, cv2.COLOR_RGB2BGR)
     if form == GREY and allow_grey:
@@ -69,7 +71,8 @@ def wrong_form(form: str) -> str:
     return f'expected an {COLOUR} image, found {form}; {fix}.'
 
 
-def read_label(path: str, threshold: int | None = None, backend_args: dict | None = None) -> np.ndarray:
+def read_label(path: str, threshold: int | None = None, backend_args: dict | None = None,
+               ignore: int | None = None) -> np.ndarray:
     """Read a binary mask.
 
     A mask is 0/1 or 0/255 (either value may be absent), grey, 1-bit, or RGB
@@ -81,22 +84,33 @@ def read_label(path: str, threshold: int | None = None, backend_args: dict | Non
         threshold (int, optional): take ``value >= threshold`` as 1, which
             lossy (JPEG) masks need; without it other values are an error.
         backend_args (dict, optional): as in ``mmengine.fileio.get``.
+        ignore (int, optional): mask value of pixels that do not count, such
+            as nodata; they become 255.
 
     Returns:
-        np.ndarray: (H, W) uint8 of 0 and 1.
+        np.ndarray: (H, W) uint8 of 0 and 1, and 255 where ``ignore`` stands.
 
     Raises:
         DatasetError: unreadable file, a coloured mask, other values, or a
-            threshold that a 0/1 mask never reaches.
+            threshold that a lossless mask of 0 and 1 never reaches.
     """
-    array, form = _decode(path, backend_args)
+    array, form, lossy = _decode(path, backend_args)
     if array.ndim == 3:
         array = _one_channel(path, array, form)
+    if ignore is not None:
+        skipped = array == ignore
+        label = _binary(path, np.where(skipped, 0, array), threshold, lossy)
+        label[skipped] = IGNORED
+        return label
+    return _binary(path, array, threshold, lossy)
+
+
+def _binary(path: str, array: np.ndarray, threshold: int | None, lossy: bool) -> np.ndarray:
     top = array.max()
     if threshold is not None:
-        if top == 1 < threshold:
+        if not lossy and top == 1 < threshold and array.min() == 0:  # JPEG: an empty mask may decode to ones
             raise DatasetError(f'{path}: a mask of 0 and 1, of which label_threshold={threshold} would leave nothing; '
-                               'leave label_threshold away.')
+                               'set `label_threshold=None` in the dataset of the config.')
         return (array >= threshold).astype(np.uint8)
     if top not in (0, 1, 255) or not ((array == 0) | (array == top)).all():
         values = np.unique(array)
@@ -104,23 +118,25 @@ def read_label(path: str, threshold: int | None = None, backend_args: dict | Non
         raise DatasetError(
             f'{path}: expected a mask of 0 and 1, or of 0 and 255, found {len(values)} values: {shown}. '
             'If it is a lossy (JPEG) or blurred mask, set `label_threshold=128` in the dataset of the '
-            'config: pixels from 128 up then count as 1.')
+            'config: pixels from 128 up then count as 1. If one value marks nodata (128 in the masks of '
+            'from_rasters.py), set `label_ignore` to it.')
     return (array != 0).astype(np.uint8)
 
 
-def _decode(path: str, backend_args: dict | None) -> tuple[np.ndarray, str]:
+def _decode(path: str, backend_args: dict | None) -> tuple[np.ndarray, str, bool]:
+    """Pixels, their form, and whether the file is a JPEG, whose values are not exact."""
     try:
         data = fileio.get(path, backend_args=backend_args)
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             form = _form(image)
             if image.mode == 'P':
-                return _palette(image), form
-            array = np.asarray(image)
+                return _palette(image), form, False
+            array, lossy = np.asarray(image), image.format == 'JPEG'
             if image.format == 'PNG' and data.rfind(b'IEND') < 0:  # from the end, where it stands
                 raise OSError('image file is truncated: it has no end mark')
     except _DECODE_ERRORS as error:
         raise _unreadable(path, error) from error
-    return array, form
+    return array, form, lossy
 
 
 def _form(image: Image.Image) -> str:

@@ -154,8 +154,9 @@ class ChangeVisualizationHook(Hook):
 
 
 def read_rgb(path: str, backend_args: dict | None = None) -> np.ndarray | None:
-    """Read an image as RGB ``(H, W, 3)`` at its own bit depth; None where cv2 cannot."""
-    image = mmcv.imfrombytes(get(path, backend_args=backend_args), flag=cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    """Read an image as RGB ``(H, W, 3)`` at its own bit depth, unturned as in training; None where cv2 cannot."""
+    flag = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+    image = mmcv.imfrombytes(get(path, backend_args=backend_args), flag=flag)
     return None if image is None else image[..., ::-1]
 
 

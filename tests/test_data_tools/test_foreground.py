@@ -75,3 +75,18 @@ def test_the_command(masks, command, tmp_path):
     assert status == 0 and '2 of 4 names, those with 10% foreground or more' in out
     status, _, error = command('foreground', masks, '--out', tmp_path / 'pos.txt')
     assert status == 2 and error.splitlines()[-1].startswith('error: ') and 'exists already' in error
+
+
+def test_nodata_is_no_foreground(tmp_path, write, command):
+    mask = np.zeros((4, 4), np.uint8)
+    mask[:2], mask[2] = 128, 255
+    path = write(tmp_path / 'gt/a.png', mask)
+    assert foreground_share(str(path), ignore=128) == 0.25
+    status, out, _ = command('foreground', tmp_path / 'gt', '--least', 0.25, '--ignore', 128, '--workers', 1, '--out',
+                             tmp_path / 'list.txt')
+    assert status == 0 and '1 of 1 names' in out
+    status, _, err = command('foreground', tmp_path / 'gt', '--ignore', 0, '--out', tmp_path / 'other.txt')
+    assert status == 2 and err == 'error: --ignore: expected 1 to 254, found 0\n'
+    status, _, err = command('foreground', tmp_path / 'gt', '--ignore', 1, '--threshold', 5, '--out',
+                             tmp_path / 'other.txt')
+    assert status == 2 and err.startswith('error: --threshold and --ignore')

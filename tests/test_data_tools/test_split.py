@@ -148,3 +148,30 @@ def test_command_warns_about_tiles(tmp_path, command):
     status, _, err = command('split', tmp_path / 'A', '--out', tmp_path / 'out', '--val', 'half')
     assert status == 2 and err == 'error: --val half: expected a fraction such as 0.1, or a number of names such ' \
                                   'as 64.\n'
+
+
+def test_subsets_of_a_table_of_tiles_are_drawn_without_a_warning(tmp_path, command):
+    (tmp_path / 'A').mkdir()
+    for name in TILES:
+        (tmp_path / f'A/{name}.png').touch()
+    (tmp_path / 'split.csv').write_text(''.join(f'{name}.png,{"train" if i < 100 else "val"}\n'
+                                                for i, name in enumerate(TILES)))
+    status, out, _ = command('split', tmp_path / 'A', '--out', tmp_path / 'out', '--percent', 5, 20, '--from-list',
+                             tmp_path / 'split.csv', '--list-split', 'train')
+    assert status == 0 and 'WARNING' not in out and '%' not in out
+    assert {name: len(stems) for name, stems in lists(tmp_path / 'out').items()} == dict(train_5=5, train_20=20)
+    assert set(lists(tmp_path / 'out')['train_20']) < set(TILES[:100])
+    record, = json.loads((tmp_path / 'out/split.json').read_text())['draws']
+    assert record['list_split'] == 'train' and record['names'] == 100
+
+
+def test_a_share_that_whole_groups_miss_is_said(tmp_path):
+    (tmp_path / 'A').mkdir()
+    for name in TILES:  # ten groups of 10 %
+        (tmp_path / f'A/{name}.png').touch()
+    request = SplitRequest(val='0.15', test='16', percents=['5', '28'], group_by=r'(.+)_\d+')
+    lines = {line.split(':')[0].rsplit('/')[-1]: line for line in
+             write_splits(tmp_path / 'A', tmp_path / 'out', request).split('\n')}
+    assert lines['val.txt'].endswith('32 names in 2 groups, 20.0 % instead of 15 % since groups stay whole')
+    assert lines['train_5.txt'].endswith('16 names in 1 groups, 14.3 % instead of 5 % since groups stay whole')
+    assert lines['train_28.txt'].endswith('32 names in 2 groups') and lines['test.txt'].endswith('16 names in 1 groups')

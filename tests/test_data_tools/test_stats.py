@@ -70,3 +70,29 @@ def test_mistakes_end_in_one_line(pairs, command):
     assert command('stats', pairs(), '--patch', 0)[::2] == (2, 'error: --patch: expected 1 or more pixels, found 0\n')
     status, _, err = command('stats', pairs(), '--patch', 100, '--workers', 2)
     assert status == 2 and err.startswith('error: ') and err.count('\n') == 1
+
+
+def test_a_list_or_a_table_names_the_training_images(pairs, tmp_path, command):
+    root, table = pairs(splits=[('train', 6)]), tmp_path / 'split.csv'
+    (tmp_path / 'train.txt').write_text('train_1.png\ntrain_4\n')
+    table.write_text('train_1.jpg,train\ntrain_2.jpg,val\ntrain_4.jpg,train\n')
+    by_list = dataset_statistics(root, workers=1, list_file=tmp_path / 'train.txt')
+    by_table = dataset_statistics(root, workers=1, list_file=table, list_split='train')
+    for date, same in zip(by_list, by_table, strict=True):
+        mean, std = by_definition([read(root / 'train' / date.folder.name)[i] for i in (1, 4)])
+        assert date.images == same.images == 2
+        assert np.allclose(date.mean, mean, rtol=0, atol=1e-12) and np.array_equal(date.mean, same.mean)
+        assert np.allclose(date.std, std, rtol=0, atol=1e-12) and np.array_equal(date.std, same.std)
+    status, out, _ = command('stats', root, '--list', table, '--list-split', 'train', '--workers', 1)
+    assert status == 0 and f'{255 * by_list[0].mean[0]:.3f}' in out
+
+
+def test_lists_that_fit_no_images(pairs, tmp_path):
+    root = pairs()
+    (tmp_path / 'train.txt').write_text('train_1\ntrain_9\n')
+    with pytest.raises(DatasetError, match='train.txt: 1 of 2 names have no image in .*train/A: train_9'):
+        dataset_statistics(root, list_file=tmp_path / 'train.txt')
+    with pytest.raises(FileNotFoundError, match='no list .*nowhere.txt'):
+        dataset_statistics(root, list_file=tmp_path / 'nowhere.txt')
+    with pytest.raises(ValueError, match='--list-split train: needs --list'):
+        dataset_statistics(root, list_split='train')

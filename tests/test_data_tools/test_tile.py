@@ -103,10 +103,11 @@ def test_an_interrupted_run_goes_on(images, tmp_path, monkeypatch):
     assert len(whole) == 25 and half.items() <= whole.items()
 
 
-def test_a_damaged_tile_is_made_again(images, tmp_path):
+@pytest.mark.parametrize('kept', [0, 20, 60, -20, -1])
+def test_a_damaged_tile_is_made_again(images, tmp_path, kept):
     tile_folder(images, tmp_path / 'dst', SIXTEEN, workers=1)
     good = (tmp_path / 'dst/train/A/a_2.png').read_bytes()
-    (tmp_path / 'dst/train/A/a_2.png').write_bytes(good[:20])
+    (tmp_path / 'dst/train/A/a_2.png').write_bytes(good[:kept])
     assert '1 tiles of 16x16 px written, 23 were' in tile_folder(images, tmp_path / 'dst', SIXTEEN, workers=1)
     assert (tmp_path / 'dst/train/A/a_2.png').read_bytes() == good
 

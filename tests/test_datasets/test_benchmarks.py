@@ -1,10 +1,13 @@
 """The published data sets, from folders laid out as their archives are."""
 
+import logging
+
 import numpy as np
 import pytest
 from mmengine.registry import DATASETS
 
-from schanger_mm.datasets import DatasetError, GZCDDataset, LEVIRCDDataset, LEVIRCDPlusDataset
+from schanger_mm.datasets import DatasetError, GZCDDataset, LEVIRCDDataset, LEVIRCDPlusDataset, benchmarks
+from schanger_mm.datasets.benchmarks import Split
 
 #: class, folders of A, B and masks inside a split, suffixes of images and masks, tiles of the official test split
 LAYOUTS = [
@@ -29,6 +32,18 @@ def unpacked(tmp_path, write, picture):
                     write(tmp_path / split / folder / f'pair_{index}{suffix}', array)
         return str(tmp_path)
     return make
+
+
+@pytest.fixture
+def logged(monkeypatch):
+    """What the data sets log, with its level."""
+    lines = []
+    monkeypatch.setattr(benchmarks, 'print_log', lambda text, logger, level: lines.append((text, logger, level)))
+
+    def messages():
+        assert {entry[1:] for entry in lines} <= {('current', logging.WARNING)}
+        return [entry[0] for entry in lines]
+    return messages
 
 
 @pytest.mark.parametrize('name, folders, image, mask, tiles', LAYOUTS)
@@ -91,3 +106,45 @@ def test_folders_named_by_hand_claim_no_official_split(unpacked):
     dataset = LEVIRCDDataset(data_root=root, data_prefix=dict(
         img_path_from='test/A', img_path_to='test/B', seg_map_path='test/label'))
     assert len(dataset) == 2 and dataset.metainfo['official_tiles'] is None and dataset.metainfo['split'] is None
+
+
+def test_the_threshold_of_cdd_can_be_switched_off(unpacked, tmp_path, write):
+    root = unpacked(('A', 'B', 'OUT'), '.jpg', '.png', splits=('train', ))
+    write(tmp_path / 'train/OUT/pair_1.png', np.eye(16, dtype=np.uint8))
+    cdd = dict(type='CDDDataset', data_root=root, split='train', pipeline=[dict(type='LoadChangeLabel')])
+    with pytest.raises(DatasetError, match='label_threshold=128 would leave nothing.*`label_threshold=None`'):
+        DATASETS.build(cdd)
+    exact = DATASETS.build(dict(cdd, label_threshold=None))
+    assert exact[1]['gt_seg_map'].sum() == 16 and 'label_threshold' not in exact.get_data_info(1)
+    with pytest.raises(ValueError, match="CDDDataset.label_threshold: expected 'default', None or .*found 'none'"):
+        DATASETS.build(dict(cdd, label_threshold='none'))
+
+
+def test_an_incomplete_archive_is_said_once(unpacked, logged):
+    root = unpacked(('A', 'B', 'label'), '.png', '.png')
+    dataset = LEVIRCDDataset(data_root=root, split='train')
+    assert len(dataset) == 2 and logged() == [f'LEVIRCDDataset: 2 of the 445 official pairs of LEVIR-CD train, in '
+                                              f'{root}/train']
+
+
+def test_a_list_or_folders_of_ones_own_claim_no_complete_archive(unpacked, tmp_path, logged, monkeypatch):
+    root = unpacked(('A', 'B', 'label'), '.png', '.png')
+    (tmp_path / 'some.txt').write_text('pair_1')
+    LEVIRCDDataset(data_root=root, split='train', ann_file='some.txt')
+    LEVIRCDDataset(data_root=root, data_prefix=dict(img_path_from='train/A', img_path_to='train/B',
+                                                    seg_map_path='train/label'))
+    monkeypatch.setitem(LEVIRCDDataset.SPLITS, 'val', Split('val', 2))
+    LEVIRCDDataset(data_root=root, split='val')
+    assert logged() == []
+
+
+def test_more_pairs_than_official_are_said_too(unpacked, logged, monkeypatch):
+    root = unpacked(('A', 'B', 'label'), '.png', '.png')
+    monkeypatch.setitem(LEVIRCDDataset.SPLITS, 'val', Split('val', 1))
+    LEVIRCDDataset(data_root=root, split='val')
+    assert logged() == [f'LEVIRCDDataset: 2 pairs where LEVIR-CD val officially has 1, in {root}/val']
+
+
+def test_tiles_of_gz_do_not_overlap_by_the_hint(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'tile\.py UNPACKED DIR --size 256 --drop-edge\n'):
+        GZCDDataset(data_root=str(tmp_path / 'none'), split='train')

@@ -138,3 +138,14 @@ def test_description_names_the_cache():
     assert repr(LoadImage()) == 'LoadImage(allow_grey=False, backend_args=None)'
     assert repr(LoadChangeLabel(cache_dir='c', max_gib=2)) == \
         "LoadChangeLabel(label_threshold=None, backend_args=None, cache_dir='c', max_gib=2)"
+
+
+def test_ignored_pixels_are_255_with_and_without_a_cache(sample, tmp_path, write):
+    mask = np.array(LoadChangeLabel()({**sample})['gt_seg_map'] * 255)
+    mask[:2] = 128
+    write(Path(sample['seg_map_path']), mask)
+    for loader in (LoadChangeLabel(), LoadChangeLabel(cache_dir=str(tmp_path / 'cache'))):
+        label = loader({**sample, 'label_ignore': 128})['gt_seg_map']
+        assert (label[:2] == 255).all() and set(np.unique(label[2:])) <= {0, 1}
+        with pytest.raises(DatasetError, match='label_ignore'):
+            loader({**sample})

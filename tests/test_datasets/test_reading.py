@@ -173,5 +173,36 @@ def test_a_threshold_that_would_empty_a_mask_of_ones_is_refused(tmp_path, write)
     ones = write(tmp_path / 'ones.png', np.eye(4, dtype=np.uint8))
     with pytest.raises(DatasetError, match='label_threshold=128 would leave nothing'):
         read_label(str(ones), threshold=128)
+    with pytest.raises(DatasetError, match='set `label_threshold=None` in the dataset'):
+        read_label(str(ones), threshold=128)
     assert read_label(str(ones), threshold=1).sum() == 4
     assert read_label(str(write(tmp_path / 'empty.png', np.zeros((4, 4), np.uint8))), threshold=128).sum() == 0
+
+
+def test_an_ignored_value_becomes_255_and_leaves_the_others_alone(tmp_path, write):
+    path = str(write(tmp_path / 'a.png', np.array([[0, 128, 255], [255, 0, 128]], np.uint8)))
+    np.testing.assert_array_equal(read_label(path, ignore=128), [[0, 255, 1], [1, 0, 255]])
+    with pytest.raises(DatasetError, match='set `label_ignore` to it'):
+        read_label(path)
+    with pytest.raises(DatasetError, match='found 2 values: 0, 128'):
+        read_label(path, ignore=255)
+
+
+def test_a_mask_of_ignored_pixels_only(tmp_path, write):
+    path = str(write(tmp_path / 'a.png', np.full((2, 3), 128, np.uint8)))
+    assert (read_label(path, ignore=128) == 255).all()
+
+
+@pytest.mark.parametrize('value', [0, 1])
+@pytest.mark.parametrize('suffix', ['.jpg', '.png'])
+def test_an_empty_jpeg_mask_that_decodes_to_ones_passes_the_threshold(tmp_path, write, value, suffix):
+    path = write(tmp_path / f'm{suffix}', np.full((16, 16), value, np.uint8))
+    assert read_label(str(path), threshold=128).sum() == 0
+
+
+def test_zeros_and_ones_of_a_jpeg_are_noise_under_a_threshold(tmp_path, write):
+    noise = np.zeros((16, 16), np.uint8)
+    noise[:, 8:] = 1
+    path = str(write(tmp_path / 'm.jpg', noise, cv2.IMWRITE_JPEG_QUALITY, 100))
+    assert np.unique(np.asarray(Image.open(path))).tolist() == [0, 1]
+    assert read_label(path, threshold=128).sum() == 0

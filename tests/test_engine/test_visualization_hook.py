@@ -3,7 +3,9 @@ import numpy as np
 import pytest
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
+from PIL import Image
 
+from schanger_mm.datasets.reading import read_image
 from schanger_mm.engine import ChangeVisualizationHook, visualization_hook
 from schanger_mm.registry import HOOKS
 
@@ -127,3 +129,15 @@ def test_an_unreadable_image_is_left_out_and_said_once(tmp_path, monkeypatch):
     hook.after_val_iter(runner, 0, outputs=[sample(str(path))] * 2)
     assert [images for _, images, _ in runner.calls] == [[], []]
     assert len(said) == 1 and 'x.tif' in said[0]
+
+
+@pytest.mark.parametrize('orientation', [1, 3, 6])
+def test_pixels_come_as_stored_like_in_training(tmp_path, orientation):
+    image = Image.fromarray(np.random.RandomState(0).randint(0, 256, (12, 20, 3)).astype(np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = str(tmp_path / 'turned.jpg')
+    image.save(path, exif=exif, quality=95, subsampling=0)
+    shown, trained = visualization_hook.read_rgb(path), read_image(path)[..., ::-1]
+    assert shown.shape == trained.shape == (12, 20, 3)
+    assert np.abs(shown.astype(int) - trained).max() <= 3

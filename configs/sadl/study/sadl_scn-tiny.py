@@ -1,6 +1,6 @@
 # Part of `make study`: SaDL pre-training of the tiny SChanger on drawn single images.
 #   python tools/train.py configs/sadl/study/sadl_scn-tiny.py
-# Needs study_out/data, which tools/study.py draws.
+# Needs demo_out/data (`make demo` draws it); tools/study.py hands over its own.
 _base_ = [
     '../../_base_/models/sadl_r18-fpn.py',
     '../../_base_/datasets/demo_buildings.py',

@@ -113,7 +113,8 @@ class LoadChangeLabel(FileLoader):
 
     Required keys: ``seg_map_path``; after an image loader also ``ori_shape``,
     which the mask must match. Used if there: ``label_threshold``,
-    ``label_map``. Added: ``gt_seg_map`` (H, W) uint8 of 0 and 1, its name in
+    ``label_ignore``, ``label_map``. Added: ``gt_seg_map`` (H, W) uint8 of 0
+    and 1 (255 where the mask says ``label_ignore``), its name in
     ``seg_fields``. :func:`~schanger_mm.datasets.reading.read_label` says
     which masks are taken.
 
@@ -142,8 +143,9 @@ class LoadChangeLabel(FileLoader):
             raise DatasetError(f'format_seg_map of {path}: expected \'to_binary\', found '
                                f'{results["format_seg_map"]!r}; LoadChangeLabel reads binary masks only.')
         threshold = results.get('label_threshold') if self.label_threshold is None else self.label_threshold
-        label = self._cached(path, f'label, threshold={threshold}',
-                             lambda: read_label(path, threshold, self.backend_args))
+        ignore = results.get('label_ignore')
+        reading = f'label, threshold={threshold}' + ('' if ignore is None else f', ignore={ignore}')
+        label = self._cached(path, reading, lambda: read_label(path, threshold, self.backend_args, ignore))
         shape = results.get('ori_shape')
         if shape is not None and tuple(shape[:2]) != label.shape:
             raise DatasetError(

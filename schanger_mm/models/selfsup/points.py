@@ -44,9 +44,12 @@ def sample_points(mask: Tensor, matrices: Sequence[Tensor], view_size: tuple[int
 
 def map_points(points: Tensor, matrix: Tensor) -> Tensor:
     """Map points ``(N, ..., 2)`` (x, y) by ``(N, 3, 3)`` and round to the nearest pixel, int64."""
+    matrix = matrix.float()
     flat = points.reshape(len(points), -1, 2).to(matrix)
-    homogeneous = torch.cat([flat, torch.ones_like(flat[..., :1])], dim=-1) @ matrix.transpose(1, 2)
-    mapped = homogeneous[..., :2] / homogeneous[..., 2:]
+    homogeneous = torch.cat([flat, torch.ones_like(flat[..., :1])], dim=-1)
+    # no matmul, which mixed precision would compute in half
+    mapped = (homogeneous[:, :, None] * matrix[:, None]).sum(dim=-1)
+    mapped = mapped[..., :2] / mapped[..., 2:]
     return mapped.round().long().reshape(points.shape)
 
 

@@ -81,7 +81,9 @@ class ViewLearner(BaseModel):
             raise ValueError(f'{type(self).__name__}: a batch of {len(inputs)}; batch norm and the background swap '
                              'need two or more images, set train_dataloader.batch_size and drop_last=True.')
         masks = torch.stack([sample.gt_sem_seg.data for sample in data_samples])
-        return self.loss(*self.views(inputs, masks), masks)
+        with torch.autocast(inputs.device.type, enabled=False):  # half a pixel matters in the geometry
+            views = self.views(inputs.float(), masks)
+        return self.loss(*views, masks)
 
 
 @MODELS.register_module()

@@ -82,3 +82,12 @@ def test_drawing_repeats_with_the_seed():
         torch.manual_seed(5)
         draws.append(sample_points(masks, (same, same), (SIZE, SIZE), 8)[0])
     assert torch.equal(*draws)
+
+
+def test_mixed_precision_does_not_move_points():
+    masks = (torch.rand(2, 1, SIZE, SIZE) < 0.5).long()
+    matrix = torch.tensor([[1.137, 0, -3.3], [0, 1.291, -7.7], [0, 0, 1]]).expand(2, 3, 3)
+    points, _ = sample_points(masks, (torch.eye(3).expand(2, 3, 3), ), (SIZE, SIZE), 512)
+    exact = map_points(points, matrix)
+    with torch.autocast('cpu', torch.bfloat16):
+        assert torch.equal(map_points(points, matrix), exact)

@@ -136,3 +136,14 @@ def test_kornia_is_named_where_it_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, 'kornia', None)
     with pytest.raises(ImportError, match=r'TwoViews needs kornia.*pip install "schanger-mm\[selfsup\]"'):
         model()
+
+
+def test_views_are_drawn_in_full_precision_under_autocast(monkeypatch):
+    net, seen = model(), []
+    original = net.loss
+    monkeypatch.setattr(net, 'loss', lambda *args: seen.append(args) or original(*args))
+    with torch.autocast('cpu', torch.bfloat16):
+        losses = net(*batch(blocks()), mode='loss')
+    view1, view2, _ = seen[0]
+    assert {view.matrix.dtype for view in (view1, view2)} == {view1.image.dtype} == {torch.float32}
+    assert losses['loss_consistency'].isfinite()

@@ -1,0 +1,144 @@
+"""Polygons of changes, drawn by hand in a GIS, as masks on the pixels of a scene."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from schanger_mm.optional import require
+from schanger_mm.scene.errors import SceneError
+from schanger_mm.scene.grid import Grid
+
+NEEDS = ('geo', 'Cutting training tiles from rasters')
+geopandas, pyogrio, shapely, features = (
+    require(name, *NEEDS) for name in ('geopandas', 'pyogrio', 'shapely', 'rasterio.features'))
+
+
+@dataclass(frozen=True)
+class ChangePolygons:
+    """Polygons in pixel coordinates of a scene: x to the right, y down, (0, 0) the corner of the first pixel.
+
+    Args:
+        geometries: shapely polygons and multi-polygons.
+        count: number of features that were read.
+        notes: what had to be repaired or left out, in words.
+    """
+
+    geometries: np.ndarray
+    count: int
+    notes: tuple[str, ...] = ()
+
+    def within(self, col: int, row: int, width: int, height: int) -> np.ndarray:
+        """Those whose bounding box meets a window."""
+        hits = shapely.STRtree(self.geometries).query(shapely.box(col, row, col + width, row + height))
+        return self.geometries[np.sort(hits)]
+
+
+def burn(geometries: np.ndarray, col: int, row: int, width: int, height: int) -> np.ndarray:
+    """Mark the pixels of a window whose centre lies in a polygon.
+
+    Args:
+        geometries: polygons in pixel coordinates of the scene.
+        col, row: first pixel of the window.
+        width, height: of the window, px.
+
+    Returns:
+        (height, width) bool.
+    """
+    if not len(geometries):
+        return np.zeros((height, width), bool)
+    # whole-pixel offsets are exact in floating point, so windows agree with each other and with the whole scene
+    return features.rasterize(geometries, (height, width), transform=(1, 0, col, 0, 1, row), all_touched=False,
+                              dtype='uint8').astype(bool)
+
+
+def read_polygons(path: str | Path, grid: Grid, layer: str | None = None) -> ChangePolygons:
+    """Read polygons and bring them onto the pixels of a scene.
+
+    Another coordinate system is reprojected, self-crossing outlines are
+    repaired (``shapely.make_valid``), heights are dropped.
+
+    Args:
+        path: GeoPackage, GeoJSON, Shapefile or anything else GDAL reads.
+        grid: of the scene.
+        layer: its name, where the file has several.
+
+    Raises:
+        SceneError: unreadable, several layers and none named, no polygons or
+            other kinds of features, a coordinate system on one side only, or
+            all polygons outside the scene.
+    """
+    frame = _read(path, layer)
+    frame = _on_crs_of(grid, frame, path)
+    notes = []
+    geometries = shapely.force_2d(frame.geometry.to_numpy())
+    there = ~(shapely.is_missing(geometries) | shapely.is_empty(geometries))
+    finite = there & np.isfinite(shapely.bounds(geometries)).all(axis=1)
+    for lost, why in (((~there).sum(), 'without geometry'), ((there & ~finite).sum(), 'beyond where the scene\'s '
+                                                             'coordinate system is defined')):
+        if lost:
+            notes.append(f'{path}: {lost} of {len(frame)} features {why} were left out.')
+    geometries = _pixel_coordinates(geometries[finite], grid)
+    kinds = shapely.get_type_id(geometries)
+    if not np.isin(kinds, (3, 6)).all():
+        found = sorted({shape.geom_type for shape in geometries[~np.isin(kinds, (3, 6))]})
+        raise SceneError(f'{path}: expected polygons, found {(~np.isin(kinds, (3, 6))).sum()} features of type '
+                         f'{", ".join(found)} among {len(frame)}; remove them, or buffer lines and points to areas.')
+    invalid = ~shapely.is_valid(geometries)
+    if invalid.any():
+        geometries[invalid] = [_areas(shape) for shape in shapely.make_valid(geometries[invalid])]
+        notes.append(f'{path}: {invalid.sum()} of {len(frame)} polygons cross themselves and were repaired '
+                     f'(shapely.make_valid), first number {np.flatnonzero(finite)[invalid.argmax()] + 1}.')
+    polygons = ChangePolygons(geometries, len(frame), tuple(notes))
+    inside = len(polygons.within(0, 0, grid.width, grid.height))
+    if not inside:
+        box = ', '.join(f'{value:.10g}' for value in shapely.total_bounds(frame.geometry.to_numpy()[there]))
+        ground = ', '.join(f'{value:.10g}' for value in grid.bounds)
+        raise SceneError(f'{path}: none of {len(frame)} polygons lies in the scene; they span {box}, the scene '
+                         f'{ground} (left, bottom, right, top, in its CRS). The wrong file, or the wrong CRS?')
+    if outside := len(geometries) - inside:
+        notes.append(f'{path}: {outside} of {len(frame)} polygons lie outside the scene.')
+    return ChangePolygons(geometries, len(frame), tuple(notes))
+
+
+def _read(path: str | Path, layer: str | None):
+    if not Path(path).exists() and not str(path).startswith('/vsi'):
+        raise SceneError(f'{path}: no such file; expected polygons of what changed (GeoPackage, GeoJSON, Shapefile).')
+    try:
+        layers = [str(name) for name, _ in pyogrio.list_layers(path)]
+        if layer is None and len(layers) > 1:
+            raise SceneError(f'{path}: it has {len(layers)} layers; name one by --layer: {", ".join(layers)}')
+        if layer is not None and layer not in layers:
+            raise SceneError(f'{path}: no layer {layer!r} (--layer); it has {", ".join(layers)}')
+        frame = geopandas.read_file(path, layer=layer, columns=[])
+    except pyogrio.errors.DataSourceError as error:
+        raise SceneError(f'{path}: expected polygons (GeoPackage, GeoJSON, Shapefile), found what GDAL cannot read '
+                         f'({error}).') from error
+    if not isinstance(frame, geopandas.GeoDataFrame) or not len(frame):
+        raise SceneError(f'{path}: expected polygons of what changed, found no features with a geometry.')
+    return frame
+
+
+def _on_crs_of(grid: Grid, frame, path: str | Path):
+    if grid.crs is None and frame.crs is None:
+        return frame
+    if grid.crs is None or frame.crs is None:
+        facts = {True: 'no coordinate system', False: 'one'}
+        raise SceneError(f'{path}: the polygons have {facts[frame.crs is None]}, the rasters have '
+                         f'{facts[grid.crs is None]}; where neither has one, polygons count in pixels. Assign the '
+                         'missing one (gdal_edit.py -a_srs, or ogr2ogr -a_srs).')
+    return frame.to_crs(grid.crs)
+
+
+def _pixel_coordinates(geometries: np.ndarray, grid: Grid) -> np.ndarray:
+    a, b, c, d, e, f = tuple(~grid.affine)[:6]
+    return shapely.transform(geometries, lambda xy: np.column_stack((
+        a * xy[:, 0] + b * xy[:, 1] + c, d * xy[:, 0] + e * xy[:, 1] + f)))
+
+
+def _areas(shape):
+    """Only what has an area: repairing may leave lines and points over."""
+    parts = shapely.get_parts(shapely.get_parts(shape))
+    return shapely.multipolygons(parts[shapely.get_type_id(parts) == 3])

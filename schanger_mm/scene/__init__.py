@@ -1,0 +1,1 @@
+"""Georeferenced scenes of any size: two rasters in, a change map, polygons and a page out."""

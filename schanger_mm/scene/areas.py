@@ -1,0 +1,95 @@
+"""Areas on the ground of shapes drawn in pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyproj
+import shapely
+
+from schanger_mm.scene.errors import SceneError
+from schanger_mm.scene.grid import Grid
+
+TRUE_TO = 0.01
+"""A projection whose areas are off by more than this share is not measured on."""
+EDGE = 64
+"""Longest edge, px, that is taken for the shortest way between its ends on the ellipsoid."""
+
+
+class Ground:
+    """Turns pixel coordinates (column, row) into ground coordinates and areas.
+
+    Areas are measured on the plane of the CRS where that is true to area
+    within 1 % at the scene's centre (UTM and national grids; feet are turned
+    into metres), and on its ellipsoid, by pyproj, everywhere else: geographic
+    CRSs, Web Mercator. Without a CRS there are no metres, and areas are in px.
+
+    Args:
+        grid: the raster's place.
+
+    Raises:
+        SceneError: a CRS that pyproj does not read.
+    """
+
+    def __init__(self, grid: Grid):
+        width, height = grid.width, grid.height
+        self.affine = grid.affine
+        self._plane, self._to_lonlat, self._geod = 1.0, None, None
+        centre = self.affine @ (width / 2, height / 2)
+        try:
+            self.crs = None if grid.crs is None else pyproj.CRS.from_user_input(grid.crs)
+        except pyproj.exceptions.CRSError as error:
+            raise SceneError(f'the CRS of the scene is not readable: {error}; expected WKT or a name such as '
+                             'EPSG:32633. Assign the right one with `gdal_edit.py -a_srs`.') from error
+        if self.crs is not None:
+            self._plane = abs(self.affine.determinant) * self.crs.axis_info[0].unit_conversion_factor ** 2
+            if self.crs.is_geographic or not self._true_to_area(centre):
+                self._to_lonlat = self._transformer()
+                self._geod = self.crs.get_geod()
+        self.pixel_area = float(self.areas([shapely.box(*(s // 2 for s in (width, height)),
+                                                        *(s // 2 + 1 for s in (width, height)))])[0])
+
+    @property
+    def unit(self) -> str:
+        """``'m2'``, or ``'px'`` without a CRS: ends the names of columns and keys that hold areas."""
+        return 'px' if self.crs is None else 'm2'
+
+    @property
+    def method(self) -> str:
+        """``'planar'``, ``'ellipsoidal'`` or ``'pixels'``: what areas are measured on."""
+        if self.crs is None:
+            return 'pixels'
+        return 'planar' if self._geod is None else 'ellipsoidal'
+
+    @property
+    def pixel_size(self) -> float:
+        """Side in metres of a square as large as the pixel at the scene's centre; 1 without a CRS."""
+        return self.pixel_area ** 0.5
+
+    def areas(self, outlines: list[shapely.Geometry]) -> np.ndarray:
+        """Return the areas of polygons in pixel coordinates, in m2, or in px without a CRS."""
+        if self._geod is None:
+            return shapely.area(outlines) * self._plane
+        return np.array([abs(self._geod.geometry_area_perimeter(shape)[0]) for shape in shapely.transform(
+            shapely.orient_polygons(shapely.segmentize(outlines, EDGE)), self._lonlat)])
+
+    def shapes(self, outlines: list[shapely.Geometry]) -> np.ndarray:
+        """Move polygons from pixel to ground coordinates."""
+        return shapely.transform(outlines, self._ground)
+
+    def _ground(self, points: np.ndarray) -> np.ndarray:
+        a, b, c, d, e, f = self.affine[:6]
+        x, y = points.T
+        return np.column_stack([a * x + b * y + c, d * x + e * y + f])
+
+    def _lonlat(self, points: np.ndarray) -> np.ndarray:
+        return np.column_stack(self._to_lonlat.transform(*self._ground(points).T))
+
+    def _transformer(self) -> pyproj.Transformer:
+        return pyproj.Transformer.from_crs(self.crs, self.crs.geodetic_crs, always_xy=True)
+
+    def _true_to_area(self, centre: tuple[float, float]) -> bool:
+        if not self.crs.is_projected:
+            return True  # a local CRS has no place on an ellipsoid
+        lon, lat = self._transformer().transform(*centre)
+        scale = pyproj.Proj(self.crs).get_factors(lon, lat).areal_scale
+        return abs(scale - 1) <= TRUE_TO

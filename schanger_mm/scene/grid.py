@@ -1,0 +1,220 @@
+"""A raster's place on the ground, and how two such places differ."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import pyproj
+from rasterio.errors import RasterioError
+from rasterio.transform import Affine
+from rasterio.warp import transform_bounds
+
+from .errors import SceneError
+
+TOLERANCE = 0.01  # pixels, at every corner: rounding of coordinates stays far below it
+DISTORTION = 0.01  # up to here a map's metre is taken for a metre on the ground
+FAR = 1.5  # factor between ground sampling distances from which a network sees other objects
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A raster's size, its transform from pixel to ground, and its coordinate reference system (CRS).
+
+    Args:
+        width, height: size in pixels.
+        transform: the six numbers ``a, b, c, d, e, f`` of rasterio's ``Affine``:
+            ``x = a * col + b * row + c``, ``y = d * col + e * row + f``.
+        crs: the CRS as WKT, None where it is unknown (PNG, JPEG).
+    """
+
+    width: int
+    height: int
+    transform: tuple[float, ...]
+    crs: str | None
+
+    @classmethod
+    def of(cls, dataset: Any) -> Grid:
+        """Grid of an open rasterio dataset."""
+        crs = dataset.crs.to_wkt() if dataset.crs else None
+        return cls(dataset.width, dataset.height, tuple(map(float, dataset.transform[:6])), crs)
+
+    @property
+    def affine(self) -> Affine:
+        """The transform as rasterio's ``Affine``."""
+        return Affine(*self.transform)
+
+    @property
+    def georeferenced(self) -> bool:
+        """Whether the pixels have a place on the ground at all."""
+        return self.crs is not None or self.affine != Affine.identity()
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Left, bottom, right and top, in units of the CRS."""
+        xs, ys = zip(*self._corners(self.affine))
+        return min(xs), min(ys), max(xs), max(ys)
+
+    @property
+    def crs_name(self) -> str:
+        """The CRS in words, such as ``EPSG:32633 (WGS 84 / UTM zone 33N)``."""
+        if self.crs is None:
+            return 'none'
+        crs = pyproj.CRS.from_user_input(self.crs)
+        authority = crs.to_authority()
+        return f'{":".join(authority)} ({crs.name})' if authority else crs.name
+
+    @property
+    def ground_pixel(self) -> tuple[float, float] | None:
+        """Width and height of a pixel in metres, at the raster's centre; None where the CRS is unknown.
+
+        A projected CRS counts by its own unit where its scale at the centre is
+        true within one per cent, as in UTM. Others (degrees, Web Mercator) are
+        measured along the ellipsoid.
+
+        Raises:
+            SceneError: the CRS has no such place.
+        """
+        if self.crs is None:
+            return None
+        crs = pyproj.CRS.from_user_input(self.crs)
+        a, b, _, d, e, _ = self.transform
+        nominal = None
+        if not crs.is_geographic:
+            unit = crs.axis_info[0].unit_conversion_factor
+            nominal = math.hypot(a, d) * unit, math.hypot(b, e) * unit
+        if crs.geodetic_crs is None:  # a local CRS
+            return nominal
+        col, row = self.width / 2, self.height / 2
+        xs, ys = zip(*(self.affine @ point for point in ((col, row), (col + 1, row), (col, row + 1))))
+        lons, lats = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True).transform(xs, ys)
+        _, _, true = crs.get_geod().inv([lons[0]] * 2, [lats[0]] * 2, lons[1:], lats[1:])
+        if not all(map(math.isfinite, true)):
+            raise SceneError(f'its centre ({xs[0]:g}, {ys[0]:g}) lies outside of what {self.crs_name} can describe; '
+                             'correct its transform or CRS.')
+        if nominal and all(abs(t / n - 1) <= DISTORTION for t, n in zip(true, nominal)):
+            return nominal
+        return float(true[0]), float(true[1])
+
+    @property
+    def gsd(self) -> float | None:
+        """Ground sampling distance in metres: the geometric mean of :attr:`ground_pixel`; None without a CRS."""
+        pixel = self.ground_pixel
+        return pixel and math.sqrt(pixel[0] * pixel[1])
+
+    def at_gsd(self, gsd: float) -> Grid:
+        """The grid of the same upper left corner and area, with square pixels of ``gsd`` metres on the ground.
+
+        Its last column and row may reach past the raster by less than a pixel.
+
+        Raises:
+            SceneError: the raster has no CRS.
+        """
+        pixel = self.ground_pixel
+        if pixel is None:
+            raise SceneError('it has no CRS, so its ground sampling distance is unknown and cannot be changed; '
+                             'leave --resample-gsd away, or give it a CRS (gdal_translate -a_srs).')
+        across, down = gsd / pixel[0], gsd / pixel[1]
+        a, b, c, d, e, f = self.transform
+        return Grid(max(1, math.ceil(self.width / across - TOLERANCE)),
+                    max(1, math.ceil(self.height / down - TOLERANCE)),
+                    (a * across, b * down, c, d * across, e * down, f), self.crs)
+
+    def check(self) -> None:
+        """Refuse a transform that no north-up or south-up raster has.
+
+        Raises:
+            SceneError: rotated, mirrored, without extent, a CRS without a transform, or a place that it lacks.
+        """
+        a, b, _, d, e, _ = self.transform
+        if not all(map(math.isfinite, self.transform)) or a * e - b * d == 0:
+            raise SceneError(f'expected a transform with a pixel size, found {self.transform}; '
+                             'correct it (gdal_edit -a_ullr).')
+        if max(abs(b) * self.height, abs(d) * self.width) > TOLERANCE * min(abs(a), abs(e)):
+            raise SceneError(f'its grid is rotated by {math.degrees(math.atan2(d, a)):.4g} degrees or sheared '
+                             f'(transform {self.transform}); expected rows along an axis of its CRS: '
+                             'warp it first (gdalwarp IN.tif OUT.tif).')
+        if a < 0:
+            raise SceneError(f'its columns run from right to left (transform {self.transform}); '
+                             'warp it first (gdalwarp IN.tif OUT.tif).')
+        if self.crs is not None and self.affine == Affine.identity():
+            raise SceneError(f'it has a CRS, {self.crs_name}, but no transform, so its place is unknown; '
+                             'give it one (gdal_edit -a_ullr).')
+        _ = self.ground_pixel
+
+    def overlaps(self, other: Grid) -> bool:
+        """Whether the two share ground, whatever their CRSs; by size alone where neither has a place."""
+        bounds: tuple[float, ...] = other.bounds
+        if self.crs and other.crs and not same_crs(self.crs, other.crs):
+            try:
+                bounds = transform_bounds(other.crs, self.crs, *bounds)
+            except RasterioError:  # not a place that the other CRS can describe
+                return False
+        left, bottom, right, top = self.bounds
+        return left < bounds[2] and bounds[0] < right and bottom < bounds[3] and bounds[1] < top
+
+    def differences(self, other: Grid) -> list[str]:
+        """What keeps ``other`` from lying pixel on pixel on this grid, each with both facts; empty if it does.
+
+        Corners may differ by 0.01 pixel. Two rasters without any place on the
+        ground are compared by size alone.
+        """
+        found = []
+        if (self.width, self.height) != (other.width, other.height):
+            found.append(f'size: {self.width} x {self.height} px and {other.width} x {other.height} px')
+        if not self.georeferenced and not other.georeferenced:
+            return found
+        if not same_crs(self.crs, other.crs):
+            names = self.crs_name, other.crs_name
+            if names[0] == names[1]:  # one name, two definitions
+                names = str(self.crs), str(other.crs)
+            found.append(f'CRS: {names[0]} and {names[1]}')
+        else:
+            found += self._moved(other)
+        if (self.crs is None) == (other.crs is None) and not self.overlaps(other):
+            found.append(f'no overlap: bounds {_numbers(self.bounds)} and {_numbers(other.bounds)} '
+                         '(left, bottom, right, top)')
+        return found
+
+    def _moved(self, other: Grid) -> list[str]:
+        pixels = ~self.affine @ other.affine  # from the other's pixels to ours
+        across, down = (pixels.a - 1) * other.width, (pixels.e - 1) * other.height
+        drift = max(map(abs, (across, down, pixels.b * other.height, pixels.d * other.width)))
+        found = []
+        if drift > TOLERANCE:
+            found.append(f'pixel size: {_numbers((self.transform[0], self.transform[4]))} and '
+                         f'{_numbers((other.transform[0], other.transform[4]))} units of the CRS')
+        if max(abs(pixels.c), abs(pixels.f)) > TOLERANCE:
+            found.append(f'shifted grid: upper left corners {_numbers(self.transform[2::3])} and '
+                         f'{_numbers(other.transform[2::3])}, {pixels.c:+.6g} px across and {pixels.f:+.6g} px down')
+        return found
+
+    def _corners(self, affine: Affine) -> list[tuple[float, float]]:
+        return [affine @ (col, row) for col in (0, self.width) for row in (0, self.height)]
+
+
+def same_crs(one: str | None, other: str | None) -> bool:
+    """Whether two CRSs mean the same, however each is written and whichever axis it names first."""
+    if one is None or other is None:
+        return one is other
+    return pyproj.CRS.from_user_input(one).equals(pyproj.CRS.from_user_input(other), ignore_axis_order=True)
+
+
+def gsd_warning(grid: Grid, trained_gsd: float | None) -> str | None:
+    """Warn when the ground sampling distance is off the training one by more than 1.5 times.
+
+    Args:
+        grid: of the scene.
+        trained_gsd: metres; None where it is not known.
+    """
+    gsd = grid.gsd
+    if gsd is None or not trained_gsd or 1 / FAR <= gsd / trained_gsd <= FAR:
+        return None
+    return (f'the scene has {gsd:.3g} m per pixel, the model was trained at {trained_gsd:.3g} m: objects look '
+            f'{max(gsd / trained_gsd, trained_gsd / gsd):.1f} times too {"small" if gsd > trained_gsd else "large"} '
+            f'to it; --resample-gsd {trained_gsd:g} reads the scene at the training distance.')
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return '(' + ', '.join(f'{value:.12g}' for value in values) + ')'

@@ -1,0 +1,206 @@
+"""The result of a scene as one HTML page to look at."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import geopandas
+import pyogrio
+from pyogrio.errors import DataLayerError, DataSourceError
+
+from schanger_mm.data_tools.writing import refuse_existing, write_atomic
+from schanger_mm.scene.errors import SceneError
+from schanger_mm.scene.grid import Grid
+from schanger_mm.scene.pictures import Picture, change_overlay, photo, probability_overlay, take_picture
+from schanger_mm.scene.source import PairSource, PairSpec, open_pair
+
+PREVIEW = 2048
+"""Longer side of the preview of the scene, px."""
+CROP = 448
+"""Longer side of the picture of a change, px; changes that do not fit are reduced."""
+MARGIN = 0.35
+"""What is shown around a change, in shares of its longer side; small ones get more."""
+HERE = Path(__file__).parent
+
+
+def write_page(path: str | Path, spec: PairSpec, change_tif: str | Path, probability_tif: str | Path,
+               polygons: str | Path, summary: Mapping, largest: int = 30, title: str | None = None,
+               overwrite: bool = False) -> Path:
+    """Write ONE self-contained page: swipe between the dates, overlays, the largest changes, the summary.
+
+    It needs no network, and its own policy forbids any. Its size does not grow
+    with the scene: the preview has at most 2048 px on the longer side, and the
+    ``largest`` changes have pictures of at most 448 px each.
+
+    Args:
+        path: file to write; its folder is made.
+        spec: says how to open the pair.
+        change_tif, probability_tif: the result on the pair's grid.
+        polygons: what :func:`~schanger_mm.scene.polygons.write_polygons` wrote.
+        summary: what :func:`~schanger_mm.scene.summary.write_summary` returned, or any nested dict.
+        largest: number of changes that are listed.
+        title: heading; the names of both rasters by default.
+        overwrite: replace ``path``.
+
+    Returns:
+        The path written.
+
+    Raises:
+        SceneError: files that are not readable or do not belong together.
+        FileExistsError: ``path`` exists.
+    """
+    path = Path(path)
+    if not overwrite:
+        refuse_existing([path])
+    names = [Path(name).name for name in (spec.before, spec.after)]
+    with open_pair(spec) as source:
+        grid = source.grid
+        whole = take_picture(source, change_tif, probability_tif, (0, 0, grid.width, grid.height), PREVIEW)
+        table = _read_largest(Path(polygons), largest)
+        changes = list(_changes(table, source, change_tif, probability_tif))
+    scene = {'width': grid.width, 'height': grid.height, 'metres': grid.gsd, 'preview': _encoded(whole),
+             'changes': changes}
+    count = summary.get('polygons', {}).get('polygons', len(changes))
+    parts = {
+        'title': html.escape(title or f'What changed between {names[0]} and {names[1]}'),
+        'lead': html.escape(_lead(grid)),
+        'before': html.escape(names[0]),
+        'after': html.escape(names[1]),
+        'facts': _facts(summary),
+        'listed': html.escape(_listed(len(changes), count, Path(polygons).name)),
+        'summary': _sections(summary),
+        'style': _part('page.css'),
+        'script': _part('page.js'),
+        'scene': json.dumps(scene, allow_nan=False).replace('<', '\\u003c'),
+    }
+    page = re.sub(r'@@(\w+)@@', lambda match: parts[match[1]], _part('page.html'))
+    write_atomic(path, page.encode())
+    return path
+
+
+def format_area(value: float, unit: str) -> str:
+    """Word an area: m2 up to a hectare, then hectares, from 10 km2 on square kilometres; or px."""
+    if unit == 'px':
+        return f'{value:,.0f} px'
+    if value < 1e4:
+        return f'{value:,.0f} m²' if value >= 10 else f'{value:.2g} m²'
+    return f'{value / 1e4:,.2f} ha' if value < 1e7 else f'{value / 1e6:,.1f} km²'
+
+
+def _part(name: str) -> str:
+    return (HERE / name).read_text(encoding='utf-8')
+
+
+def _read_largest(path: Path, largest: int) -> geopandas.GeoDataFrame:
+    try:
+        if not pyogrio.read_info(path)['features']:  # an empty GeoJSON file has no columns to ask for
+            return geopandas.GeoDataFrame()
+        return geopandas.read_file(path, where=f'rank <= {int(largest)}', ignore_geometry=True).sort_values('rank')
+    except (DataSourceError, DataLayerError, KeyError, ValueError) as error:
+        raise SceneError(f'{path}: not readable as polygons of changes: {error}') from error
+
+
+def _changes(table: geopandas.GeoDataFrame, source: PairSource, change_tif: str | Path,
+             probability_tif: str | Path) -> Iterator[dict]:
+    """Yield what the page shows of each listed change."""
+    unit = 'm2' if 'area_m2' in table else 'px'
+    for row in table.to_dict('records'):
+        box = row['col'], row['row'], row['width'], row['height']
+        crop = _around(box, source.grid)
+        yield {
+            'rank': row['rank'],
+            'area': format_area(row[f'area_{unit}'], unit),
+            'probability': f'{row["mean_probability"]:.2f}',
+            'box': box,
+            'crop': crop,
+            'pictures': _encoded(take_picture(source, change_tif, probability_tif, crop, CROP)),
+        }
+
+
+def _encoded(picture: Picture) -> dict[str, str]:
+    before, after = picture.dates
+    return {'before': photo(before), 'after': photo(after), 'changed': change_overlay(picture.changed),
+            'probability': probability_overlay(picture.probability)}
+
+
+def _around(box: tuple[int, int, int, int], grid: Grid) -> tuple[int, int, int, int]:
+    """Return a square around a box, cut off where the scene ends."""
+    left, top, width, height = box
+    side = max(round(max(width, height) * (1 + 2 * MARGIN)), CROP // 2)
+    col, row = (max(0, start + (length - side) // 2) for start, length in ((left, width), (top, height)))
+    return col, row, min(side, grid.width - col), min(side, grid.height - row)
+
+
+def _lead(grid: Grid) -> str:
+    size = f'{grid.width:,} x {grid.height:,} pixels'
+    if grid.gsd is None:
+        return f'{size}. The rasters carry no coordinate system, so areas are counted in pixels.'
+    return f'{size} of {grid.gsd:.3g} m, {grid.crs_name}.'
+
+
+def _listed(listed: int, count: int, name: str) -> str:
+    if not count:
+        return 'No changes were found.'
+    if listed == count:
+        return f'All {count:,}, the largest first.' if count > 1 else 'The only one.'
+    return f'The {listed} largest of {count:,}; all of them are in {name}.'
+
+
+def _facts(summary: Mapping) -> str:
+    """Return the headline numbers, as far as the summary holds them."""
+    areas, polygons, pixels = (summary.get(name, {}) for name in ('areas', 'polygons', 'pixels'))
+    unit = 'px' if 'changed_px' in areas else 'm2'
+    facts = []
+    if f'changed_{unit}' in areas:
+        facts.append(('changed', format_area(areas[f'changed_{unit}'], unit)))
+    if areas.get('changed_share') is not None:
+        facts.append(('of the area with data', f'{100 * areas["changed_share"]:.2f} %'))
+    if 'polygons' in polygons:
+        facts.append(('change' if polygons['polygons'] == 1 else 'changes', f'{polygons["polygons"]:,}'))
+    if polygons.get('polygons'):
+        facts.append(('the largest', format_area(polygons[f'largest_{unit}'], unit)))
+    if pixels.get('nodata'):
+        facts.append(('without data (grey)', f'{100 * pixels["nodata"] / pixels["total"]:.1f} %'))
+    return ''.join(f'<div><dd>{html.escape(value)}</dd><dt>{html.escape(name)}</dt></div>' for name, value in facts)
+
+
+def _sections(summary: Mapping) -> str:
+    """Return the summary as one table per section."""
+    alone = {name: value for name, value in summary.items() if not isinstance(value, Mapping)}
+    sections = {'': alone, **{name: value for name, value in summary.items() if isinstance(value, Mapping)}}
+    return '\n'.join(
+        f'<table><caption>{html.escape(_words(name))}</caption><tbody>'
+        + ''.join(f'<tr><th scope="row">{html.escape(_words(key))}</th><td>{html.escape(text)}</td></tr>'
+                  for key, text in _flat(section)) + '</tbody></table>'
+        for name, section in sections.items() if section)
+
+
+def _flat(section: Mapping, prefix: str = '') -> Iterator[tuple[str, str]]:
+    for key, value in section.items():
+        name = f'{prefix}{key}'
+        if isinstance(value, Mapping):
+            yield from _flat(value, f'{name}: ')
+        elif isinstance(value, (list, tuple)):
+            yield name, ', '.join(map(_text, value))
+        else:
+            yield name, _text(value)
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return '-'
+    if isinstance(value, bool):
+        return 'yes' if value else 'no'
+    if isinstance(value, int):
+        return f'{value:,}'
+    if isinstance(value, float):
+        return f'{value:,.0f}' if abs(value) >= 1e4 else f'{value:.6g}'
+    return str(value)
+
+
+def _words(key: str) -> str:
+    return re.sub('_(m2|px|m|s)$', lambda unit: f' ({unit[1]})', key).replace('(m2)', '(m²)').replace('_', ' ')

@@ -1,0 +1,150 @@
+"""Pairs of rasters: from two files, two folders, or a table."""
+
+from __future__ import annotations
+
+import csv
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from schanger_mm.datasets.errors import first_of
+from schanger_mm.datasets.files import natural_key
+
+from .errors import SceneError
+from .source import PairSpec
+
+SUFFIXES = ('.tif', '.tiff', '.vrt', '.png', '.jpg', '.jpeg')
+COLUMNS = ('before', 'after', 'name')
+
+
+@dataclass(frozen=True)
+class NamedPair:
+    """A pair, and the name of its outputs."""
+
+    name: str
+    spec: PairSpec
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The pairs found, and what was left out, in words."""
+
+    pairs: list[NamedPair]
+    notes: list[str]
+
+
+def find_pairs(before: str, after: str | None = None, **settings: Any) -> Pairs:
+    """List the pairs that two arguments of a command line mean.
+
+    Two rasters are one pair, named after the earlier date. In two folders,
+    files of one stem (the name without its suffix) are a pair. A table
+    (``.csv``) stands alone and has the columns ``before,after`` and, if
+    wanted, ``name``; its paths are relative to its folder.
+
+    Args:
+        before: raster, folder or table.
+        after: raster or folder; None beside a table.
+        **settings: the other arguments of :class:`~schanger_mm.scene.source.PairSpec`.
+
+    Raises:
+        SceneError: a raster beside a folder, no pair, two pairs of one name,
+            or a table that cannot be read.
+    """
+    if before.lower().endswith('.csv'):
+        if after is not None:
+            raise SceneError(f'{before}: a table of pairs stands alone, found {after} beside it.')
+        return Pairs(_from_table(Path(before), settings), [])
+    if after is None:
+        raise SceneError(f'{before}: expected a second raster or folder after it, or a table of pairs (.csv).')
+    folders = os.path.isdir(before), os.path.isdir(after)
+    if all(folders):
+        return _from_folders(before, after, settings)
+    if any(folders):
+        folder, other = (before, after) if folders[0] else (after, before)
+        raise SceneError(f'expected two rasters or two folders, found the folder {folder} beside {other}.')
+    return Pairs([NamedPair(_stem(before), PairSpec(before, after, **settings))], [])
+
+
+def _from_folders(before: str, after: str, settings: dict[str, Any]) -> Pairs:
+    dates = [_rasters(folder) for folder in (before, after)]
+    both = sorted(dates[0].keys() & dates[1].keys(), key=natural_key)
+    if not both:
+        examples = ' and '.join(sorted(date.values(), key=natural_key)[0] for date in dates)
+        raise SceneError(f'{before} and {after}: no two files have one name ({examples}, for example); rename them, or '
+                         'write a table of pairs (.csv).')
+    notes = []
+    for folder, own, other in ((before, dates[0], dates[1]), (after, dates[1], dates[0])):
+        alone = sorted((own[stem] for stem in own.keys() - other.keys()), key=natural_key)
+        if alone:
+            notes.append(f'{folder}: {len(alone)} of {len(own)} rasters have no file of that name in the other folder '
+                         f'and are left out: {first_of(alone)}.')
+    return Pairs([NamedPair(stem, PairSpec(os.path.join(before, dates[0][stem]), os.path.join(after, dates[1][stem]),
+                                           **settings)) for stem in both], notes)
+
+
+def _rasters(folder: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    names = [name for name in sorted(os.listdir(folder)) if name.lower().endswith(SUFFIXES) and name[0] != '.']
+    for name in names:
+        twin = found.setdefault(_stem(name), name)
+        if twin != name:
+            raise SceneError(f'{folder}: {twin} and {name} have one stem, so pairing by name is not possible; move one '
+                             'away, or write a table of pairs (.csv).')
+    if not found:
+        raise SceneError(f'{folder}: expected rasters ({", ".join(SUFFIXES)}), found none.')
+    return found
+
+
+def _from_table(table: Path, settings: dict[str, Any]) -> list[NamedPair]:
+    try:
+        with table.open(encoding='utf-8-sig', newline='') as file:
+            reader = csv.DictReader(file, strict=True)
+            rows = [(reader.line_num, row) for row in reader]
+            header = [column.strip() for column in reader.fieldnames or []]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise SceneError(f'{table}: expected a table of pairs in UTF-8, with commas ({error}).') from error
+    unknown = [column for column in header if column not in COLUMNS]
+    if unknown or not {'before', 'after'} <= set(header) or len(set(header)) < len(header):
+        raise SceneError(f'{table}: expected the columns before,after or before,after,name in its first line, found '
+                         f'{",".join(header) or "nothing"}.')
+    if not rows:
+        raise SceneError(f'{table}: expected a line for each pair, found none.')
+    pairs: dict[str, NamedPair] = {}
+    lines: dict[str, int] = {}
+    for line, row in rows:
+        where = f'{table}, line {line}'
+        cells = _cells(row, header, where)
+        before, after = (_relative(cells[column], table.parent) for column in ('before', 'after'))
+        name = cells.get('name') or _stem(before)
+        _check_name(name, where)
+        key = name.lower()  # some file systems take a.tif and A.tif for one
+        if key in pairs:
+            raise SceneError(f'{where}: the name {name} is that of line {lines[key]} too, so one result would replace '
+                             'the other; give each pair its own in a column `name`.')
+        pairs[key], lines[key] = NamedPair(name, PairSpec(before, after, **settings)), line
+    return list(pairs.values())
+
+
+def _cells(row: dict[Any, Any], header: list[str], where: str) -> dict[str, str]:
+    if None in row or None in row.values():
+        raise SceneError(f'{where}: expected {len(header)} cells, as in the first line; found another number.')
+    cells = dict(zip(header, (cell.strip() for cell in row.values())))
+    empty = [column for column in ('before', 'after') if not cells[column]]
+    if empty:
+        raise SceneError(f'{where}: the cell `{empty[0]}` is empty; expected a raster.')
+    return cells
+
+
+def _relative(path: str, folder: Path) -> str:
+    return path if path.startswith('/') or '://' in path else str(folder / path)
+
+
+def _check_name(name: str, where: str) -> None:
+    if name in ('.', '..') or any(mark in name for mark in '/\\\0'):
+        raise SceneError(f'{where}: the name {name!r} is to be that of a folder of results; expected one without '
+                         'slashes.')
+
+
+def _stem(path: str) -> str:
+    return os.path.splitext(os.path.basename(path))[0]

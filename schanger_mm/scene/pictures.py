@@ -1,0 +1,144 @@
+"""Small pictures of large rasters: averaged piece by piece, then encoded for a page."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import rasterio
+from matplotlib import colormaps
+from PIL import Image
+from rasterio.windows import Window
+
+from schanger_mm.scene.errors import SceneError
+
+if TYPE_CHECKING:
+    from schanger_mm.scene.source import PairSource
+
+PIECE = 2048
+"""Side in px of what is read at once."""
+NO_DATA_GREY = 176
+CHANGE_COLOUR = (255, 45, 120)  # seen on roofs, fields, water and asphalt alike
+FAINTEST = 0.4  # opacity of a preview pixel of which only a little has changed: it must not vanish
+SHADES = 16  # opacities of an overlay; more cost bytes and are not seen
+LEVELS, NODATA = 254, 255
+QUALITY = 80
+
+
+@dataclass
+class Picture:
+    """A part of a scene, reduced.
+
+    Args:
+        dates: ``(2, h, w, 3)`` uint8 RGB, date A first; grey where there is no data.
+        changed: ``(h, w)`` float32, share of changed pixels.
+        probability: ``(h, w)`` float32, mean of the pixels with data.
+    """
+
+    dates: np.ndarray
+    changed: np.ndarray
+    probability: np.ndarray
+
+
+def take_picture(source: PairSource, change_tif: str | Path, probability_tif: str | Path,
+                 box: tuple[int, int, int, int], longest: int) -> Picture:
+    """Average a part of a scene down to at most ``longest`` px on its longer side; never enlarge it.
+
+    Every pixel is read, ``PIECE`` px square at a time, so memory does not
+    depend on the box.
+
+    Args:
+        source: the open pair.
+        change_tif, probability_tif: the rasters of the result, on the source's grid.
+        box: column, row, width and height of the part, inside the scene.
+        longest: of the picture, px.
+
+    Raises:
+        SceneError: a raster of the result is not readable or of another size than the pair.
+    """
+    left, top, width, height = box
+    scale = max(1.0, max(width, height) / longest)
+    out_width, out_height = max(1, round(width / scale)), max(1, round(height / scale))
+    picture = Picture(np.full((2, out_height, out_width, 3), NO_DATA_GREY, np.uint8),
+                      np.zeros((out_height, out_width), np.float32), np.zeros((out_height, out_width), np.float32))
+    step = max(1, int(PIECE / scale))
+    with _open(change_tif, source) as change, _open(probability_tif, source) as probability:
+        for out_top in range(0, out_height, step):
+            for out_left in range(0, out_width, step):
+                piece = np.s_[out_top:min(out_top + step, out_height), out_left:min(out_left + step, out_width)]
+                rows, cols = ([round(edge * full / out) for edge in (part.start, part.stop)] for part, full, out in
+                              zip(piece, (height, width), (out_height, out_width)))
+                area = left + cols[0], top + rows[0], cols[1] - cols[0], rows[1] - rows[0]
+                size = piece[1].stop - piece[1].start, piece[0].stop - piece[0].start
+                window = Window(*area)
+                _paint(picture, piece, source.read(*area), size)
+                picture.changed[piece] = _average(change.read(1, window=window) == 1, size)
+                levels = probability.read(1, window=window)
+                known = levels != NODATA
+                share = _average(known, size)
+                np.divide(_average(np.where(known, levels, 0), size) / LEVELS, share,
+                          out=picture.probability[piece], where=share > 0)
+    return picture
+
+
+def photo(image: np.ndarray) -> str:
+    """Encode an RGB image ``(h, w, 3)`` as a ``data:`` URI."""
+    return _encode(Image.fromarray(image), 'webp', quality=QUALITY)
+
+
+def change_overlay(changed: np.ndarray) -> str:
+    """Encode shares of changed pixels ``(h, w)`` as a ``data:`` URI: one colour, as opaque as much has changed."""
+    opacity = np.where(changed > 0, np.maximum(changed, FAINTEST), 0)
+    return _overlay(opacity, np.tile(CHANGE_COLOUR, (SHADES, 1)))
+
+
+def probability_overlay(probability: np.ndarray) -> str:
+    """Encode probabilities ``(h, w)`` as a ``data:`` URI: from clear violet to opaque yellow."""
+    colours = colormaps['plasma'](np.linspace(0.2, 1, SHADES))[:, :3] * 255
+    return _overlay(probability, colours)
+
+
+def _open(path: str | Path, source: PairSource) -> rasterio.DatasetReader:
+    try:
+        raster = rasterio.open(path)
+    except rasterio.errors.RasterioError as error:
+        raise SceneError(f'{path}: not readable as a raster: {error}') from error
+    grid = source.grid
+    if raster.shape != (grid.height, grid.width):
+        raster.close()
+        raise SceneError(f'{path} has {raster.width} x {raster.height} px and the pair {grid.width} x {grid.height} '
+                         'px; expected the result of this pair.')
+    return raster
+
+
+def _paint(picture: Picture, piece: tuple[slice, slice], pair, size: tuple[int, int]) -> None:
+    """Average both dates over their valid pixels."""
+    share = _average(pair.valid, size)[..., None]
+    for date, image in zip(picture.dates, pair.images):
+        total = _average(np.ascontiguousarray(np.moveaxis(image, 0, -1)), size)
+        mean = np.divide(total, share, out=np.zeros_like(total), where=share > 0)
+        date[piece] = np.where(share > 0.5, np.clip(np.rint(mean), 0, 255), NO_DATA_GREY)
+
+
+def _average(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    return cv2.resize(values.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+
+
+def _overlay(opacity: np.ndarray, colours: np.ndarray) -> str:
+    """Encode opacities in 0..1 as an indexed PNG, each shade with a colour of its own."""
+    shades = np.rint(opacity * (SHADES - 1)).astype(np.uint8)
+    image = Image.fromarray(shades)
+    image.putpalette(colours.astype(np.uint8).tobytes())
+    alphas = np.rint(np.arange(SHADES) * 255 / (SHADES - 1)).astype(np.uint8)
+    return _encode(image, 'png', transparency=alphas.tobytes(), optimize=True)
+
+
+def _encode(image: Image.Image, kind: str, **options) -> str:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return f'data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}'

@@ -1,0 +1,80 @@
+"""The progress bar of a scene, and where its time went."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from schanger_mm.scene.plan import Block, Plan, megapixels
+
+
+class Bar:
+    """Megapixels done, megapixels per second and time left, on stderr; silent where that is no terminal.
+
+    Args:
+        plan: of the scene.
+        blocks: those that are still to be predicted.
+        name: what is shown before the bar.
+    """
+
+    def __init__(self, plan: Plan, blocks: list[Block], name: str):
+        console = Console(stderr=True)
+        self._bar = Progress(TextColumn('{task.description}'), BarColumn(), TaskProgressColumn(),
+                             TextColumn('{task.fields[speed]}'), TimeRemainingColumn(), TextColumn('left'),
+                             console=console, disable=not console.is_terminal)
+        self._task = self._bar.add_task(name, total=megapixels(blocks), speed='')
+        windows = sum(len(plan.windows(block)) for block in blocks)
+        self._per_window = megapixels(blocks) / max(windows, 1)
+        self._blocks = self._windows = 0.0
+        self._started = time.perf_counter()
+
+    def __enter__(self) -> Bar:
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def windows(self, count: int) -> None:
+        """Count windows of a block that is not finished yet."""
+        self._windows += count * self._per_window
+        self._show()
+
+    def block(self, block: Block) -> None:
+        """Count a finished block."""
+        self._blocks += megapixels([block])
+        self._windows = 0.0
+        self._show()
+
+    def _show(self) -> None:
+        done = self._blocks + self._windows
+        speed = done / max(time.perf_counter() - self._started, 1e-9)
+        self._bar.update(self._task, completed=done, speed=f'{speed:.3g} MP/s')
+
+
+class Clock:
+    """Seconds by what they were spent on; parts that run in different threads have different names."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._started = time.perf_counter()
+
+    def report(self) -> dict[str, float]:
+        """Seconds by name, to the millisecond, and the ``total`` since the clock was made."""
+        seconds = dict(total=time.perf_counter() - self._started, **self.seconds)
+        return {name: round(value, 3) for name, value in seconds.items()}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """Add the time that the block takes to ``name``."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started

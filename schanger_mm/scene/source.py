@@ -1,0 +1,202 @@
+"""A pair of rasters on one grid, opened from a description and read window by window."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from . import scaling as rules
+from .errors import SceneError
+from .fingerprint import fingerprint
+from .grid import Grid
+from .raster import BANDS, Raster, limit_cache
+from .scaling import Scaling
+
+
+@dataclass(frozen=True)
+class PairSpec:
+    """Everything that says how to open a pair; it can be pickled, and stored as JSON by :meth:`as_dict`.
+
+    Args:
+        before, after: the two rasters, earlier date first: files, or what
+            else GDAL opens (``/vsicurl/...``).
+        bands: three bands counted from 1, red first; None where both have
+            exactly three beside an alpha band.
+        scaling: how their values become 0..255; None where both are 8-bit.
+        align: warp the later date onto the earlier one's grid where the
+            grids differ. Pixels outside of the overlap are without data.
+        gsd: read both at this ground sampling distance, in metres; the
+            output has it too.
+        nodata: the value of pixels without data, in place of the one that
+            the rasters name; alpha bands and masks count all the same.
+
+    Raises:
+        SceneError: not three bands, or a distance that is not positive.
+    """
+
+    before: str
+    after: str
+    bands: tuple[int, ...] | None = None
+    scaling: Scaling | None = None
+    align: bool = False
+    gsd: float | None = None
+    nodata: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.bands is not None and (len(self.bands) != BANDS or min(self.bands) < 1):
+            raise SceneError(f'--bands: expected {BANDS} numbers from 1 up, as the model needs {BANDS} bands, found '
+                             f'{",".join(map(str, self.bands))}.')
+        if self.gsd is not None and not 0 < self.gsd < float('inf'):
+            raise SceneError(f'--resample-gsd: expected metres above 0, found {self.gsd:g}.')
+
+    def as_dict(self) -> dict[str, Any]:
+        """The settings as JSON holds them."""
+        return dict(before=self.before, after=self.after, bands=None if self.bands is None else list(self.bands),
+                    scaling=None if self.scaling is None else str(self.scaling), align=self.align, gsd=self.gsd,
+                    nodata='nan' if self.nodata is not None and np.isnan(self.nodata) else self.nodata)
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> PairSpec:
+        """The inverse of :meth:`as_dict`."""
+        bands, scaling, nodata = (stored[key] for key in ('bands', 'scaling', 'nodata'))
+        return cls(**{**stored, 'bands': None if bands is None else tuple(bands),
+                      'scaling': None if scaling is None else Scaling.parse(scaling),
+                      'nodata': None if nodata is None else float(nodata)})
+
+
+@dataclass
+class PairWindow:
+    """A piece of a pair.
+
+    Args:
+        images: ``(2, 3, h, w)`` float32 in 0..255, RGB, earlier date first; 0 where ``valid`` is false.
+        valid: ``(h, w)`` bool, both dates have data in all bands.
+    """
+
+    images: np.ndarray
+    valid: np.ndarray
+
+
+class PairSource:
+    """Two rasters on one grid, opened; a context manager for one thread. See :func:`open_pair`.
+
+    Attributes:
+        spec: the description, with bands and percentiles replaced by the
+            numbers they came to: hand this one to workers, so that all use
+            the same.
+        grid: of the pair, and of what is made from it.
+        before, after: the dates.
+    """
+
+    def __init__(self, spec: PairSpec) -> None:
+        limit_cache()
+        with ExitStack() as stack:
+            self.before, self.after = dates = [
+                stack.enter_context(closing(Raster(path, spec.bands, spec.nodata)))
+                for path in (spec.before, spec.after)]
+            self.spec = replace(spec, bands=tuple(self.before.bands), scaling=_resolve(spec.scaling, dates))
+            self.grid = self._to_one_grid()
+            self._stack = stack.pop_all()
+
+    def __enter__(self) -> PairSource:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close both rasters."""
+        self._stack.close()
+
+    def read(self, col: int, row: int, width: int, height: int) -> PairWindow:
+        """Read a window.
+
+        Args:
+            col, row: its first pixel; may be negative.
+            width, height: its size in pixels; what sticks out of the grid is without data.
+
+        Raises:
+            SceneError: a raster is truncated, damaged or out of reach.
+        """
+        images = np.zeros((2, BANDS, height, width), np.float32)
+        valid = np.zeros((height, width), bool)
+        left, top = max(col, 0), max(row, 0)
+        right, bottom = min(col + width, self.grid.width), min(row + height, self.grid.height)
+        if left < right and top < bottom:
+            rows, cols = slice(top - row, bottom - row), slice(left - col, right - col)
+            valid[rows, cols] = True
+            scalings = self.spec.scaling.before, self.spec.scaling.after
+            for image, date, rule in zip(images, (self.before, self.after), scalings):
+                values, has_data = date.read(left, top, right - left, bottom - top)
+                image[:, rows, cols] = rules.to_bytes_range(values, rule)
+                valid[rows, cols] &= has_data
+        images[:, :, ~valid] = 0
+        return PairWindow(images, valid)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Identity of both inputs, as JSON holds it: changed pixels, files or sidecar files change it.
+
+        See :func:`schanger_mm.scene.fingerprint.fingerprint`.
+        """
+        return {'before': fingerprint(self.before), 'after': fingerprint(self.after)}
+
+    def _to_one_grid(self) -> Grid:
+        spec, before, after = self.spec, self.before, self.after
+        differences = before.grid.differences(after.grid)
+        if differences:
+            _refuse_unless_alignable(spec, before.grid, after.grid, differences)
+        grid = before.grid
+        if spec.gsd is not None:
+            try:
+                grid = before.grid.at_gsd(spec.gsd)
+            except SceneError as error:
+                raise SceneError(f'{spec.before}: {error}') from error
+        resampled = bool(before.grid.differences(grid))
+        if resampled:
+            before.warp_to(grid)
+        if resampled or differences:
+            after.warp_to(grid)
+        return grid
+
+
+def open_pair(spec: PairSpec) -> PairSource:
+    """Open two rasters for reading, or say why they cannot be compared.
+
+    Each thread and each process opens its own: ``with open_pair(spec) as source``.
+
+    Raises:
+        SceneError: a raster cannot be read, has other bands or needs a rule
+            for its values; or the two differ in size, CRS or grid without
+            ``align``, or share no ground.
+    """
+    return PairSource(spec)
+
+
+def _resolve(scaling: Scaling | None, dates: list[Raster]) -> Scaling:
+    scaling = scaling or Scaling()
+    ranges = []
+    for date, rule in zip(dates, (scaling.before, scaling.after)):
+        rules.check_type(rule, date.dtype, date.path)
+        ranges.append(rules.resolve(rule, lambda: _sampled(date), date.path))  # noqa: B023 (called at once)
+    return Scaling(*ranges)
+
+
+def _sampled(date: Raster) -> np.ndarray:
+    return np.concatenate([values[:, valid].ravel() for values, valid in date.samples()])
+
+
+def _refuse_unless_alignable(spec: PairSpec, before: Grid, after: Grid, differences: list[str]) -> None:
+    facts = f'{spec.before} and {spec.after} do not lie on one grid: {"; ".join(differences)}.'
+    if before.crs is None or after.crs is None:
+        without = [path for path, grid in ((spec.before, before), (spec.after, after)) if grid.crs is None]
+        raise SceneError(f'{facts} They cannot be aligned, since {" and ".join(without)} '
+                         f'{"has" if len(without) == 1 else "have"} no CRS; give both a CRS and a transform '
+                         '(gdal_translate -a_srs ... -a_ullr ...), or cut them to one size.')
+    if not before.overlaps(after):
+        raise SceneError(f'{facts} They show different places, or one of their CRSs or transforms is wrong.')
+    if not spec.align:
+        raise SceneError(f'{facts} --align warps the later date onto the grid of the earlier one; what only one of '
+                         'them covers is then nodata.')

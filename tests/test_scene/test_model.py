@@ -1,0 +1,185 @@
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from schanger_mm.apis import load_config
+from schanger_mm.registry import MODELS
+from schanger_mm.scene.arrays import predict_arrays
+from schanger_mm.scene.errors import SceneError
+from schanger_mm.scene.model import SceneModel
+from schanger_mm.scene.model_files import config_of, published_config, published_name
+
+CONFIG = 'configs/schanger/demo.py'
+
+
+def build(cfg):
+    torch.manual_seed(0)
+    model = dict(cfg.model, data_preprocessor=cfg.data_preprocessor)
+    return MODELS.build({'_scope_': 'schanger_mm', **model}).eval()
+
+
+def save(path, network, text=None):
+    torch.save(dict(meta=dict(cfg=text) if text else {}, state_dict=network.state_dict()), path)
+    return str(path)
+
+
+@pytest.fixture(scope='module')
+def cfg(root):
+    cfg = load_config(root / CONFIG)
+    # different for each date and band, so that a swap of either shows
+    cfg.data_preprocessor.update(mean=[90., 100., 110., 120., 130., 140.], std=[40., 45., 50., 55., 60., 65.])
+    return cfg
+
+
+@pytest.fixture(scope='module')
+def network(cfg):
+    return build(cfg)
+
+
+@pytest.fixture(scope='module')
+def checkpoint(cfg, network, tmp_path_factory):
+    return save(tmp_path_factory.mktemp('model') / 'trained.pth', network, cfg.pretty_text)
+
+
+@pytest.fixture
+def pair():
+    return np.random.default_rng(0).integers(0, 256, (2, 300, 420, 3), np.uint8)
+
+
+
+
+def test_probabilities_are_those_of_the_test_tool(checkpoint, network, pair):
+    model = SceneModel.load(checkpoint)
+    tile = np.ascontiguousarray(pair[:, :256, :256])
+    packed = torch.from_numpy(np.concatenate(tile[..., ::-1], axis=-1).transpose(2, 0, 1).copy())
+    network.test_cfg = Config(dict(mode='slide', crop_size=(256, 256), stride=(256, 256)))
+    with torch.no_grad():
+        (sample,) = network.test_step(dict(inputs=[packed]))
+    expected = sample.seg_logits.data[0]  # of one channel these are probabilities
+    found = predict_arrays(*tile, model, overlap=0)
+    assert found.std() > 1e-3
+    np.testing.assert_allclose(found, expected.numpy(), atol=1e-6)
+    np.testing.assert_array_equal(found > model.threshold, sample.pred_sem_seg.data[0].numpy() == 1)
+    swapped = predict_arrays(*tile[..., ::-1], model, overlap=0)
+    assert np.abs(swapped - found).max() > 1e-3
+
+
+@pytest.mark.parametrize('size', [(100, 37), (16, 300), (5, 3)])
+def test_images_of_any_size(checkpoint, network, size):
+    model = SceneModel.load(checkpoint)
+    images = np.random.default_rng(1).integers(0, 256, (2, *size, 3), np.uint8)
+    packed = torch.from_numpy(np.concatenate(images[..., ::-1], axis=-1).transpose(2, 0, 1).copy())
+    network.test_cfg = Config(dict(mode='whole'))
+    with torch.no_grad():
+        (sample,) = network.test_step(dict(inputs=[packed]))
+    found = predict_arrays(*images, model, overlap=0, window=304)
+    np.testing.assert_allclose(found, sample.seg_logits.data[0].numpy(), atol=1e-6)
+
+
+def test_a_config_with_weights_and_a_checkpoint_alone_are_the_same_network(cfg, checkpoint, tmp_path, pair):
+    cfg.dump(tmp_path / 'own.py')
+    one, other = SceneModel.load(checkpoint), SceneModel.load(str(tmp_path / 'own.py'), checkpoint)
+    images = np.ascontiguousarray(pair[:, :64, :64].transpose(0, 3, 1, 2)[None], np.float32)
+    np.testing.assert_array_equal(one.predict(images), other.predict(images))
+    facts = one.describe()
+    assert facts['mean'] == cfg.data_preprocessor.mean and facts['std'] == cfg.data_preprocessor.std
+    assert facts['threshold'] == 0.5 and len(facts['weights_sha256']) == 64
+    assert (one.names, other.names) == ((checkpoint, None), (str(tmp_path / 'own.py'), checkpoint))
+
+
+def test_two_channels_are_a_softmax(root, tmp_path, pair):
+    cfg = load_config(root / 'configs/sadl/fpn-cd_r18_levir.py')
+    network = build(cfg)
+    model = SceneModel.load(save(tmp_path / 'two.pth', network, cfg.pretty_text))
+    images = pair[:, :64, :64].transpose(0, 3, 1, 2)
+    packed = torch.from_numpy(np.concatenate(images[:, ::-1]).copy())
+    network.test_cfg = Config(dict(mode='whole'))
+    with torch.no_grad():
+        (sample,) = network.test_step(dict(inputs=[packed]))
+    expected = sample.seg_logits.data.softmax(dim=0)[1].numpy()
+    np.testing.assert_allclose(model.predict(images[None].astype(np.float32))[0], expected, atol=1e-6)
+    assert model.threshold == 0.5 and model.gsd == 0.5
+
+
+def test_weights_must_fit_completely(root, network, tmp_path):
+    state = network.state_dict()
+    name = next(iter(state))
+    torch.save(dict(state_dict={**{key: value for key, value in state.items() if key != name}, 'new': state[name]}),
+               tmp_path / 'part.pth')
+    with pytest.raises(SceneError, match=f'1 entries are missing, for example {name}; 1 are unknown.*new'):
+        SceneModel.load(str(root / CONFIG), str(tmp_path / 'part.pth'))
+    with pytest.raises(SceneError, match=r'does not fit .*have another shape'):
+        SceneModel.load(str(root / 'configs/schanger/levir_small.py'), save(tmp_path / 'tiny.pth', network))
+
+
+@pytest.mark.parametrize(('words', 'message'), [
+    (['none.pth'], 'no model none.pth: expected a config .*published one .*levir, levir_plus'),
+    ([CONFIG], 'is a config: name its weights by --weights FILE'),
+    (['none.pth', 'x.pth'], 'with --weights it must be a config'),
+    (['levir-base', 'x.pth'], 'leave --weights x.pth away'),
+    (['configs/schanger/pretrain_demo.py', 'x.pth'], 'single-temporal'),
+])
+def test_mistakes_are_named(root, monkeypatch, words, message):
+    monkeypatch.chdir(root)
+    with pytest.raises(SceneError, match=message):
+        SceneModel.load(*words)
+
+
+def test_a_device_that_is_not_there(checkpoint):
+    with pytest.raises(SceneError, match='--device gpu: expected cpu, cuda or cuda:N'):
+        SceneModel.load(checkpoint, device='gpu')
+
+
+def test_a_checkpoint_runs_no_code(cfg, network, tmp_path):
+    text = cfg.pretty_text
+    with pytest.raises(SceneError, match='holds weights but no config'):
+        config_of(save(tmp_path / 'bare.pth', network))
+    for more in ('import os', 'x = open("f")', 'x = [y for y in (1,)]', 'x = dict(a=print())'):
+        with pytest.raises(SceneError, match=r'not made of plain values \(.*must not run code'):
+            config_of(save(tmp_path / 'code.pth', network, f'{text}\n{more}\n'))
+    for name in ('subprocess.Popen', 'os.system', 'torch.load', 'mmseg.models.os.system'):
+        with pytest.raises(SceneError, match=f'asks for {name}, expected a type registered in'):
+            config_of(save(tmp_path / 'type.pth', network, text.replace("'SpatialConsistencyHead'", f"'{name}'")))
+
+
+def test_a_checkpoint_gives_its_config_back(cfg, checkpoint):
+    found = config_of(checkpoint)
+    for key in ('model', 'data_preprocessor', 'optim_wrapper', 'test_dataloader'):
+        assert found[key] == Config.fromstring(cfg.pretty_text, '.py')[key]
+
+
+def test_published_names(root):
+    assert published_config('levir-base') == root / 'configs/schanger/levir.py'
+    assert published_config('levir_plus-small') == root / 'configs/schanger/levir_plus_small.py'
+    assert [published_name(name) for name in ('levir-base', 'pretrain-base', 'levir-large', 'levir', 'a.pth')] == [
+        True, False, False, False, False]
+
+
+def test_published_weights_are_fetched_once(root, network, checkpoint, monkeypatch, tmp_path):
+    from schanger_mm.scene import model_files
+    asked = []
+    monkeypatch.setattr(model_files, 'fetch_published', lambda *words: asked.append(words))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match='no checkpoint checkpoints/schanger_base_levir_mm.pth'):
+        SceneModel.load('levir-base')
+    assert [words[:2] for words in asked] == [('levir', 'base')]
+
+
+def test_a_scene_of_one_texture_shows_no_grid(checkpoint):
+    """Where the context is the same everywhere, only the borders of windows can make a pattern."""
+    texture = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), np.uint8)
+    images = np.tile(texture, (1, 20, 20, 1))
+    model = SceneModel.load(checkpoint)
+    whole = predict_arrays(*images, model, window=320, overlap=0)[96:224, 96:224]
+    blended = predict_arrays(*images, model, window=128, overlap=64)[96:224, 96:224]
+    apart = predict_arrays(*images, model, window=128, overlap=0)[96:224, 96:224]
+
+    def pattern(probability):
+        """Deviation between the means of the texture's repetitions."""
+        return probability.reshape(8, 16, 8, 16).mean(axis=(1, 3)).std()
+
+    assert pattern(blended) < 1e-3 and pattern(blended) < 0.1 * pattern(apart)
+    difference = np.abs(blended - whole)
+    assert difference.mean() < 1e-3 and difference.max() < 5e-3
+    assert np.abs(apart - whole).mean() > 5e-3  # what blending removes

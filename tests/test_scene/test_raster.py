@@ -1,0 +1,141 @@
+import os
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.control import GroundControlPoint
+from rasterio.enums import ColorInterp
+from rasterio.env import get_gdal_config
+from rasterio.transform import Affine
+
+from schanger_mm.scene.errors import SceneError
+from schanger_mm.scene.raster import CACHE_BYTES, Raster, limit_cache
+
+VRT = """<VRTDataset rasterXSize="{width}" rasterYSize="{height}"><SRS>EPSG:32633</SRS>
+<GeoTransform>500000,0.5,0,5000000,0,-0.5</GeoTransform>{bands}</VRTDataset>"""
+BAND = """<VRTRasterBand dataType="Byte" band="{band}"><SimpleSource><SourceFilename relativeToVRT="1">{source}
+</SourceFilename><SourceBand>{band}</SourceBand><SrcRect xOff="0" yOff="0" xSize="80" ySize="64"/>
+<DstRect xOff="{col}" yOff="{row}" xSize="80" ySize="64"/></SimpleSource></VRTRasterBand>"""
+
+
+def write_vrt(path, source, width=80, height=64, col=0, row=0):
+    bands = ''.join(BAND.format(band=band, source=source, col=col, row=row) for band in (1, 2, 3))
+    path.write_text(VRT.format(width=width, height=height, bands=bands.replace('\n</S', '</S')))
+    return str(path)
+
+
+@pytest.mark.parametrize('make, message', [
+    (lambda path: None, 'no such raster'),
+    (lambda path: path.mkdir(), 'expected a raster, found a folder'),
+    (lambda path: path.touch(), 'expected a raster .* found an empty file'),
+    (lambda path: path.write_text('hello'), 'expected a raster .* found 5 bytes of something else'),
+])
+def test_what_is_no_raster_is_named(tmp_path, make, message):
+    make(tmp_path / 'a.tif')
+    with pytest.raises(SceneError, match=f'a.tif: {message}'):
+        Raster(str(tmp_path / 'a.tif'))
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    (tmp_path / 'a.tif').write_text('hidden')
+    monkeypatch.setattr(os, 'access', lambda path, mode: False)  # root may read everything
+    with pytest.raises(SceneError, match='a.tif: may not be read'):
+        Raster(str(tmp_path / 'a.tif'))
+
+
+def test_a_truncated_file_is_named_with_the_pixels(write_raster, noise, tmp_path):
+    path = write_raster('a.tif', noise(200, 200))
+    with open(path, 'r+b') as file:
+        file.truncate(os.path.getsize(path) // 2)
+    raster = Raster(path)
+    with pytest.raises(SceneError, match=r'a.tif: pixels 0..199 x 190..199 cannot be read \(.+\); it is truncated'):
+        raster.read(0, 190, 200, 10)
+    with pytest.raises(SceneError, match='truncated'):
+        list(raster.samples())
+
+
+def test_a_mosaic_is_read_and_a_missing_piece_of_it_is_named(write_raster, noise, tmp_path):
+    image = noise()
+    path = write_raster('a.tif', image)
+    mosaic = write_vrt(tmp_path / 'a.vrt', 'a.tif')
+    raster = Raster(mosaic)
+    np.testing.assert_array_equal(raster.read(0, 0, 80, 64)[0], image)
+    assert sorted(map(os.path.basename, raster.files)) == ['a.tif', 'a.vrt']
+    os.remove(path)
+    with pytest.raises(SceneError, match='a.vrt: 1 of the files it is made of do not exist: .*a.tif'):
+        Raster(mosaic)
+
+
+def test_a_huge_raster_is_read_at_its_far_end(write_raster, noise, tmp_path):
+    image = noise()
+    write_raster('a.tif', image)
+    side = 2_000_000
+    raster = Raster(write_vrt(tmp_path / 'huge.vrt', 'a.tif', side, side, side - 80, side - 64))
+    np.testing.assert_array_equal(raster.read(side - 80, side - 64, 80, 64)[0], image)
+    assert raster.grid.bounds[2] == 500_000 + side / 2
+    assert sum(1 for _ in raster.samples()) == 576
+
+
+def test_complex_and_mixed_and_palette_bands(write_raster, noise, tmp_path):
+    complex_ = Raster(write_raster('a.tif', noise().astype(np.complex64)))
+    assert complex_.dtype == 'complex64'  # refused by the rule for its values
+    mixed = tmp_path / 'mixed.vrt'
+    write_raster('b.tif', noise())
+    write_vrt(mixed, 'b.tif')
+    mixed.write_text(mixed.read_text().replace('"Byte" band="2"', '"UInt16" band="2"'))
+    with pytest.raises(SceneError, match='mixed.vrt: expected bands of one type, found uint16, uint8'):
+        Raster(str(mixed))
+    path = write_raster('p.tif', noise(bands=1))
+    with rasterio.open(path, 'r+') as file:
+        file.colorinterp = [ColorInterp.palette]
+    with pytest.raises(SceneError, match='indices of a palette.*-expand rgb'):
+        Raster(path, (1, 1, 1))
+
+
+def test_rotated_grids_and_control_points_are_refused(write_raster, noise, tmp_path):
+    path = write_raster('a.tif', noise(), transform=Affine(500_000, 0, 0, 0, 1, 0) @ Affine.rotation(30))
+    with pytest.raises(SceneError, match='a.tif: its grid is rotated'):
+        Raster(path)
+    with rasterio.open(tmp_path / 'gcp.tif', 'w', driver='GTiff', width=80, height=64, count=3, dtype='uint8') as file:
+        file.gcps = [GroundControlPoint(row, col, 15 + col / 1e5, 45 - row / 1e5)
+                     for row, col in ((0, 0), (0, 80), (64, 0), (64, 80))], rasterio.CRS.from_epsg(4326)
+        file.write(noise())
+    with pytest.raises(SceneError, match='gcp.tif: is placed by control points'):
+        Raster(str(tmp_path / 'gcp.tif'))
+
+
+@pytest.mark.parametrize('nodata', [-9999, 0.5, 256])
+def test_a_nodata_value_that_the_type_cannot_hold_is_refused(write_raster, noise, nodata):
+    with pytest.raises(SceneError, match=f'--nodata {nodata} is no value of its type, uint8'):
+        Raster(write_raster('a.tif', noise()), nodata=nodata)
+
+
+def test_nan_may_be_given_for_float_values(write_raster, noise):
+    image = noise().astype(np.float32)
+    image[0, 3, 4], image[2, 8, 9] = np.nan, np.inf
+    for nodata in (None, float('nan')):
+        valid = Raster(write_raster('a.tif', image), nodata=nodata).read(0, 0, 80, 64)[1]
+        assert not valid[3, 4] and not valid[8, 9] and valid.sum() == 64 * 80 - 2
+
+
+def test_a_float_nodata_value_is_met_exactly(write_raster, noise):
+    image = noise().astype(np.float32)
+    image[:, :10] = -3.4028234663852886e38
+    raster = Raster(write_raster('a.tif', image, nodata=-3.4028234663852886e38))
+    assert raster.masked and raster.read(0, 0, 80, 64)[1].sum() == 54 * 80
+
+
+def test_samples_reach_from_corner_to_corner(write_raster):
+    rows, cols = np.mgrid[:1000, :1500]
+    image = np.stack([rows, cols, rows + cols]).astype(np.uint16)
+    values = [values for values, _ in Raster(write_raster('a.tif', image)).samples()]
+    assert len(values) == 576 and {value.shape for value in values} == {(3, 32, 32)}
+    assert (values[0][:, 0, 0] == 0).all() and values[-1][:, -1, -1].tolist() == [999, 1499, 2498]
+    small = [values for values, _ in Raster(write_raster('b.tif', image[:, :20, :50])).samples()]
+    assert [value.shape for value in small] == [(3, 20, 32)] * 2
+
+
+def test_the_cache_of_gdal_is_bounded(monkeypatch):
+    monkeypatch.delenv('GDAL_CACHEMAX', raising=False)
+    limit_cache()
+    assert get_gdal_config('GDAL_CACHEMAX') == CACHE_BYTES == 64 * 2 ** 20

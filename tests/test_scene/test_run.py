@@ -1,0 +1,242 @@
+import errno
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+
+from schanger_mm.apis import load_config
+from schanger_mm.registry import MODELS
+from schanger_mm.scene import outputs as scene_outputs
+from schanger_mm.scene.errors import SceneError
+from schanger_mm.scene.journal import FOLDER, Journal
+from schanger_mm.scene.model import SceneModel
+from schanger_mm.scene.run import Settings, predict_scene
+from schanger_mm.scene.source import PairSpec
+from schanger_mm.scene.task import BlockTask
+
+SMALL = dict(window=64, overlap=32, block=128, page=False)
+RASTERS = ('change.tif', 'probability.tif')
+
+
+@pytest.fixture(scope='module')
+def checkpoint(root, tmp_path_factory):
+    """Random weights, and the config that they belong to."""
+    torch.manual_seed(0)
+    cfg = load_config(root / 'configs/schanger/demo.py')
+    network = MODELS.build({'_scope_': 'schanger_mm', **cfg.model, 'data_preprocessor': cfg.data_preprocessor})
+    with torch.no_grad():
+        network.decode_head.conv_seg.weight.mul_(20)  # or all probabilities lie near a half
+    path = tmp_path_factory.mktemp('model') / 'tiny.pth'
+    torch.save(dict(meta=dict(cfg=cfg.pretty_text), state_dict=network.state_dict()), path)
+    return str(path)
+
+
+@pytest.fixture(scope='module')
+def model(checkpoint):
+    return SceneModel.load(checkpoint)
+
+
+@pytest.fixture
+def spec(write_raster, noise):
+    before, after = noise(300, 260, seed=1), noise(300, 260, seed=2)
+    after[:, :90, 200:] = 0
+    return PairSpec(write_raster('a.tif', before), write_raster('b.tif', after, nodata=0))
+
+
+def read(path):
+    with rasterio.open(path) as raster:
+        return raster.read(1)
+
+
+def test_two_rasters_become_five_files(tmp_path, spec, model):
+    out = tmp_path / 'out'
+    summary = predict_scene(spec, model, out, Settings(**{**SMALL, 'page': True}, min_area=2))
+    names = ['change.gpkg', *RASTERS, 'report.html', 'summary.json']
+    assert sorted(path.name for path in out.iterdir()) == sorted(names) == sorted(summary.pop('outputs'))
+    assert json.loads((out / 'summary.json').read_text()) == summary
+    change, probability = (read(out / name) for name in RASTERS)
+    hole = np.zeros((300, 260), bool)
+    hole[:90, 200:] = True
+    np.testing.assert_array_equal(probability == 255, hole)
+    np.testing.assert_array_equal(change == 255, hole)
+    np.testing.assert_array_equal(change[~hole], probability[~hole] > 127)
+    changed = int((change == 1).sum())
+    assert 0.02 < changed / change.size < 0.98
+    assert summary['pixels'] == dict(width=260, height=300, total=78_000, valid=78_000 - 5_400, changed=changed,
+                                     nodata=5_400)
+    assert summary['settings']['min_area'] == 2 and summary['model']['weights_sha256'] == model.sha256
+    assert summary['speed']['blocks'] == 9 and summary['timings']['network'] > 0
+    with rasterio.open(out / 'change.tif') as raster, rasterio.open(spec.before) as before:
+        assert (raster.crs, raster.transform) == (before.crs, before.transform)
+        assert raster.tags()['schanger_mm_threshold'] == '0.5'
+
+
+def test_blocks_and_batches_change_nothing_but_rounding(tmp_path, spec, model):
+    results = []
+    for number, more in enumerate([dict(block=64), dict(block=192), dict(block=512), dict(block=512, batch_size=9)]):
+        out = tmp_path / str(number)
+        predict_scene(spec, model, out, Settings(**{'batch_size': 1, **SMALL, **more}))
+        results.append(read(out / 'probability.tif').astype(int))
+    np.testing.assert_array_equal(results[0], results[2])  # one window at a time: the same sums
+    np.testing.assert_array_equal(results[1], results[2])
+    assert np.abs(results[3] - results[2]).max() <= 1  # other batches may round the last bits otherwise
+
+
+def test_results_and_journals_in_the_way_are_not_touched(tmp_path, spec, model):
+    out = tmp_path / 'out'
+    out.mkdir()
+    (out / 'change.gpkg').write_text('mine')
+    with pytest.raises(SceneError, match='already holds change.gpkg; name another folder, or pass --overwrite'):
+        predict_scene(spec, model, out, Settings(**SMALL))
+    assert (out / 'change.gpkg').read_text() == 'mine' and len(list(out.iterdir())) == 1
+    (out / 'report.html').write_text('of an earlier run')
+    (out / 'notes.txt').write_text('mine')
+    predict_scene(spec, model, out, Settings(**SMALL, overwrite=True, format='geojson'))
+    assert sorted(path.name for path in out.iterdir()) == [
+        'change.geojson', *RASTERS[:1], 'notes.txt', 'probability.tif', 'summary.json']
+    (tmp_path / 'file').touch()
+    with pytest.raises(SceneError, match='--out .*file: this is a file'):
+        predict_scene(spec, model, tmp_path / 'file', Settings(**SMALL))
+
+
+def test_a_full_disk_ends_in_one_line_and_the_run_goes_on_later(tmp_path, spec, model, monkeypatch):
+    predict_scene(spec, model, tmp_path / 'whole', Settings(**SMALL))
+    out, store = tmp_path / 'out', Journal.store
+
+    def full(journal, index, block):
+        if index == 4:
+            monkeypatch.setattr(os, 'fsync', lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, 'No space left')))
+        store(journal, index, block)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, 'store', full)
+        with pytest.raises(SceneError, match=r'\.journal: cannot be written \(No space left\)'):
+            predict_scene(spec, model, out, Settings(**SMALL))
+    monkeypatch.undo()
+    assert [path.name for path in out.iterdir()] == [FOLDER]
+    with pytest.raises(SceneError, match='holds 4 finished blocks'):
+        predict_scene(spec, model, out, Settings(**SMALL))
+    summary = predict_scene(spec, model, out, Settings(**SMALL, resume=True))
+    assert summary['speed']['resumed_blocks'] == 4
+    for name in RASTERS:
+        assert (out / name).read_bytes() == (tmp_path / 'whole' / name).read_bytes()
+    assert predict_scene(spec, model, out, Settings(**SMALL, resume=True)) == summary  # nothing is left to do
+    with pytest.raises(SceneError, match='holds the results of other inputs or settings: settings.threshold was 0.5'):
+        predict_scene(spec, model, out, Settings(**SMALL, resume=True, threshold=0.4))
+
+
+def test_a_changed_input_or_setting_does_not_resume(tmp_path, spec, model, monkeypatch):
+    out = tmp_path / 'out'
+    with monkeypatch.context() as patch:
+        patch.setattr(scene_outputs.Outputs, 'start', lambda _: (_ for _ in ()).throw(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            predict_scene(spec, model, out, Settings(**SMALL))
+    with pytest.raises(SceneError, match='settings.overlap was 32, now 16'):
+        predict_scene(spec, model, out, Settings(**{**SMALL, 'overlap': 16}, resume=True))
+    with rasterio.open(spec.after, 'r+') as raster:
+        raster.write(np.full((3, 4, 4), 9, np.uint8), window=((0, 4), (0, 4)))
+    with pytest.raises(SceneError, match=r'inputs\.after\.files\.0\.\w+ was'):
+        predict_scene(spec, model, out, Settings(**SMALL, resume=True))
+
+
+def test_a_runner_may_return_blocks_in_any_order(tmp_path, spec, model):
+    tasks = []
+
+    def backwards(blocks, task):
+        tasks.append(task)
+        for block in reversed(blocks):
+            yield block, task(block)
+
+    predict_scene(spec, model, tmp_path / 'serial', Settings(**SMALL))
+    predict_scene(spec, model, tmp_path / 'runner', Settings(**SMALL), runner=backwards)
+    for name in RASTERS:
+        assert (tmp_path / 'serial' / name).read_bytes() == (tmp_path / 'runner' / name).read_bytes()
+    assert isinstance(tasks[0], BlockTask) and tasks[0].weights_sha256 == model.sha256
+    with pytest.raises(SceneError, match='9 of 9 blocks did not come back'):
+        predict_scene(spec, model, tmp_path / 'lazy', Settings(**SMALL), runner=lambda blocks, task: [])
+
+
+@pytest.mark.parametrize(('settings', 'message'), [
+    (dict(batch_size=0), '--batch-size 0'), (dict(threshold=1.5), '--threshold 1.5'),
+    (dict(format='shp'), '--format shp: expected one of gpkg, geojson'), (dict(min_area=-1), '--min-area -1'),
+])
+def test_settings_out_of_range(settings, message):
+    with pytest.raises(SceneError, match=message):
+        Settings(**settings)
+
+
+KILLED = '''
+import os, random, signal, sys, time, traceback
+from schanger_mm.scene.model import SceneModel
+from schanger_mm.scene.run import Settings, predict_scene
+from schanger_mm.scene.source import PairSpec
+before, after, checkpoint, whole, out = sys.argv[1:]
+model, spec = SceneModel.load(checkpoint), PairSpec(before, after)
+settings = dict(window=64, overlap=32, block=64)
+started = time.perf_counter()
+predict_scene(spec, model, whole, Settings(**settings))
+seconds = time.perf_counter() - started
+draw, kills = random.Random(0), 0
+while kills < 200:
+    child = os.fork()
+    if child == 0:
+        try:
+            predict_scene(spec, model, out, Settings(**settings, resume=True))
+        except BaseException:
+            traceback.print_exc()
+            os._exit(9)
+        os._exit(0)
+    time.sleep(draw.uniform(0.1, 0.5) * seconds)
+    os.kill(child, signal.SIGKILL)
+    status = os.waitpid(child, 0)[1]
+    if not os.WIFSIGNALED(status):
+        sys.exit(os.WEXITSTATUS(status) or print(f'{kills} kills'))
+    kills += 1
+sys.exit(8)
+'''
+
+
+@pytest.mark.skipif(not hasattr(os, 'fork'), reason='needs fork')
+def test_a_run_that_is_killed_again_and_again_ends_in_the_same_bytes(tmp_path, spec, checkpoint, root):
+    words = [spec.before, spec.after, checkpoint, str(tmp_path / 'whole'), str(tmp_path / 'out')]
+    env = {**os.environ, 'PYTHONPATH': str(root), 'OMP_NUM_THREADS': '1'}
+    done = subprocess.run([sys.executable, '-c', KILLED, *words], env=env, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    assert int(done.stdout.split()[-2]) >= 2
+    for name in RASTERS:
+        assert (tmp_path / 'whole' / name).read_bytes() == (tmp_path / 'out' / name).read_bytes()
+    features = [json.loads((tmp_path / part / 'summary.json').read_text())['polygons'] for part in ('whole', 'out')]
+    assert features[0] == features[1] and features[0]['polygons'] > 0
+    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == sorted(
+        path.name for path in (tmp_path / 'whole').iterdir())
+
+
+PEAK = '''
+import resource, sys
+from schanger_mm.scene.model import SceneModel
+from schanger_mm.scene.run import Settings, predict_scene
+from schanger_mm.scene.source import PairSpec
+before, after, checkpoint, out = sys.argv[1:]
+predict_scene(PairSpec(before, after), SceneModel.load(checkpoint), out,
+              Settings(window=256, overlap=0, block=512, page=False, min_area=1e9))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+'''
+
+
+@pytest.mark.long
+def test_memory_does_not_grow_with_the_scene(tmp_path, checkpoint, root, write_raster, noise):
+    tile, peaks = noise(512, 512, seed=1), []
+    for times in (2, 20):
+        paths = [write_raster(f'{date}{times}.tif', np.tile(np.roll(tile, shift, -1), (1, times, 1)), tiled=True)
+                 for date, shift in (('a', 0), ('b', 5))]
+        env = {**os.environ, 'PYTHONPATH': str(root), 'OMP_NUM_THREADS': '1'}
+        done = subprocess.run([sys.executable, '-c', PEAK, *paths, checkpoint, str(tmp_path / f'out{times}')],
+                              env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-3000:]
+        peaks.append(float(done.stdout.split()[-1]))
+    assert peaks[1] <= 1.1 * peaks[0], f'{peaks} MiB'
