@@ -1,8 +1,7 @@
 # Siamese ResNet-18-FPN on GZ-CD, from random weights.
 #   python tools/train.py configs/sadl/fpn-cd_r18_gz.py
 # Few labels: --cfg-options train_dataloader.dataset.ann_file=splits/train_5.txt (or 20), the list made by
-#   python tools/dataset_tools/split.py DIR/A --from-list DIR/splits/train.txt --percent 5 20 \
-#       --group-by '(.+)_\d+' --out DIR/splits
+#   python tools/dataset_tools/split.py DIR/A --from-list DIR/splits/train.txt --percent 5 20 --out DIR/splits
 # 40000 iterations of 16 crops; the paper fixes no schedule for this network.
 _base_ = [
     '../_base_/models/fpn-cd_r18.py',

@@ -27,4 +27,15 @@ model = dict(
     test_cfg=dict(mode='whole'))
 # The encoder must see the same values as under SaDL: mean and std 0.5 of values in [0, 1].
 data_preprocessor = dict(mean=[127.5] * 3, std=[127.5] * 3)
+# SaDL draws its views on the batch; this one gets flips and colours of the same strength here.
+train_pipeline = [
+    *_base_.train_pipeline[:3],
+    dict(type='mmseg.RandomFlip', prob=0.5, direction=['horizontal', 'vertical', 'diagonal']),
+    dict(
+        type='RandomApply',
+        prob=0.8,
+        transforms=[dict(type='ColourJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1)]),
+    dict(type='mmseg.PackSegInputs'),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 custom_hooks = []

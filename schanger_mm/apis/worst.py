@@ -37,8 +37,8 @@ def draw_worst(folder: Path, predictions: Path, images: Sequence[ImageCounts], r
     steps = getattr(getattr(dataset, 'pipeline', None), 'transforms', [])
     load_truth = next((step for step in steps if isinstance(step, LoadChangeLabel)), None)
     if load_truth is None:
-        print_log(f'the worst images are not drawn: {type(dataset).__name__} has no pipeline with LoadChangeLabel to '
-                  'read their truth with.', logger='current', level=logging.WARNING)
+        print_log(f'the worst images are not drawn: {type(dataset).__name__} has no LoadChangeLabel in a pipeline of '
+                  'its own to read their truth with.', logger='current', level=logging.WARNING)
         return
     samples = {image_name(sample): sample for sample in map(dataset.get_data_info, range(len(dataset)))}
     digits = max(2, len(str(len(images))))

@@ -10,11 +10,12 @@ from schanger_mm.datasets.files import list_stems, natural_key
 from schanger_mm.datasets.reading import read_label
 
 from .parallel import run_parallel
+from .sample_check import check_label_options
 from .writing import refuse_existing, write_atomic
 
 
 def write_foreground_list(masks: str | Path, out: str | Path, least: float, threshold: int | None = None,
-                          workers: int | None = None, overwrite: bool = False) -> str:
+                          workers: int | None = None, overwrite: bool = False, ignore: int | None = None) -> str:
     """Write the stems of the masks with at least a given share of foreground, one per line, in natural order.
 
     SaDL pre-trains on the Inria tiles with at least 10 % building.
@@ -26,23 +27,27 @@ def write_foreground_list(masks: str | Path, out: str | Path, least: float, thre
         threshold: for lossy masks, as ``label_threshold`` of the data sets.
         workers: processes, as in :func:`run_parallel`.
         overwrite: replace a list that exists.
+        ignore: mask value of nodata, which is no foreground, as
+            ``label_ignore`` of the data sets.
 
     Returns:
         What was written, in words.
 
     Raises:
-        ValueError: ``least`` is not a share.
+        ValueError: ``least`` is not a share, or label options that make no
+            sense.
         FileExistsError: the list is there.
         DatasetError: no mask, an unreadable one, or none with enough.
     """
     if not 0 <= least <= 1:
         raise ValueError(f'--least: expected a share from 0 to 1, found {least}')
+    check_label_options(threshold, ignore)
     if not overwrite:
         refuse_existing([Path(out)])
     files = list_stems(str(masks))
     stems = sorted(files, key=natural_key)
-    shares = run_parallel(partial(foreground_share, threshold=threshold), [files[stem] for stem in stems], workers,
-                          'masks')
+    shares = run_parallel(partial(foreground_share, threshold=threshold, ignore=ignore),
+                          [files[stem] for stem in stems], workers, 'masks')
     chosen = [stem for stem, share in zip(stems, shares, strict=True) if share >= least]
     if not chosen:
         raise DatasetError(f'{masks}: none of {len(stems)} masks has {least:.0%} foreground or more; '
@@ -51,6 +56,6 @@ def write_foreground_list(masks: str | Path, out: str | Path, least: float, thre
     return f'{out}: {len(chosen)} of {len(stems)} names, those with {least:.0%} foreground or more'
 
 
-def foreground_share(path: str, threshold: int | None = None) -> float:
-    """Share of a mask's pixels that are foreground, 0 to 1."""
-    return float(read_label(path, threshold).mean())
+def foreground_share(path: str, threshold: int | None = None, ignore: int | None = None) -> float:
+    """Share of all of a mask's pixels that are foreground, 0 to 1."""
+    return float((read_label(path, threshold, ignore=ignore) == 1).mean())

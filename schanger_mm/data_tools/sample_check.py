@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from schanger_mm.datasets.errors import DatasetError
-from schanger_mm.datasets.reading import read_label
+from schanger_mm.datasets.reading import IGNORED, read_label
 
 from .layout import LABEL
 from .pixels import Pixels, read_pixels
@@ -21,12 +22,13 @@ LOSSY = 'lossy'
 
 @dataclass(frozen=True)
 class Task:
-    """A sample to check: the name of its split, its stem and its files by role."""
+    """A sample to check: the name of its split, its stem, its files by role, and how its label is read."""
 
     split: str
     stem: str
     paths: dict[str, Path]
     threshold: int | None = None
+    ignore: int | None = None
 
 
 @dataclass
@@ -40,11 +42,13 @@ class SampleFacts:
         forms: '8-bit 3-band' and so on, by role.
         errors: why a file cannot be used, by role.
         digests: sha256 of the decoded pixels, by role of the images.
-        uniform: all images have one single value (no data).
-        label: '0/1', '0/255', 'all 0' or 'lossy'; None without a label or
-            where it cannot be used.
+        blank: roles of the images that have one single value (no data).
+        label: '0/1', '0/255', 'all 0', 'palette' or 'lossy'; None without a
+            label or where it cannot be used.
         values: the first eight values of a lossy label, and how many it has.
+        levels: pixels of each value, of a lossy label with at most three.
         changed: pixels that count as changed (or as building).
+        ignored: pixels that do not count.
         lost: the threshold takes every positive pixel away.
     """
 
@@ -54,10 +58,12 @@ class SampleFacts:
     forms: dict[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
-    uniform: bool = False
+    blank: list[str] = field(default_factory=list)
     label: str | None = None
     values: str | None = None
+    levels: dict[int, int] = field(default_factory=dict)
     changed: int = 0
+    ignored: int = 0
     lost: bool = False
 
     @property
@@ -65,43 +71,89 @@ class SampleFacts:
         """Split and stem."""
         return f'{self.split}/{self.stem}'
 
+    @property
+    def uniform(self) -> bool:
+        """Whether all images have one single value."""
+        return bool(self.digests) and len(self.blank) == len(self.digests)
+
+
+def check_label_options(threshold: int | None, ignore: int | None) -> None:
+    """Refuse label options that make no sense.
+
+    Raises:
+        ValueError: naming the option.
+    """
+    if threshold is not None and not 1 <= threshold <= 255:
+        raise ValueError(f'--threshold: expected 1 to 255, found {threshold}')
+    if ignore is not None and not 1 <= ignore <= 254:
+        raise ValueError(f'--ignore: expected 1 to 254, found {ignore}')
+    if threshold is not None and ignore is not None:
+        raise ValueError('--threshold and --ignore: expected one of them; a lossy mask has no exact value to ignore.')
+
 
 def check_sample(task: Task) -> SampleFacts:
     """Decode every file of a sample; what is wrong stands in ``errors``, nothing is raised."""
     facts = SampleFacts(task.split, task.stem)
-    uniform = []
     for role, path in task.paths.items():
         try:
             pixels = read_pixels(path)
             facts.sizes[role], facts.forms[role] = pixels.array.shape[:2], pixels.form
             if role == LABEL:
-                _check_label(facts, path, pixels, task.threshold)
+                _check_label(facts, path, pixels, task)
             else:
                 facts.digests[role] = _digest(pixels.array)
-                uniform.append((pixels.array == pixels.array[:1, :1]).all())
+                if (pixels.array == pixels.array[:1, :1]).all():
+                    facts.blank.append(role)
         except DatasetError as error:
             facts.errors[role] = str(error)
-    facts.uniform = bool(uniform) and bool(all(uniform))
     return facts
 
 
-def _check_label(facts: SampleFacts, path: Path, pixels: Pixels, threshold: int | None) -> None:
+def label_values(samples: Iterable[SampleFacts]) -> list[int]:
+    """All values in the labels of a data set; none where a label has more than three."""
+    values: set[int] = set()
+    for facts in samples:
+        if facts.label == LOSSY and not facts.levels:
+            return []
+        values.update({0, int(facts.label[2:])} if facts.label in ('0/1', '0/255') else facts.levels)
+    return sorted(values)
+
+
+def third_value(values: Sequence[int]) -> int | None:
+    """The one value beside 0 and 255, or 0 and 1: it may mark nodata, which no threshold tells from change."""
+    if len(values) != 3 or values[0] != 0:
+        return None
+    _, middle, top = values
+    if middle == 1:
+        return top
+    return middle if top == 255 else None
+
+
+def _check_label(facts: SampleFacts, path: Path, pixels: Pixels, task: Task) -> None:
     try:
-        lossless = read_label(str(path))
+        exact = read_label(str(path), ignore=task.ignore)
     except DatasetError:  # values in between, or a file that no threshold helps: that is raised below
-        lossless = None
-    top = int(pixels.array.max())
-    facts.lost = lossless is not None and threshold is not None and 0 < top < threshold
-    counted = lossless
-    if lossless is None:
-        counted = read_label(str(path), threshold or USUAL_THRESHOLD)
-    facts.changed = 0 if facts.lost else int(counted.sum())
-    if lossless is None:
-        values = np.unique(pixels.array)
+        exact = None
+    counted = exact
+    if exact is None or task.threshold is not None:
+        try:
+            counted = read_label(str(path), task.threshold or USUAL_THRESHOLD, ignore=task.ignore)
+        except DatasetError:
+            if exact is None:
+                raise
+            facts.lost, counted = True, np.zeros_like(exact)
+    facts.changed, facts.ignored = int((counted == 1).sum()), int((counted == IGNORED).sum())
+    channel = pixels.array if pixels.array.ndim == 2 else pixels.array[..., 0]
+    if exact is None:
+        values, counts = np.unique(channel, return_counts=True)
         facts.label = LOSSY
         facts.values = f'{", ".join(map(str, values[:8]))}{", ..." if len(values) > 8 else ""} ({len(values)} values)'
+        if len(values) <= 3:
+            facts.levels = {int(value): int(count) for value, count in zip(values, counts, strict=True)}
+    elif not (exact == 1).any():
+        facts.label = 'all 0'
     else:
-        facts.label = f'0/{top}' if lossless.any() else 'all 0'
+        facts.label = 'palette' if pixels.palette is not None else f'0/{int(channel[exact == 1].max())}'
 
 
 def _digest(array: np.ndarray) -> str:

@@ -6,12 +6,14 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 from schanger_mm.datasets.errors import DatasetError, first_of
-from schanger_mm.datasets.files import list_stems, natural_key, read_names
+from schanger_mm.datasets.files import list_stems, natural_key
 
 from .draw import count_of, group_names, look_like_tiles, rank_groups, read_percent, read_share, take
+from .lists import listed_names
 from .writing import as_json, refuse_existing, write_atomic
 
 RECORD = 'split.json'
@@ -41,7 +43,7 @@ class SplitRequest:
 
 
 def write_splits(folder: str | Path, out: str | Path, request: SplitRequest, from_list: str | Path | None = None,
-                 overwrite: bool = False, command: str = '') -> str:
+                 overwrite: bool = False, command: str = '', list_split: str | None = None) -> str:
     """List the images of a folder, draw, and write one list per split.
 
     Lists hold one stem per line in natural order: ``val.txt``, ``test.txt``
@@ -55,6 +57,8 @@ def write_splits(folder: str | Path, out: str | Path, request: SplitRequest, fro
         from_list: draw from the names in this list instead of all.
         overwrite: replace lists that exist.
         command: what the user typed, for ``split.json``.
+        list_split: ``from_list`` is a table with lines ``name,split``; draw
+            from those of this split.
 
     Returns:
         What was written, in words.
@@ -66,7 +70,7 @@ def write_splits(folder: str | Path, out: str | Path, request: SplitRequest, fro
         DatasetError: no names, names without images, or too few of them; a
             ``split.json`` of something else.
     """
-    names, out = _names(Path(folder), from_list), Path(out)
+    names, out = _names(Path(folder), from_list, list_split), Path(out)
     lists = draw_lists(names, request)
     contents = {out / f'{name}.txt': _list_bytes(stems) for name, stems in lists.items()}
     if not overwrite:
@@ -76,6 +80,7 @@ def write_splits(folder: str | Path, out: str | Path, request: SplitRequest, fro
         command=command,
         source=Path(folder).as_posix(),
         from_list=None if from_list is None else Path(from_list).as_posix(),
+        list_split=list_split,
         seed=request.seed, val=request.val, test=request.test, percents=list(request.percents),
         group_by=request.group_by,
         names=len(names),
@@ -86,7 +91,11 @@ def write_splits(folder: str | Path, out: str | Path, request: SplitRequest, fro
     for path, data in contents.items():
         write_atomic(path, data)
     write_atomic(out / RECORD, as_json(dict(rule=RULE, draws=[*earlier, draw])))
-    lines = [f'{out / name}.txt: {_counted(stems, request)}' for name, stems in lists.items()]
+    shares = {name: 100 * share for name, share in _held_out(request).items() if isinstance(share, Decimal)}
+    shares |= _percents(request)
+    lines = [f'{out / name}.txt: {_counted(stems, request)}'
+             + _missed(len(stems), shares.get(name), names if name in ('val', 'test') else lists.get('train', names))
+             for name, stems in lists.items()]
     return '\n'.join([f'{folder}: {_counted(names, request)}', *lines, f'{out / RECORD}: how they were drawn',
                       *_warnings(names, request, out)])
 
@@ -100,9 +109,7 @@ def draw_lists(names: Sequence[str], request: SplitRequest) -> dict[str, list[st
     Raises:
         ValueError, DatasetError: see :func:`write_splits`.
     """
-    shares = {name: read_share(share, f'--{name}')
-              for name, share in (('val', request.val), ('test', request.test)) if share is not None}
-    percents = {f'train_{percent.normalize():f}': percent for percent in map(read_percent, request.percents)}
+    shares, percents = _held_out(request), _percents(request)
     if not shares and not percents:
         raise ValueError('nothing to draw: pass --val or --test to hold names out, or --percent for subsets.')
     groups = group_names(names, request.group_by)
@@ -123,25 +130,35 @@ def draw_lists(names: Sequence[str], request: SplitRequest) -> dict[str, list[st
             for name, taken in drawn.items()}
 
 
-def _names(folder: Path, from_list: str | Path | None) -> list[str]:
+def _names(folder: Path, from_list: str | Path | None, list_split: str | None) -> list[str]:
     if not folder.is_dir():
         raise FileNotFoundError(f'no folder {folder}; expected the folder with the images to list.')
+    if list_split is not None and from_list is None:
+        raise ValueError(f'--list-split {list_split}: needs --from-list, a table with lines name,split.')
     stems = list_stems(str(folder))
-    if from_list is None:
-        return sorted(stems, key=natural_key)
-    if not Path(from_list).is_file():
-        raise FileNotFoundError(f'no list {from_list}; expected a text file with one name per line.')
-    names = read_names(str(from_list), stems)
-    absent = [name for name in names if name not in stems]
-    if absent:
-        raise DatasetError(f'{from_list}: {len(absent)} of {len(names)} names have no image in {folder}: '
-                           f'{first_of(absent)}.')
-    return sorted(names, key=natural_key)
+    return sorted(stems, key=natural_key) if from_list is None else listed_names(from_list, stems, folder, list_split)
+
+
+def _held_out(request: SplitRequest) -> dict[str, Decimal | int]:
+    return {name: read_share(share, f'--{name}')
+            for name, share in (('val', request.val), ('test', request.test)) if share is not None}
+
+
+def _percents(request: SplitRequest) -> dict[str, Decimal]:
+    return {f'train_{percent.normalize():f}': percent for percent in map(read_percent, request.percents)}
 
 
 def _counted(names: Sequence[str], request: SplitRequest) -> str:
     groups = f' in {len(group_names(names, request.group_by))} groups' if request.group_by else ''
     return f'{len(names)} names{groups}'
+
+
+def _missed(count: int, percent: Decimal | None, among: Sequence[str]) -> str:
+    """Say what was reached where whole groups, or at least one name, are off by more than 2 points."""
+    reached = 100 * count / len(among)
+    if percent is None or abs(reached - float(percent)) <= 2:
+        return ''
+    return f', {reached:.1f} % instead of {percent.normalize():f} %'
 
 
 def _list_bytes(names: Sequence[str]) -> bytes:
@@ -166,7 +183,8 @@ def _earlier_draws(out: Path, lists: Iterable[str]) -> list[dict]:
 
 def _warnings(names: Sequence[str], request: SplitRequest, out: Path) -> list[str]:
     warnings = []
-    if not request.group_by and (shared := look_like_tiles(names)):
+    held_out = request.val is not None or request.test is not None  # subsets of train may share an image
+    if held_out and not request.group_by and (shared := look_like_tiles(names)):
         warnings.append(
             f'WARNING: names look like tiles of {len(shared)} common images ({first_of(shared)}). If they are, tiles '
             "of one image now stand in different lists; keep them together by --group-by '(.+)_\\d+'.")

@@ -15,6 +15,7 @@ from schanger_mm.datasets.files import list_stems, natural_key
 from schanger_mm.datasets.reading import read_image
 
 from .layout import LABEL, NONE, find_splits
+from .lists import listed_names
 from .parallel import run_parallel
 
 
@@ -46,8 +47,8 @@ class DateStatistics:
 
 
 def dataset_statistics(root: str | Path, split: str | None = None, folders: Mapping[str, str | None] | None = None,
-                       single: bool = False, patch: int | None = None,
-                       workers: int | None = None) -> list[DateStatistics]:
+                       single: bool = False, patch: int | None = None, workers: int | None = None,
+                       list_file: str | Path | None = None, list_split: str | None = None) -> list[DateStatistics]:
     """Mean and standard deviation of the training images.
 
     Args:
@@ -60,17 +61,23 @@ def dataset_statistics(root: str | Path, split: str | None = None, folders: Mapp
         patch: samples are patches of this side, px, without overlap (what does
             not fill one at the right and bottom is left out); None: images.
         workers: number of processes.
+        list_file: the images to take, one name per line; None takes all.
+        list_split: ``list_file`` is a table with lines ``name,split``; take
+            those of this split.
 
     Returns:
         One entry per date, A first, or one for single images.
 
     Raises:
-        FileNotFoundError, DatasetError: no such folders, images that are not
-            8-bit with three bands, or that are smaller than a patch.
-        ValueError: a patch without pixels.
+        FileNotFoundError, DatasetError: no such folders or list, names in it
+            without an image, images that are not 8-bit with three bands, or
+            that are smaller than a patch.
+        ValueError: a patch without pixels, or ``list_split`` without a list.
     """
     if patch is not None and patch < 1:
         raise ValueError(f'--patch: expected 1 or more pixels, found {patch}')
+    if list_split is not None and list_file is None:
+        raise ValueError(f'--list-split {list_split}: needs --list, a table with lines name,split.')
     if split is None and (Path(root) / 'train').is_dir():
         split = 'train'
     names = None if split is None else [split]
@@ -78,7 +85,7 @@ def dataset_statistics(root: str | Path, split: str | None = None, folders: Mapp
     if len(found) > 1:
         raise DatasetError(f'{root}: statistics are taken of one split; name it by --split, one of '
                            f'{first_of([each.name for each in found])}.')
-    return [_of_folder(folder, patch, workers) for folder in found[0].images.values()]
+    return [_of_folder(folder, patch, workers, list_file, list_split) for folder in found[0].images.values()]
 
 
 def sample_statistics(task: Task) -> np.ndarray:
@@ -107,9 +114,11 @@ def report(statistics: list[DateStatistics]) -> str:
             f'data_preprocessor = dict(\n    mean=[{mean}],\n    std=[{std}])')
 
 
-def _of_folder(folder: Path, patch: int | None, workers: int | None) -> DateStatistics:
+def _of_folder(folder: Path, patch: int | None, workers: int | None, list_file: str | Path | None,
+               list_split: str | None) -> DateStatistics:
     files = list_stems(str(folder))
-    tasks = [Task(Path(files[stem]), patch) for stem in sorted(files, key=natural_key)]
+    stems = sorted(files, key=natural_key) if list_file is None else listed_names(list_file, files, folder, list_split)
+    tasks = [Task(Path(files[stem]), patch) for stem in stems]
     samples = np.concatenate(list(run_parallel(sample_statistics, tasks, workers, f'reading {folder.name}')))
     mean, std = samples.mean(axis=0)
     return DateStatistics(folder, len(tasks), len(samples), mean, std)

@@ -11,9 +11,20 @@ from schanger_mm.datasets.errors import DatasetError
 from schanger_mm.datasets.files import list_stems, natural_key
 from schanger_mm.datasets.reading import COLOUR, wrong_form
 
+from .duplicates import find_duplicates
 from .layout import LABEL, Split, find_splits
+from .lists import listed_names, splits_of_lists
 from .parallel import run_parallel
-from .sample_check import LOSSY, USUAL_THRESHOLD, SampleFacts, Task, check_sample
+from .sample_check import (
+    LOSSY,
+    USUAL_THRESHOLD,
+    SampleFacts,
+    Task,
+    check_label_options,
+    check_sample,
+    label_values,
+    third_value,
+)
 
 STRIDE = 16
 """Sides that are not multiples of it are padded by the software."""
@@ -26,8 +37,11 @@ PROBLEMS = {
     'form': f'images are not {COLOUR}',
     'lossy': f'LOSSY labels (values other than 0/1 or 0/255): they need `label_threshold={USUAL_THRESHOLD}` in the '
              'dataset of the config, or, where the values are classes, a binary mask of each',
-    'lost': 'labels lose every positive pixel by the threshold: leave `label_threshold` out',
-    'leak': 'groups of samples with the same pixels stand in different splits',
+    'third': 'labels hold a third value: if it is nodata, set `label_ignore` to it (--ignore here), not '
+             '`label_threshold`; if it is a class, write a binary mask of each',
+    'lost': 'labels lose every positive pixel by the threshold: set `label_threshold=None` in the dataset of the '
+            'config',
+    'leak': 'groups of samples in different splits have the same pixels, at both dates or at one',
 }
 """What makes a data set fail, in words that follow a count."""
 
@@ -49,6 +63,8 @@ class Verification:
         splits: splits that were checked.
         facts: one entry per complete sample.
         threshold: the value from which a label counts as positive, if any.
+        ignore: the value of a label's pixels that do not count, if any.
+        label_values: see :func:`~schanger_mm.data_tools.sample_check.label_values`.
         found: lines by kind, the keys of ``PROBLEMS`` and ``NOTES``.
         unpaired: number of files without partner, by split.
     """
@@ -57,6 +73,8 @@ class Verification:
     splits: list[Split]
     facts: list[SampleFacts]
     threshold: int | None = None
+    ignore: int | None = None
+    label_values: list[int] = field(default_factory=list)
     found: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     unpaired: dict[str, int] = field(default_factory=dict)
 
@@ -64,6 +82,11 @@ class Verification:
     def failed(self) -> bool:
         """Whether anything has to be put right before training."""
         return any(self.found.get(kind) for kind in PROBLEMS)
+
+    @property
+    def third(self) -> int | None:
+        """A third value in the labels that may be nodata, unless another is ignored already."""
+        return third_value(self.label_values) if self.ignore is None else None
 
     def of(self, split: Split) -> list[SampleFacts]:
         """The samples of one split."""
@@ -75,6 +98,8 @@ class Verification:
             root=self.root,
             failed=self.failed,
             threshold=self.threshold,
+            ignore=self.ignore,
+            label_values=self.label_values,
             splits={split.name: {role: str(folder) for role, folder in split.folders.items()}
                     for split in self.splits},
             problems={kind: self.found[kind] for kind in PROBLEMS if self.found.get(kind)},
@@ -84,7 +109,8 @@ class Verification:
 
 def verify_dataset(root: str | Path, splits: Sequence[str] | None = None,
                    folders: Mapping[str, str | None] | None = None, single: bool = False,
-                   threshold: int | None = None, workers: int | None = None) -> Verification:
+                   threshold: int | None = None, workers: int | None = None, ignore: int | None = None,
+                   lists: Sequence[str | Path] = (), list_splits: Sequence[str] | None = None) -> Verification:
     """Check pairing, sizes, image modes, label values, readability and duplicates.
 
     Args:
@@ -93,38 +119,70 @@ def verify_dataset(root: str | Path, splits: Sequence[str] | None = None,
         threshold: ``label_threshold`` that the training will use; lossy labels
             are a failure without it.
         workers: number of processes.
+        ignore: ``label_ignore`` that the training will use, instead of a threshold.
+        lists, list_splits: the splits of one folder, see
+            :func:`~schanger_mm.data_tools.lists.splits_of_lists`; what stands
+            in none of them is not looked at.
 
     Raises:
-        FileNotFoundError, DatasetError: the folders cannot be found.
-        ValueError: a threshold outside of 1 to 255.
+        FileNotFoundError, DatasetError: the folders or lists cannot be found,
+            or a list names what is not there.
+        ValueError: options that make no sense, or lists beside several splits.
     """
-    if threshold is not None and not 1 <= threshold <= 255:
-        raise ValueError(f'--threshold: expected 1 to 255, found {threshold}')
-    result = Verification(str(root), find_splits(root, splits, folders, single), [], threshold)
-    tasks = [task for split in result.splits for task in _tasks(split, result)]
+    check_label_options(threshold, ignore)
+    result = Verification(str(root), find_splits(root, splits, folders, single), [], threshold, ignore)
+    if lists or list_splits:
+        tasks = _listed_tasks(result, lists, list_splits)
+    else:
+        tasks = [task for split in result.splits for task in _tasks(split, _files(split, result), result)]
     result.facts = list(run_parallel(check_sample, tasks, workers, 'checking samples'))
+    result.label_values = label_values(result.facts)
     for facts, task in zip(result.facts, tasks, strict=True):
         _check_one(facts, task, result)
-    _find_duplicates(result)
+    for kind, line in find_duplicates(result.facts):
+        result.found[kind].append(line)
     return result
 
 
-def _tasks(split: Split, result: Verification) -> list[Task]:
-    """Complete samples of a split; files without partner are reported."""
+def _listed_tasks(result: Verification, lists: Sequence[str | Path], list_splits: Sequence[str] | None) -> list[Task]:
+    """Samples by the splits of lists, which take the place of the one folder's."""
+    wanted = splits_of_lists(lists, list_splits)
+    if len(result.splits) > 1:
+        raise ValueError(f'{result.root}: --list makes the splits of one folder, found the splits '
+                         f'{", ".join(split.name for split in result.splits)}; name one of them by --splits.')
+    folder, = result.splits
+    files = _files(folder, result)
+    known = set().union(*files.values())
+    result.splits = [Split(name, folder.folders) for name in wanted]
+    tasks = []
+    for split, (file, of) in zip(result.splits, wanted.values(), strict=True):
+        names = set(listed_names(file, known, ' or '.join(map(str, folder.folders.values())), of)) if files else set()
+        listed = {role: {stem: path for stem, path in there.items() if stem in names} for role, there in files.items()}
+        tasks.extend(_tasks(split, listed, result))
+    return tasks
+
+
+def _files(split: Split, result: Verification) -> dict[str, dict[str, str]]:
+    """Files by role and stem; none where a folder cannot be listed, which is reported."""
     files = {}
     for role, folder in split.folders.items():
         try:
             files[role] = list_stems(str(folder))
         except DatasetError as error:
             result.found['folders'].append(str(error))
-    if len(files) < len(split.folders):
+    return files if len(files) == len(split.folders) else {}
+
+
+def _tasks(split: Split, files: dict[str, dict[str, str]], result: Verification) -> list[Task]:
+    """Complete samples of a split; files without partner are reported."""
+    if not files:
         return []
     stems = sorted(set().union(*files.values()), key=natural_key)
     tasks, lonely = [], 0
     for stem in stems:
         paths = {role: Path(there[stem]) for role, there in files.items() if stem in there}
         if len(paths) == len(files):
-            tasks.append(Task(split.name, stem, paths, result.threshold))
+            tasks.append(Task(split.name, stem, paths, result.threshold, result.ignore))
             continue
         lonely += len(paths)
         missing = ' and '.join(str(split.folders[role]) for role in files if role not in paths)
@@ -143,22 +201,13 @@ def _check_one(facts: SampleFacts, task: Task, result: Verification) -> None:
     found['form'].extend(f'{task.paths[role]}: {wrong_form(form)}' for role, form in facts.forms.items()
                          if role != LABEL and form != COLOUR)
     if facts.label == LOSSY and result.threshold is None:
-        found['lossy'].append(f'{task.paths[LABEL]}: {facts.values}')
+        found['lossy' if result.third is None else 'third'].append(f'{task.paths[LABEL]}: {facts.values}')
+        if result.third is not None:
+            facts.ignored = facts.levels.get(result.third, 0)
+            facts.changed = sum(count for value, count in facts.levels.items() if value not in (0, result.third))
     if facts.lost:
         found['lost'].append(f'{task.paths[LABEL]}: {facts.label}, threshold {result.threshold}')
     if facts.uniform:
         found['uniform'].append(facts.name)
     elif len(facts.digests) == 2 and len(set(facts.digests.values())) == 1:
         found['same_dates'].append(facts.name)
-
-
-def _find_duplicates(result: Verification) -> None:
-    groups = defaultdict(list)
-    for facts in result.facts:
-        complete = not set(facts.errors) - {LABEL}
-        if complete and not facts.uniform:  # tiles without data are equal and leak nothing
-            groups[tuple(facts.digests.values())].append(facts)
-    for group in groups.values():
-        if len(group) > 1:
-            kind = 'repeated' if len({facts.split for facts in group}) == 1 else 'leak'
-            result.found[kind].append(' = '.join(facts.name for facts in group))

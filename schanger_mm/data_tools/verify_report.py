@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from prettytable import PrettyTable
 
 from schanger_mm.datasets.errors import first_of
+from schanger_mm.datasets.reading import IGNORED
 
 from .layout import LABEL, Split
 from .sample_check import LOSSY, USUAL_THRESHOLD, SampleFacts
@@ -41,9 +42,9 @@ def _split_report(split: Split, result: Verification) -> str:
                                           if role != LABEL)])
     table.add_row(['unusable files', sum(len(facts.errors) for facts in samples)])
     if LABEL in split.folders:
-        table.add_row(['label values', _counts(facts.label for facts in samples if facts.label is not None)])
-        table.add_row(['labels are', _lossless(samples, result.threshold)])
-        table.add_row(['changed' if len(split.images) > 1 else 'positive', _changed(samples)])
+        table.add_row(['label values', _counts(_values(facts, result) for facts in samples if facts.label is not None)])
+        table.add_row(['labels are', _lossless(samples, result)])
+        table.add_row(['changed' if len(split.images) > 1 else 'positive', _changed(samples, result)])
     return table.get_string()
 
 
@@ -52,22 +53,44 @@ def _counts(values: Iterable[str]) -> str:
     return first_of(counted) or 'none'
 
 
-def _lossless(samples: list[SampleFacts], threshold: int | None) -> str:
+def _values(facts: SampleFacts, result: Verification) -> str:
+    return str(facts.label if facts.label != LOSSY or result.third is None else facts.values)
+
+
+def _lossless(samples: list[SampleFacts], result: Verification) -> str:
     read = [facts.label for facts in samples if facts.label is not None]
     lossy = read.count(LOSSY)
     if not read:
         return 'unknown: none could be read'
     if not lossy:
-        return 'lossless, no label_threshold needed'
-    return f'LOSSY in {lossy} of {len(read)} files, ' + (
-        f'label_threshold={USUAL_THRESHOLD} needed' if threshold is None else f'read with label_threshold={threshold}')
+        return 'lossless, ' + ('no label_threshold needed' if result.ignore is None else
+                               f'read with label_ignore={result.ignore}')
+    files = f'{lossy} of {len(read)} files'
+    if result.third is not None:
+        values = ', '.join(map(str, result.label_values))
+        return f'three values ({values}) in {files}' + _advice(result.third, result.threshold)
+    if result.threshold is None:
+        return f'LOSSY in {files}, label_threshold={USUAL_THRESHOLD} needed'
+    return f'LOSSY in {files}, read with label_threshold={result.threshold}'
 
 
-def _changed(samples: list[SampleFacts]) -> str:
+def _advice(third: int, threshold: int | None) -> str:
+    if threshold is not None:
+        return f', read with label_threshold={threshold}: {third} counts as {int(third >= threshold)}'
+    if third == IGNORED:
+        return (f': if {third} is nodata, write another value such as {USUAL_THRESHOLD} for {third} and set '
+                f'label_ignore={USUAL_THRESHOLD}, not label_threshold')
+    return f': if {third} is nodata set label_ignore={third} (--ignore {third}), not label_threshold'
+
+
+def _changed(samples: list[SampleFacts], result: Verification) -> str:
     read = [facts for facts in samples if facts.label is not None]
     if not read:
         return 'unknown'
     pixels = sum(facts.sizes[LABEL][0] * facts.sizes[LABEL][1] for facts in read)
     none = sum(facts.changed == 0 for facts in read)
-    return (f'{sum(facts.changed for facts in read) / pixels:.2%} of the pixels; '
+    ignored = sum(facts.ignored for facts in read) / pixels
+    third = result.third if result.ignore is None else result.ignore
+    nodata = f', {ignored:.2%} have the value {third} and are not counted' if ignored else ''
+    return (f'{sum(facts.changed for facts in read) / pixels:.2%} of the pixels{nodata}; '
             f'none in {none} of {len(read)} samples ({none / len(read):.1%})')

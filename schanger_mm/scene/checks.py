@@ -52,5 +52,5 @@ def _black_border(date: Raster) -> str | None:
         seen += valid.size
     if date.masked or black <= BLACK * seen:
         return None
-    return (f'{date.path}: {black / seen:.1%} of the sampled pixels are 0 in all bands and it names no nodata value; if '
-            'they are border and not dark ground, set --nodata 0.')
+    return (f'{date.path}: {black / seen:.1%} of the sampled pixels are 0 in all bands and it names no nodata value; '
+            'if they are border and not dark ground, set --nodata 0.')

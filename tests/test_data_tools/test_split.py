@@ -172,6 +172,6 @@ def test_a_share_that_whole_groups_miss_is_said(tmp_path):
     request = SplitRequest(val='0.15', test='16', percents=['5', '28'], group_by=r'(.+)_\d+')
     lines = {line.split(':')[0].rsplit('/')[-1]: line for line in
              write_splits(tmp_path / 'A', tmp_path / 'out', request).split('\n')}
-    assert lines['val.txt'].endswith('32 names in 2 groups, 20.0 % instead of 15 % since groups stay whole')
-    assert lines['train_5.txt'].endswith('16 names in 1 groups, 14.3 % instead of 5 % since groups stay whole')
+    assert lines['val.txt'].endswith('32 names in 2 groups, 20.0 % instead of 15 %')
+    assert lines['train_5.txt'].endswith('16 names in 1 groups, 14.3 % instead of 5 %')
     assert lines['train_28.txt'].endswith('32 names in 2 groups') and lines['test.txt'].endswith('16 names in 1 groups')

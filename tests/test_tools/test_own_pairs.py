@@ -35,15 +35,21 @@ def city(tmp_path_factory):
 
 def command(start):
     """Return the README's words for a command, without ``python`` and comments."""
-    line = next(line for line in README.splitlines() if line.startswith(f'python {start}'))
+    lines = README.replace('\\\n', '').splitlines()
+    line = next(line for line in lines if line.startswith(f'python {start}'))
     return shlex.split(line, comments=True)[1:]
 
 
 def test_own_pairs_from_check_to_score(city, run):
     folder = city.parent
-    place = {'my_city.py': city, 'data/my_city': folder / 'data/my_city', 'results/my_city': folder / 'results'}
+    place = {'my_city.py': city, 'data/my_city': folder / 'data/my_city', 'results/my_city': folder / 'results',
+             'data/my_city/split.csv': folder / 'data/my_city/split.csv'}
     words = [place.get(word, word) for word in command('tools/dataset_tools/verify.py data/my_city')]
-    assert 'lossless' in run(*words)
+    text = run(*words)
+    assert '8 samples checked, nothing wrong' in text and text.count('lossless') == 3
+    words = [place.get(word, word) for word in command('tools/dataset_tools/stats.py data/my_city')]
+    text = run(*words)
+    assert re.search(r'2019 +\| 4 ', text) and 'data_preprocessor = dict(' in text
     run(*[place.get(word, word) for word in command('tools/browse_dataset.py my_city')], '--out', folder / 'browse',
         '--number', 2)
     text = run(*[place.get(word, word) for word in command('tools/train.py my_city')], '--work-dir', folder / 'work',

@@ -14,10 +14,12 @@ def main() -> None:
     parser.add_argument('--out', required=True, metavar='LIST', help='list file to write, one stem per line')
     parser.add_argument('--least', type=float, default=0.1, help='share of foreground pixels (default: 0.1)')
     parser.add_argument('--threshold', type=int, help='values from here up are foreground; for lossy masks')
+    parser.add_argument('--ignore', type=int, metavar='N', help='mask value of nodata, which is no foreground')
     parser.add_argument('--workers', type=int, help='processes (default: one per core, up to 8)')
     parser.add_argument('--overwrite', action='store_true', help='replace the list where it exists')
     args = parser.parse_args()
-    print(write_foreground_list(args.masks, args.out, args.least, args.threshold, args.workers, args.overwrite))
+    print(write_foreground_list(args.masks, args.out, args.least, args.threshold, args.workers, args.overwrite,
+                                args.ignore))
 
 
 if __name__ == '__main__':

@@ -23,11 +23,13 @@ def main() -> None:
     parser.add_argument('--group-by', metavar='REGEX', help="keep names together whose group in it is the same; for "
                         r"tiles of one image '(.+)_\d+'")
     parser.add_argument('--from-list', metavar='FILE', help='draw from the names in this list instead of all')
+    parser.add_argument('--list-split', metavar='NAME', help='FILE is a table with lines name,split; draw from those '
+                        'of this split')
     parser.add_argument('--overwrite', action='store_true', help='replace lists that exist')
     args = parser.parse_args()
     request = SplitRequest(args.seed, args.val, args.test, args.percent, args.group_by)
     print(write_splits(args.folder, args.out, request, args.from_list, args.overwrite,
-                       shlex.join(['python', *sys.argv])))
+                       shlex.join(['python', *sys.argv]), args.list_split))
 
 
 if __name__ == '__main__':

@@ -19,12 +19,16 @@ def main() -> None:
     parser.add_argument('--single', action='store_true', help='images of one date, even where there are pairs')
     parser.add_argument('--image', metavar='NAME', help='folder of the images of one date (default: images, image or '
                         'img)')
+    parser.add_argument('--list', metavar='FILE', help='take only the images that it names, one per line: statistics '
+                        'come from training images alone')
+    parser.add_argument('--list-split', metavar='NAME', help='FILE is a table with lines name,split; take those of '
+                        'this split')
     parser.add_argument('--patch', type=int, metavar='PX', help='samples are patches of this side (default: images)')
     parser.add_argument('--workers', type=int, metavar='N', help='processes (default: as many as cores, up to 8)')
     args = parser.parse_args()
     folders = dict(before=args.before, after=args.after, image=args.image)
     print(report(dataset_statistics(args.root, args.split, folders, args.single or args.image is not None,
-                                    args.patch, args.workers)))
+                                    args.patch, args.workers, args.list, args.list_split)))
 
 
 if __name__ == '__main__':

@@ -27,6 +27,12 @@ def main() -> None:
                         'img)')
     parser.add_argument('--threshold', type=int, metavar='N', help='label_threshold of the config: mask values from '
                         'here up count as 1')
+    parser.add_argument('--ignore', type=int, metavar='N', help='label_ignore of the config: pixels with this mask '
+                        'value do not count')
+    parser.add_argument('--list', nargs='+', default=[], metavar='FILE', help='lists of names that are the splits of '
+                        'one folder, for example train.txt val.txt')
+    parser.add_argument('--list-split', nargs='+', metavar='NAME', help='the list is one table with lines name,split; '
+                        'check these splits')
     parser.add_argument('--workers', type=int, metavar='N', help='processes (default: as many as cores, up to 8)')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write everything that was found there')
     parser.add_argument('--overwrite', action='store_true', help='replace FILE where it exists')
@@ -35,7 +41,7 @@ def main() -> None:
         refuse_existing([args.json])
     folders = dict(before=args.before, after=args.after, image=args.image, label=args.label)
     result = verify_dataset(args.root, args.splits, folders, args.single or args.image is not None, args.threshold,
-                            args.workers)
+                            args.workers, args.ignore, args.list, args.list_split)
     print(report(result))
     if args.json:
         write_atomic(args.json, as_json(result.as_dict()))

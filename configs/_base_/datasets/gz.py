@@ -3,7 +3,8 @@ _base_ = './levir.py'
 
 data_root = 'data/GZ-CD'
 
-# ImageNet's statistics for both dates: replace them by those of your training list (tools/dataset_tools/stats.py).
+# ImageNet's statistics for both dates: replace them by those of your training list, printed by
+#   python tools/dataset_tools/stats.py data/GZ-CD --list data/GZ-CD/splits/train.txt
 data_preprocessor = dict(mean=[123.675, 116.28, 103.53] * 2, std=[58.395, 57.12, 57.375] * 2)
 
 train_dataloader = dict(dataset=dict(type='GZCDDataset', data_root=data_root))
