@@ -231,12 +231,13 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 @pytest.mark.long
 def test_memory_does_not_grow_with_the_scene(tmp_path, checkpoint, root, write_raster, noise):
     tile, peaks = noise(512, 512, seed=1), []
-    for times in (2, 20):
+    for times in (8, 80):
         paths = [write_raster(f'{date}{times}.tif', np.tile(np.roll(tile, shift, -1), (1, times, 1)), tiled=True)
                  for date, shift in (('a', 0), ('b', 5))]
-        env = {**os.environ, 'PYTHONPATH': str(root), 'OMP_NUM_THREADS': '1'}
+        env = {**os.environ, 'PYTHONPATH': str(root), 'OMP_NUM_THREADS': '1', 'GDAL_CACHEMAX': '8'}
         done = subprocess.run([sys.executable, '-c', PEAK, *paths, checkpoint, str(tmp_path / f'out{times}')],
                               env=env, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-3000:]
         peaks.append(float(done.stdout.split()[-1]))
-    assert peaks[1] <= 1.1 * peaks[0], f'{peaks} MiB'
+    # the allocator's fragments vary by 20 %; the larger scene alone is 500 MiB of float32
+    assert peaks[1] <= 1.3 * peaks[0], f'{peaks} MiB'
