@@ -153,6 +153,10 @@ def test_starts_differ_in_nothing_else(name):
 def test_the_supervised_control_has_the_encoder_and_the_images_of_sadl():
     sadl, control = of_sadl('sadl_r18-fpn_inria.py'), of_sadl('supervised_r18-fpn_inria.py')
     assert (control.model.backbone, control.model.neck) == (sadl.model.backbone, sadl.model.neck)
+    flips, colours = control.train_dataloader.dataset.pipeline[3:5]  # SaDL draws its own on the batch
+    assert (flips.type, flips.prob) == ('mmseg.RandomFlip', 0.5)
+    assert (colours.prob, colours.transforms[0].type) == (0.8, 'ColourJitter')
+    del control.train_dataloader.dataset.pipeline[3:5]
     assert control.train_dataloader == sadl.train_dataloader
     simsiam = of_sadl('simsiam_r18-fpn_inria.py')
     simsiam.model.type = 'SaDL'
