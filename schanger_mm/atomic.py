@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
@@ -21,3 +24,9 @@ def whole_file(path: Path) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_png(path: Path, picture: np.ndarray) -> None:
+    """Write uint8 RGB ``(H, W, 3)`` or grey ``(H, W)`` as PNG, whole or not at all."""
+    with whole_file(path) as partial:
+        Image.fromarray(picture).save(partial, format='PNG')

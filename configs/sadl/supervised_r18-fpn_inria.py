@@ -1,30 +1,17 @@
 # The supervised control: the same encoder learns to segment buildings, on the same images and schedule.
 #   python tools/train.py configs/sadl/supervised_r18-fpn_inria.py
-_base_ = './sadl_r18-fpn_inria.py'
+_base_ = [
+    '../_base_/models/fpn-cd_r18.py',
+    '../_base_/datasets/inria_256.py',
+    '../_base_/schedules/sadl.py',
+    '../_base_/default_runtime.py',
+]
 
 model = dict(
-    _delete_=True,
-    type='SiameseEncoderDecoder',
     num_dates=1,
-    size_divisor=32,
-    backbone=dict(
-        type='mmseg.ResNet',
-        depth=18,
-        init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet18')),
-    neck=dict(type='TopDownFPN', in_channels=[64, 128, 256, 512]),
-    decode_head=dict(
-        type='mmseg.FCNHead',
-        in_channels=256,
-        in_index=0,
-        channels=64,
-        num_convs=2,
-        concat_input=False,
-        num_classes=2,
-        norm_cfg=dict(type='BN'),
-        align_corners=False,
-        loss_decode=dict(type='mmseg.CrossEntropyLoss')),
-    train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    backbone=dict(init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet18')),
+    neck=dict(type='TopDownFPN'),
+    test_cfg=dict(_delete_=True, mode='whole'))
 # The encoder must see the same values as under SaDL: mean and std 0.5 of values in [0, 1].
 data_preprocessor = dict(mean=[127.5] * 3, std=[127.5] * 3)
 # SaDL draws its views on the batch; this one gets flips and colours of the same strength here.
@@ -38,4 +25,3 @@ train_pipeline = [
     dict(type='mmseg.PackSegInputs'),
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-custom_hooks = []

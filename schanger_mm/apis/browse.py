@@ -17,7 +17,7 @@ from mmengine.dataset import BaseDataset, pseudo_collate
 from mmengine.runner import set_random_seed
 
 from schanger_mm.apis.config import ConfigError
-from schanger_mm.atomic import whole_file
+from schanger_mm.atomic import write_png
 from schanger_mm.datasets.transforms.loading import FileLoader
 from schanger_mm.registry import DATASETS, MODELS, SCOPE
 from schanger_mm.visualization.panel import MIN_CELL, PAPER, draw_change_panel
@@ -90,12 +90,12 @@ def browse_dataset(cfg: Config, out: str | Path, split: str = 'train', number: i
     small = []
     for file, sample, batch in itertools.zip_longest(files, samples, received):
         picture = _draw(sample, batch, file.stem, dataset.metainfo['classes'][1])
-        _write(file, picture)
+        write_png(file, picture)
         if sheet:
             small.append(_fit_width(picture, SHEET_CELL))
     if sheet:
         files = [*files, folder / SHEET]
-        _write(files[-1], _grid(small, SHEET_COLUMNS, gap=24))
+        write_png(files[-1], _grid(small, SHEET_COLUMNS, gap=24))
     return Browsed(folder, files, _statistics(received) if received else [])
 
 
@@ -230,11 +230,3 @@ def _grid(pictures: Sequence[np.ndarray], columns: int, gap: int = 0) -> np.ndar
         for i, picture in enumerate(row):
             paper[top:top + picture.shape[0], i * width:i * width + picture.shape[1]] = picture
     return paper
-
-
-def _write(path: Path, picture: np.ndarray) -> None:
-    done, data = cv2.imencode('.png', np.ascontiguousarray(picture[..., ::-1]))
-    if not done:
-        raise OSError(f'{path}: OpenCV could not encode a picture of {picture.shape} as PNG')
-    with whole_file(path) as partial:
-        partial.write_bytes(data.tobytes())

@@ -11,7 +11,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 from PIL import Image
 
-from schanger_mm.atomic import whole_file
+from schanger_mm.atomic import write_png
 from schanger_mm.datasets.transforms import LoadChangeLabel
 from schanger_mm.engine.visualization_hook import read_rgb
 from schanger_mm.evaluation.predictions import image_name, image_paths
@@ -52,5 +52,4 @@ def draw_worst(folder: Path, predictions: Path, images: Sequence[ImageCounts], r
             np.asarray(Image.open(predictions / f'{image.name}.png')) // 255,
             f'{number}. {image.name}: {image.counts.fp + image.counts.fn:,} px wrong',
             positive=dataset.metainfo['classes'][1])
-        with whole_file(folder / f'{number:0{digits}d}_{image.name.replace("/", "_")}.png') as partial:
-            Image.fromarray(panel).save(partial, format='PNG')
+        write_png(folder / f'{number:0{digits}d}_{image.name.replace("/", "_")}.png', panel)

@@ -13,9 +13,8 @@ import torch
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from PIL import Image
 
-from schanger_mm.atomic import whole_file
+from schanger_mm.atomic import write_png
 from schanger_mm.evaluation.separability import linear_probe
 from schanger_mm.registry import DATASETS, HOOKS
 from schanger_mm.visualization.features import draw_feature_sheet
@@ -93,8 +92,7 @@ class FeatureMonitorHook(Hook):
         images = np.zeros((*masks[shown].shape, 3), np.uint8)  # padded like the masks
         images[:, :height, :width] = [s['inputs'].numpy()[::-1].transpose(1, 2, 0) for s in self._samples[shown]]
         sheet = draw_feature_sheet(images, masks[shown], features[shown])
-        with whole_file(Path(runner.work_dir) / 'features' / f'iter_{runner.iter + 1}.png') as partial:
-            Image.fromarray(sheet).save(partial, format='PNG')
+        write_png(Path(runner.work_dir) / 'features' / f'iter_{runner.iter + 1}.png', sheet)
 
     @torch.no_grad()
     def _features(self, model) -> tuple[np.ndarray, np.ndarray]:

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from schanger_mm.atomic import whole_file
+from schanger_mm.atomic import write_png
 
 FOLDER = 'predictions'
 
@@ -56,8 +55,7 @@ class PredictionWriter:
             raise ValueError(f'ChangeMetric: {path} and {self._written[name]} would both be written to {file}; give '
                              'the images names of their own.')
         self._written[name] = path
-        with whole_file(file) as partial:
-            Image.fromarray((prediction == 1).astype(np.uint8) * 255).save(partial, format='PNG')
+        write_png(file, (prediction == 1).astype(np.uint8) * 255)
 
     def restart(self) -> None:
         """Forget the names: the next evaluation may write them again."""

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schanger_mm.atomic import whole_file
+from schanger_mm.datasets.benchmarks import TILE
 from schanger_mm.evaluation.confusion import Confusion
 
-TILE = 256
-"""Side, in px, of the tiles that the authors count and score."""
 TABLE, REPORT = 'per_image.csv', 'report.json'
 
 

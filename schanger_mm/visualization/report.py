@@ -6,13 +6,13 @@ import base64
 import html
 import io
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from schanger_mm.atomic import whole_file
 from schanger_mm.visualization.panel import to_rgb8
 from schanger_mm.visualization.report_page import PAGE, draw_curves
 
@@ -53,10 +53,8 @@ def write_report(path: str | Path,
         table=_section('Results', _html_table(table_rows)) if table_rows else '',
         curves=_section('Curves', f'<div class="curves">{_html_curves(curves)}</div>') if curves else '',
         pictures=_gallery(pictures))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + '.part')
-    part.write_text(page, encoding='utf-8')
-    os.replace(part, path)
+    with whole_file(path) as partial:
+        partial.write_text(page, encoding='utf-8')
     return path
 
 

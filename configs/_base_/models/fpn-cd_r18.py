@@ -14,6 +14,6 @@ model = dict(
         num_classes=2,
         norm_cfg=dict(type='BN'),
         align_corners=False,
-        loss_decode=dict(type='mmseg.CrossEntropyLoss')),
+        loss_decode=dict(type='mmseg.CrossEntropyLoss', avg_non_ignore=True)),
     train_cfg=dict(),
     test_cfg=dict(mode='slide', crop_size=(256, 256), stride=(256, 256)))
