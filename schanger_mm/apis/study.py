@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Lock
@@ -25,7 +25,7 @@ from threading import Lock
 from schanger_mm.apis.config import load_config
 from schanger_mm.apis.transfer import ENCODER, transfer_file
 from schanger_mm.atomic import whole_file
-from schanger_mm.data_tools.split import SplitRequest, write_splits
+from schanger_mm.data_tools.split import RECORD, SplitRequest, write_splits
 from schanger_mm.datasets.synthetic import DemoSizes, write_demo_set
 from schanger_mm.visualization.report import read_scalars
 from schanger_mm.visualization.study import draw_study, study_table
@@ -67,6 +67,9 @@ class Study:
         jobs: trainings at a time; the cores are shared among them.
         max_iters: shorten every training (for tests).
         sizes: pictures that are drawn.
+
+    Raises:
+        ValueError: ``jobs`` or ``max_iters`` below 1.
     """
 
     repo: Path
@@ -76,6 +79,11 @@ class Study:
     max_iters: int | None = None
     sizes: DemoSizes = SIZES
 
+    def __post_init__(self) -> None:
+        for option, value in (('--jobs', self.jobs), ('--max-iters', self.max_iters)):
+            if value is not None and value < 1:
+                raise ValueError(f'{option} {value}: expected a whole number from 1 up.')
+
     def run(self) -> dict:
         """Draw, pre-train, fine-tune, and write ``results.json``, ``results.md`` and ``results.png``.
 
@@ -83,36 +91,53 @@ class Study:
             F1 in percent: ``{network: {start: {percent: [one per seed]}}}``.
 
         Raises:
-            ValueError: ``out`` holds a study with other settings.
+            ValueError: ``out`` holds a study with other settings or results of
+                something else, cannot be written, or has a name that trainings
+                would misread; a training ended without a score.
             subprocess.CalledProcessError: a training failed; its log is named
                 above the error.
+            KeyboardInterrupt: Ctrl-C; trainings that have ended are kept.
         """
         self.started = time.perf_counter()
         self._claim()
         for seed in self.seeds:
             self._draw(seed)
         chains = [(seed, chain) for seed in self.seeds for _, starts in NETWORKS.values()
-                  for chain in dict.fromkeys(starts.values()) if chain]
+                  for chain in starts.values()]
         for length in (1, 2):
-            self._all(self._pretrain, [job for job in chains if len(job[1]) == length], f'pre-training, step {length}')
+            jobs = dict.fromkeys((seed, chain[:length]) for seed, chain in chains if len(chain) >= length)
+            self._all(self._pretrain, list(jobs), f'pre-training, step {length}')
         runs = [(seed, network, start, percent) for seed in self.seeds for network, (_, starts) in NETWORKS.items()
                 for start in starts for percent in PERCENT]
         self._all(self._finetune, runs, 'fine-tuning')
         return self._report()
 
     def _claim(self) -> None:
-        """Write down what this study is, or refuse a folder that holds another."""
+        """Write down what this study is, or refuse a folder that holds something else."""
+        where = str(self.out.resolve())
+        if ' ' in where or ',' in where:  # mmengine drops the one and splits at the other
+            raise ValueError(f'--out {where}: expected a path without spaces and commas, which would not reach the '
+                             'trainings through --cfg-options; choose another folder.')
         settings = {'max_iters': self.max_iters, 'sizes': asdict(self.sizes), 'configs': self._digest_of_configs()}
         record = self.out / 'study.json'
         if record.is_file():
-            found = json.loads(record.read_text())
-            if found != settings:
-                different = [key for key in settings if found.get(key) != settings[key]]
+            try:
+                found = dict(json.loads(record.read_text()))
+            except (ValueError, TypeError) as error:
+                raise ValueError(f'{record}: not the record of a study ({error}); choose another --out, or move the '
+                                 'folder away.') from error
+            if different := [key for key in {**settings, **found} if found.get(key) != settings.get(key)]:
                 raise ValueError(f'{self.out} holds a study with other {", ".join(different)}, whose results would be '
                                  'taken for finished; choose another --out, or move it away.')
             return
-        with whole_file(record) as partial:
-            partial.write_text(json.dumps(settings, indent=2))
+        if foreign := sorted(path.name for path in self.out.glob('*') if path.name.startswith(('results.', 'seed_'))):
+            raise ValueError(f'{self.out} holds {", ".join(foreign)}, but no {record.name}: results of something else, '
+                             'which would be written over; choose another --out, or move them away.')
+        try:
+            with whole_file(record) as partial:
+                partial.write_text(json.dumps(settings, indent=2))
+        except OSError as error:
+            raise ValueError(f'{record} cannot be written ({error}); expected --out to name a folder.') from error
 
     def _digest_of_configs(self) -> str:
         files = sorted((self.repo / CONFIGS).glob('*.py'))
@@ -122,18 +147,28 @@ class Study:
         data = self._data(seed)
         write_demo_set(data, self.sizes, seed=seed)
         lists = self.out / f'seed_{seed}/splits'
-        if not lists.exists():
-            few = [str(percent) for percent in PERCENT if percent < 100]
-            write_splits(data / 'train/A', lists, SplitRequest(seed=seed, percents=few), command=shlex.join(sys.argv))
+        few = [str(percent) for percent in PERCENT if percent < 100]
+        if not all((lists / name).is_file() for name in (*(f'train_{percent}.txt' for percent in few), RECORD)):
+            write_splits(data / 'train/A', lists, SplitRequest(seed=seed, percents=few), overwrite=True,
+                         command=shlex.join(sys.argv))
 
     def _data(self, seed: int) -> Path:
         return self.out / f'seed_{seed}/data'
 
     def _all(self, function: Callable[..., None], jobs: list[tuple], what: str) -> None:
-        """Run jobs side by side; the first error ends the study."""
-        with ThreadPoolExecutor(self.jobs) as pool:
-            for done, _ in enumerate(pool.map(lambda job: function(*job), jobs), start=1):
+        """Run jobs side by side; after the first error, or Ctrl-C, none begins and those that run come to their end."""
+        pool = ThreadPoolExecutor(self.jobs)
+        try:
+            futures = [pool.submit(function, *job) for job in jobs]
+            for done, future in enumerate(as_completed(futures), start=1):
+                future.result()
                 print(f'{what}: {done} of {len(jobs)}, {time.perf_counter() - self.started:.0f} s', flush=True)
+        except KeyboardInterrupt:
+            print(f'interrupted during {what}: what has ended is kept in {self.out}; the same command goes on.',
+                  file=sys.stderr, flush=True)
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def _pretrain(self, seed: int, chain: tuple[str, ...]) -> None:
         work_dir = self._pretrained(seed, chain)
@@ -177,7 +212,11 @@ class Study:
         if chain := starts[start]:
             options['load_from'] = self._initial(self._pretrained(seed, chain), config)
         self._train(config, result.parent, seed, options)
-        (*_, (_, score)) = read_scalars(result.parent)['changed/F1']
+        evaluations = read_scalars(result.parent).get('changed/F1')
+        if not evaluations:
+            raise ValueError(f'{result.parent}: the training ended without an evaluation, changed/F1 is not in its '
+                             f'log; does {CONFIGS / config}.py evaluate at its last iteration?')
+        score = evaluations[-1][1]
         with whole_file(result) as partial:
             partial.write_text(json.dumps({'changed/F1': score}))
 
@@ -207,7 +246,7 @@ class Study:
         with whole_file(self.out / 'results.json') as partial:
             partial.write_text(json.dumps({'seeds': list(self.seeds), 'F1': scores}, indent=2))
         with whole_file(self.out / 'results.md') as partial:
-            partial.write_text(table)
+            partial.write_text(table, encoding='utf-8')
         with whole_file(self.out / 'results.png') as partial:
             draw_study(scores, partial)
         print(f'\n{table}\ntable, numbers, picture: {self.out}/results.md, results.json, results.png')
@@ -221,9 +260,10 @@ def parse_seeds(words: Iterable[str]) -> tuple[int, ...]:
     """Read seeds from the command line.
 
     Raises:
-        ValueError: one is not a whole number from 0 up, or stands twice.
+        ValueError: there is none, one is not a whole number from 0 up, or
+            stands twice.
     """
     words = list(words)
-    if not all(word.isdigit() for word in words) or len(set(words)) < len(words):
+    if not words or not all(word.isdecimal() for word in words) or len(set(map(int, words))) < len(words):
         raise ValueError(f'--seeds {" ".join(words)}: expected different whole numbers from 0 up.')
     return tuple(map(int, words))

@@ -49,6 +49,7 @@ def draw_study(scores: Scores, path: Path) -> None:
             axes.set_xticks(list(by), [f'{percent}' for percent in by])
             axes.minorticks_off()
             axes.grid(axis='y', alpha=0.3)
-            axes.legend(frameon=False, loc='lower right')
         figure.axes[0].set_ylabel('F1 of the changed class, %')
+        entries = {label: handle for axes in figure.axes for handle, label in zip(*axes.get_legend_handles_labels())}
+        figure.legend(entries.values(), entries, loc='outside lower center', ncols=3 * len(scores), frameon=False)
         figure.savefig(path, dpi=150, format='png')

@@ -25,7 +25,16 @@ def test_a_pair_runs_one_backbone_twice_date_a_first(siamese):
         levels = siamese.extract_feat(torch.cat([a, b], 1))
         alone = [siamese.backbone(x) for x in (a, b)]
     for level, from_a, from_b in zip(levels, *alone):
-        torch.testing.assert_close(level, torch.cat([from_a, from_b], 1))
+        torch.testing.assert_close(level, (from_a, from_b))
+
+
+def test_a_head_of_somebody_else_gets_the_dates_on_channels(siamese):
+    class Other(torch.nn.Module):
+        def forward(self, inputs):
+            return [level.shape[1] for level in inputs]
+
+    siamese.decode_head = Other()
+    assert siamese(torch.randn(1, 6, 32, 32), mode='tensor') == [2 * width for width in ARCH[1:]]
 
 
 @pytest.mark.parametrize('size', [(16, 16), (17, 31), (40, 100), (5, 3)])

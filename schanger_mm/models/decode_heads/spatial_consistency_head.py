@@ -51,6 +51,8 @@ class SpatialConsistencyHead(BaseDecodeHead):
         init_cfg: mmengine initialisation, applied after the authors' own.
     """
 
+    accepts_pairs = True
+
     def __init__(self,
                  arch: str | Sequence[int] = 'base',
                  temporal_fusion: dict | None = None,
@@ -110,8 +112,8 @@ class SpatialConsistencyHead(BaseDecodeHead):
 
         Args:
             inputs: five maps at strides 1, 2, 4, 8, 16, ``(N, C_i, H_i, W_i)``;
-                with temporal fusion both dates concatenated on channels, date
-                A first: ``(N, 2 C_i, H_i, W_i)``.
+                with temporal fusion pairs of such maps, date A first, or both
+                dates concatenated on channels: ``(N, 2 C_i, H_i, W_i)``.
 
         Returns:
             Six logits ``(N, 1, H, W)`` at the size of the finest level: the
@@ -121,10 +123,11 @@ class SpatialConsistencyHead(BaseDecodeHead):
             ValueError: levels, channels or sizes do not fit this head.
         """
         side_logits: list[Tensor] = []
+        size = (inputs[0] if isinstance(inputs[0], Tensor) else inputs[0][0]).shape[-2:]
         for k, dates in enumerate(self.decode(inputs)):
             fuse = self._fusion('side_fusion', k)
             side = self.side_convs[k](fuse(*dates) if fuse else dates[0])
-            side_logits.append(_resize(side, inputs[0].shape[-2:]))
+            side_logits.append(_resize(side, size))
         return [self.cls_seg(torch.cat(side_logits, dim=1)), *side_logits]
 
     def decode(self, inputs: Sequence[Tensor]) -> Iterator[list[Tensor]]:
@@ -165,18 +168,20 @@ class SpatialConsistencyHead(BaseDecodeHead):
         if len(inputs) != LEVELS:
             raise ValueError(
                 f'SpatialConsistencyHead needs {LEVELS} levels (strides 1, 2, 4, 8, 16), got {len(inputs)}.')
-        for x, channels, coarser in zip(inputs, self.in_channels, [*inputs[1:], None]):
-            if x.shape[1] != self.num_dates * channels:
+        levels = [x.chunk(self.num_dates, dim=1) if isinstance(x, Tensor) else tuple(x) for x in inputs]
+        for dates, channels, coarser in zip(levels, self.in_channels, [*levels[1:], None]):
+            if len(dates) != self.num_dates or any(x.shape[1] != channels for x in dates):
                 raise ValueError(
-                    f'SpatialConsistencyHead: a level has {x.shape[1]} channels, expected '
+                    f'SpatialConsistencyHead: a level has {sum(x.shape[1] for x in dates)} channels, expected '
                     f'{self.num_dates} x {channels} ({"with" if self.num_dates == 2 else "without"} '
                     'temporal_fusion). Check arch of backbone and head, and that two dates go with '
                     "temporal_fusion=dict(type='TFM'), one date or a fusing neck without it.")
-            if coarser is not None and x.shape[-2:] != (2 * coarser.shape[-2], 2 * coarser.shape[-1]):
+            size = dates[0].shape[-2:]
+            if coarser is not None and size != (2 * coarser[0].shape[-2], 2 * coarser[0].shape[-1]):
                 raise ValueError(
-                    f'SpatialConsistencyHead: levels of {tuple(x.shape[-2:])} and {tuple(coarser.shape[-2:])} px '
+                    f'SpatialConsistencyHead: levels of {tuple(size)} and {tuple(coarser[0].shape[-2:])} px '
                     'do not halve; pad the images to multiples of 16.')
-        return [x.chunk(self.num_dates, dim=1) for x in reversed(inputs)]
+        return levels[::-1]
 
 
 def _resize(x: Tensor, size: Sequence[int]) -> Tensor:
