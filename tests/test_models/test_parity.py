@@ -23,11 +23,12 @@ TINY = [('schanger_tiny_two_stream.safetensors', 2), ('schanger_tiny_single_stre
 class Fixture:
     """One parity file and our network with its weights."""
 
-    def __init__(self, path: Path, num_dates: int, dtype: torch.dtype):
+    def __init__(self, path: Path, num_dates: int, dtype: torch.dtype, with_cp: bool = False):
         self.tensors = load_file(path)
         state, _ = published_to_mm(self.group('state.'))
         self.model = network(widths_of(state), num_dates)
         _no_drop(self.model)
+        self.model.backbone.with_cp = self.model.decode_head.with_cp = with_cp
         self.model.load_state_dict(state)
         self.model.to(dtype)
         dates = [self.tensors[k] for k in ('input.x', 'input.x1', 'input.x2') if k in self.tensors]
@@ -61,16 +62,22 @@ def _close(ours: torch.Tensor, theirs: torch.Tensor, tolerance: float) -> None:
     assert difference <= tolerance * theirs.double().abs().max().item()
 
 
-@pytest.fixture(params=TINY, ids=['two dates', 'single-temporal'])
-def double(request):
-    name, num_dates = request.param
-    return Fixture(DATA / name, num_dates, torch.float64)
+@pytest.fixture(params=[(*case, with_cp) for case in TINY for with_cp in (False, True)],
+                ids=['two dates', 'two dates, recomputed', 'single-temporal', 'single-temporal, recomputed'])
+def case(request):
+    return request.param
 
 
-@pytest.fixture(params=TINY, ids=['two dates', 'single-temporal'])
-def single(request):
-    name, num_dates = request.param
-    return Fixture(DATA / name, num_dates, torch.float32)
+@pytest.fixture
+def double(case):
+    name, num_dates, with_cp = case
+    return Fixture(DATA / name, num_dates, torch.float64, with_cp)
+
+
+@pytest.fixture
+def single(case):
+    name, num_dates, with_cp = case
+    return Fixture(DATA / name, num_dates, torch.float32, with_cp)
 
 
 def test_probabilities_in_float64(double):

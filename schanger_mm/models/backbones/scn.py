@@ -8,7 +8,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from schanger_mm.models.layers import LFEM, conv_bn_act, init_fan_out_, resolve_arch
+from schanger_mm.models.layers import LFEM, conv_bn_act, init_fan_out_, recompute, resolve_arch
 from schanger_mm.registry import MODELS
 
 
@@ -25,6 +25,8 @@ class SCN(BaseModule):
         arch: ``'base'``, ``'small'`` or six widths (stem, then strides 1, 2, 4, 8, 16).
         in_channels: bands of one image.
         drop_rate: stochastic depth rate.
+        with_cp: keep only the input of each LFEM in training and run it again
+            in backward: same gradients, a fraction of the memory.
         init_cfg: mmengine initialisation (for example ``Pretrained``), applied
             after the authors' own.
     """
@@ -33,8 +35,10 @@ class SCN(BaseModule):
                  arch: str | Sequence[int] = 'base',
                  in_channels: int = 3,
                  drop_rate: float = 0.2,
+                 with_cp: bool = False,
                  init_cfg: dict | None = None):
         super().__init__(init_cfg)
+        self.with_cp = with_cp
         stem, *self.out_channels = widths = resolve_arch(arch)
         self.stem = conv_bn_act(in_channels, stem, 3, eps=1e-5)
         self.stages = nn.ModuleList(
@@ -67,6 +71,8 @@ class SCN(BaseModule):
         x = self.stem(x)
         features = []
         for index, stage in enumerate(self.stages):
-            x = stage(F.max_pool2d(x, 2) if index else x)
+            x = F.max_pool2d(x, 2) if index else x
+            for block in stage:
+                x = recompute(block, x) if self.with_cp and self.training else block(x)
             features.append(x)
         return tuple(features)

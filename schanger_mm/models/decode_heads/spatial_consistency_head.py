@@ -10,7 +10,7 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from schanger_mm.models.layers import LFEM, SCAM, init_fan_out_, resolve_arch
+from schanger_mm.models.layers import LFEM, SCAM, init_fan_out_, recompute, resolve_arch
 from schanger_mm.registry import MODELS, SCOPE
 
 LEVELS = 5
@@ -45,6 +45,8 @@ class SpatialConsistencyHead(BaseDecodeHead):
         deep_supervision: the loss covers all six maps; False: the final one
             only (ablation).
         drop_rate: dropout and stochastic depth rate.
+        with_cp: keep only the inputs of each SCAM and LFEM in training and run
+            them again in backward: same gradients, a fraction of the memory.
         loss_decode: loss, or list of losses, held against each of the six maps and summed.
         threshold: a pixel is changed where the probability is strictly above it.
         ignore_index: label value that enters no loss.
@@ -60,6 +62,7 @@ class SpatialConsistencyHead(BaseDecodeHead):
                  share_attention: bool = True,
                  deep_supervision: bool = True,
                  drop_rate: float = 0.2,
+                 with_cp: bool = False,
                  loss_decode: dict | Sequence[dict] = dict(type='schanger_mm.BCEDiceLoss'),  # noqa: B006
                  num_classes: int = 2,
                  out_channels: int = 1,
@@ -85,6 +88,7 @@ class SpatialConsistencyHead(BaseDecodeHead):
         if attention not in ATTENTIONS:
             raise ValueError(f'SpatialConsistencyHead: attention={attention!r}; expected one of {ATTENTIONS}.')
         self.deep_supervision = deep_supervision
+        self.with_cp = with_cp
         skip = levels[::-1]  # coarse to fine: c5, c4, c3, c2, c1
         out = [*skip[1:], stem]  # width after each level: c4, c3, c2, c1, c0
         self.scams = nn.ModuleList(SCAM(c, drop_rate, attention) for c in skip)
@@ -138,10 +142,12 @@ class SpatialConsistencyHead(BaseDecodeHead):
         """
         running: list[Tensor] = []
         for k, skip in enumerate(self._split_dates(inputs)):
-            dates = self.scams[k](skip, self._fusion('attention_fusion', k))
+            dates = self._run(self.scams[k], skip, self._fusion('attention_fusion', k))
             if running:
                 dates = [_resize(x, y.shape[-2:]) + y for x, y in zip(running, dates)]
-            running = [self.blocks[k](x) for x in dates]
+            for block in self.blocks[k]:
+                dates = [self._run(block, x) for x in dates]
+            running = dates
             yield running
 
     def loss(self, inputs: Sequence[Tensor], batch_data_samples: list, train_cfg: dict) -> dict[str, Tensor]:
@@ -158,6 +164,9 @@ class SpatialConsistencyHead(BaseDecodeHead):
                 criterion(_resize(logit, target.shape[-2:]), target, ignore_index=self.ignore_index)
                 for logit in seg_logits)
         return losses
+
+    def _run(self, module: nn.Module, *inputs):
+        return recompute(module, *inputs) if self.with_cp and self.training else module(*inputs)
 
     def _fusion(self, name: str, level: int):
         fusion = getattr(self, name, None)

@@ -1,0 +1,34 @@
+"""Trading time for memory: layers that run a second time in the backward pass instead of keeping their maps."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.utils.checkpoint import checkpoint
+
+
+def recompute(module: nn.Module, *inputs: Any) -> Any:
+    """Call ``module(*inputs)`` and keep only the inputs; backward runs it once more.
+
+    Values and gradients are those of the plain call: random numbers are drawn
+    again as they were, and the running statistics of batch norms move once.
+    """
+    return checkpoint(module, *inputs, use_reentrant=False,
+                      context_fn=lambda: (contextlib.nullcontext(), _statistics_at_rest(module)))
+
+
+@contextlib.contextmanager
+def _statistics_at_rest(module: nn.Module) -> Iterator[None]:
+    norms = [part for part in module.modules() if isinstance(part, _NormBase)]
+    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+    for norm in norms:
+        norm.momentum, norm.num_batches_tracked = 0.0, None
+    try:
+        yield
+    finally:
+        for norm, (momentum, count) in zip(norms, before):
+            norm.momentum, norm.num_batches_tracked = momentum, count
