@@ -1,7 +1,8 @@
 """Hooks."""
 
 from schanger_mm.engine.feature_monitor_hook import FeatureMonitorHook
+from schanger_mm.engine.inference_form_hook import InferenceFormHook
 from schanger_mm.engine.load_report_hook import LoadReportHook
 from schanger_mm.engine.visualization_hook import ChangeVisualizationHook
 
-__all__ = ['ChangeVisualizationHook', 'FeatureMonitorHook', 'LoadReportHook']
+__all__ = ['ChangeVisualizationHook', 'FeatureMonitorHook', 'InferenceFormHook', 'LoadReportHook']

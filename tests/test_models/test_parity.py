@@ -28,7 +28,7 @@ class Fixture:
         state, _ = published_to_mm(self.group('state.'))
         self.model = network(widths_of(state), num_dates)
         _no_drop(self.model)
-        self.model.backbone.with_cp = self.model.decode_head.with_cp = with_cp
+        _recompute(self.model, with_cp)
         self.model.load_state_dict(state)
         self.model.to(dtype)
         dates = [self.tensors[k] for k in ('input.x', 'input.x1', 'input.x2') if k in self.tensors]
@@ -47,6 +47,12 @@ class Fixture:
 
     def grad_norms(self) -> dict[str, float]:
         return {to_published(n): p.grad.norm().item() for n, p in self.model.named_parameters()}
+
+
+def _recompute(model, with_cp):
+    for module in model.modules():
+        if hasattr(module, 'with_cp'):
+            module.with_cp = with_cp
 
 
 def _no_drop(model):

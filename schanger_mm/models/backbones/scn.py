@@ -8,7 +8,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from schanger_mm.models.layers import LFEM, conv_bn_act, init_fan_out_, recompute, resolve_arch
+from schanger_mm.models.layers import LFEM, conv_bn_act, init_fan_out_, resolve_arch
 from schanger_mm.registry import MODELS
 
 
@@ -38,11 +38,10 @@ class SCN(BaseModule):
                  with_cp: bool = False,
                  init_cfg: dict | None = None):
         super().__init__(init_cfg)
-        self.with_cp = with_cp
         stem, *self.out_channels = widths = resolve_arch(arch)
         self.stem = conv_bn_act(in_channels, stem, 3, eps=1e-5)
         self.stages = nn.ModuleList(
-            nn.Sequential(LFEM(c_in, c_out, drop_rate), LFEM(c_out, c_out, drop_rate))
+            nn.Sequential(LFEM(c_in, c_out, drop_rate, with_cp), LFEM(c_out, c_out, drop_rate, with_cp))
             for c_in, c_out in zip(widths, widths[1:]))
 
     def init_weights(self) -> None:
@@ -71,8 +70,6 @@ class SCN(BaseModule):
         x = self.stem(x)
         features = []
         for index, stage in enumerate(self.stages):
-            x = F.max_pool2d(x, 2) if index else x
-            for block in stage:
-                x = recompute(block, x) if self.with_cp and self.training else block(x)
+            x = stage(F.max_pool2d(x, 2) if index else x)
             features.append(x)
         return tuple(features)

@@ -10,7 +10,7 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from schanger_mm.models.layers import LFEM, SCAM, init_fan_out_, recompute, resolve_arch
+from schanger_mm.models.layers import LFEM, SCAM, init_fan_out_, resolve_arch
 from schanger_mm.registry import MODELS, SCOPE
 
 LEVELS = 5
@@ -88,12 +88,12 @@ class SpatialConsistencyHead(BaseDecodeHead):
         if attention not in ATTENTIONS:
             raise ValueError(f'SpatialConsistencyHead: attention={attention!r}; expected one of {ATTENTIONS}.')
         self.deep_supervision = deep_supervision
-        self.with_cp = with_cp
         skip = levels[::-1]  # coarse to fine: c5, c4, c3, c2, c1
         out = [*skip[1:], stem]  # width after each level: c4, c3, c2, c1, c0
-        self.scams = nn.ModuleList(SCAM(c, drop_rate, attention) for c in skip)
+        self.scams = nn.ModuleList(SCAM(c, drop_rate, attention, with_cp) for c in skip)
         self.blocks = nn.ModuleList(
-            nn.Sequential(LFEM(c, c, drop_rate), LFEM(c, c_out, drop_rate)) for c, c_out in zip(skip, out))
+            nn.Sequential(LFEM(c, c, drop_rate, with_cp), LFEM(c, c_out, drop_rate, with_cp))
+            for c, c_out in zip(skip, out))
         self.side_convs = nn.ModuleList(nn.Conv2d(c, out_channels, 3, padding=1) for c in out)
         self.num_dates = 1 if temporal_fusion is None else 2
         if temporal_fusion is not None:
@@ -142,12 +142,10 @@ class SpatialConsistencyHead(BaseDecodeHead):
         """
         running: list[Tensor] = []
         for k, skip in enumerate(self._split_dates(inputs)):
-            dates = self._run(self.scams[k], skip, self._fusion('attention_fusion', k))
+            dates = self.scams[k](skip, self._fusion('attention_fusion', k))
             if running:
                 dates = [_resize(x, y.shape[-2:]) + y for x, y in zip(running, dates)]
-            for block in self.blocks[k]:
-                dates = [self._run(block, x) for x in dates]
-            running = dates
+            running = [self.blocks[k](dates.pop(0)) for _ in range(len(dates))]  # lets each go once it is used
             yield running
 
     def loss(self, inputs: Sequence[Tensor], batch_data_samples: list, train_cfg: dict) -> dict[str, Tensor]:
@@ -164,9 +162,6 @@ class SpatialConsistencyHead(BaseDecodeHead):
                 criterion(_resize(logit, target.shape[-2:]), target, ignore_index=self.ignore_index)
                 for logit in seg_logits)
         return losses
-
-    def _run(self, module: nn.Module, *inputs):
-        return recompute(module, *inputs) if self.with_cp and self.training else module(*inputs)
 
     def _fusion(self, name: str, level: int):
         fusion = getattr(self, name, None)

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from schanger_mm.models.inference.conv import InferenceConv, affine
 from schanger_mm.models.inference.rows import Rows, join_rows, split_rows
 from schanger_mm.models.layers import LFEM, SCAM
-from schanger_mm.models.layers.scam import Fuse
+from schanger_mm.models.layers.scam import SCLKA, Fuse
 from schanger_mm.models.necks.tfm import ConvFusion
 
 
@@ -38,13 +38,14 @@ class InferenceLFEM(nn.Module):
             y = self.depthwise(self.expand(x))
             gate = self.gate(self.reduce(y.mean((2, 3), keepdim=True))).sigmoid()
             return self.project(y * gate, add=x if self.residual else None)
-        blocks, wide, total = split_rows(x, self.expand.out_channels), [], 0
+        blocks, wide, total = split_rows(x, self.expand.out_channels), [], torch.zeros(())
         for rows in blocks:
             wide.append(rows.cut(self.depthwise(self.expand(rows.with_neighbours))))
             total = total + wide[-1].sum((2, 3), keepdim=True)
         gate = self.gate(self.reduce(total / (x.shape[-2] * x.shape[-1]))).sigmoid()
-        return join_rows([self.project(y.mul_(gate), add=rows.own if self.residual else None)
-                          for y, rows in zip(wide, blocks)])
+        wide.reverse()  # so that each is let go once it is projected
+        return join_rows([self.project(wide.pop().mul_(gate), add=rows.own if self.residual else None)
+                          for rows in blocks])
 
 
 class InferenceSCAM(nn.Module):
@@ -59,7 +60,7 @@ class InferenceSCAM(nn.Module):
         scale1, shift1 = affine(part.norm1)
         scale2, shift2 = affine(part.norm2)
         self.proj_in = _after_affine(part.proj_in, scale1, shift1, 'gelu', portable)
-        self.attention = part.attention
+        self.attention: SCLKA | None = part.attention
         out, fc2 = part.proj_out, part.mlp.fc2
         self.proj_out = InferenceConv(_scaled(out.weight, part.scale1), (out.bias + shift1) * part.scale1, out, None,
                                       portable)
@@ -73,8 +74,15 @@ class InferenceSCAM(nn.Module):
         """Map one or two feature maps ``(N, C, H, W)`` to as many of the same shape."""
         gated = [self.proj_in(x) for x in dates]
         if self.attention is not None:
-            gated = self.attention(gated, fuse)
-        return [self._residuals(x, q) for x, q in zip(dates, gated)]
+            gated = self.attention(gated, fuse) if self.portable else self._gate_in_place(gated, fuse)
+        gated.reverse()  # so that each is let go once it is used
+        return [self._residuals(x, gated.pop()) for x in dates]
+
+    def _gate_in_place(self, dates: list[Tensor], fuse: Fuse | None) -> list[Tensor]:
+        if fuse is None:
+            return [x.mul_(self.attention.attention_map(x)) for x in dates]
+        attention = self.attention.attention_map(fuse(*dates))
+        return [x.mul_(attention) for x in dates]
 
     def _residuals(self, x: Tensor, gated: Tensor) -> Tensor:
         x = self.proj_out(gated, add=x * self.keep)

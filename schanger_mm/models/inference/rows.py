@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-BLOCK = 2**23
-"""Values of the widest map per block: 32 MiB in float32, which larger blocks do not beat in speed."""
+BLOCK = 2**22
+"""Values of the widest map per block: 16 MiB in float32, which larger blocks do not beat in speed."""
 
 
 class Rows(NamedTuple):

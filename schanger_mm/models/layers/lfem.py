@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from schanger_mm.models.layers.drop_path import DropPath
+from schanger_mm.models.layers.recompute import recompute
 
 
 def conv_bn_act(in_channels: int,
@@ -58,12 +59,15 @@ class LFEM(nn.Module):
         in_channels: channels in.
         out_channels: channels out.
         drop_rate: stochastic depth rate of the residual branch.
+        with_cp: keep only the input in training and run the block again in
+            backward.
     """
 
     EXPANSION = 6
 
-    def __init__(self, in_channels: int, out_channels: int, drop_rate: float = 0.2):
+    def __init__(self, in_channels: int, out_channels: int, drop_rate: float = 0.2, with_cp: bool = False):
         super().__init__()
+        self.with_cp = with_cp
         width = self.EXPANSION * in_channels
         self.expand = conv_bn_act(in_channels, width, 1)
         self.depthwise = conv_bn_act(width, width, 3, groups=width)
@@ -74,5 +78,10 @@ class LFEM(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``."""
+        if self.with_cp and self.training:
+            return recompute(self, self._forward, x)
+        return self._forward(x)
+
+    def _forward(self, x: Tensor) -> Tensor:
         branch = self.project(self.se(self.depthwise(self.expand(x))))
         return x + self.drop_path(branch) if self.residual else branch

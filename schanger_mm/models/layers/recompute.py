@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from torch import nn
@@ -11,13 +11,14 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.utils.checkpoint import checkpoint
 
 
-def recompute(module: nn.Module, *inputs: Any) -> Any:
-    """Call ``module(*inputs)`` and keep only the inputs; backward runs it once more.
+def recompute(module: nn.Module, method: Callable, *inputs: Any) -> Any:
+    """Call a method of ``module`` and keep only its inputs; backward runs it once more.
 
     Values and gradients are those of the plain call: random numbers are drawn
-    again as they were, and the running statistics of batch norms move once.
+    again as they were, and the running statistics of the module's batch norms
+    move once.
     """
-    return checkpoint(module, *inputs, use_reentrant=False,
+    return checkpoint(method, *inputs, use_reentrant=False,
                       context_fn=lambda: (contextlib.nullcontext(), _statistics_at_rest(module)))
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from schanger_mm.models.layers.drop_path import DropPath
+from schanger_mm.models.layers.recompute import recompute
 
 #: Turns the features of both dates, each (N, C, H, W), into one map of that shape.
 Fuse = Callable[[Tensor, Tensor], Tensor]
@@ -88,12 +89,15 @@ class SCAM(nn.Module):
         drop_rate: dropout rate and stochastic depth rate.
         attention: ``'large'`` (the paper's), ``'small'`` (5 x 5 receptive
             field) or ``'none'`` (no gate at all).
+        with_cp: keep only the inputs of both halves in training and run them
+            again in backward.
     """
 
     LAYER_SCALE_INIT = 1e-2
 
-    def __init__(self, channels: int, drop_rate: float = 0.2, attention: str = 'large'):
+    def __init__(self, channels: int, drop_rate: float = 0.2, attention: str = 'large', with_cp: bool = False):
         super().__init__()
+        self.with_cp = with_cp
         self.norm1 = nn.BatchNorm2d(channels)
         self.proj_in = nn.Conv2d(channels, channels, 1)
         self.attention = None if attention == 'none' else SCLKA(channels, large=attention == 'large')
@@ -111,13 +115,20 @@ class SCAM(nn.Module):
             dates: one feature map (single-temporal) or two, date A first.
             fuse: makes one map of the two inside the attention.
         """
+        if self.with_cp and self.training:
+            dates = recompute(self, self.attend, dates, fuse)
+            return [recompute(self, self.transform, x) for x in dates]
+        return [self.transform(x) for x in self.attend(dates, fuse)]
+
+    def attend(self, dates: Sequence[Tensor], fuse: Fuse | None = None) -> list[Tensor]:
+        """First half: gate by the (shared) attention map and add."""
         normed = [self.norm1(x) for x in dates]
         gated = [F.gelu(self.proj_in(n)) for n in normed]
         if self.attention is not None:
             gated = self.attention(gated, fuse)
-        return [self._residuals(x, n, q) for x, n, q in zip(dates, normed, gated)]
+        return [x + self.drop_path(self.scale1[:, None, None] * (self.proj_out(q) + n))
+                for x, n, q in zip(dates, normed, gated)]
 
-    def _residuals(self, x: Tensor, normed: Tensor, gated: Tensor) -> Tensor:
-        y = self.proj_out(gated) + normed
-        x = x + self.drop_path(self.scale1[:, None, None] * y)
+    def transform(self, x: Tensor) -> Tensor:
+        """Second half, one date: the convolutional MLP, added."""
         return x + self.drop_path(self.scale2[:, None, None] * self.mlp(self.norm2(x)))
