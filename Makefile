@@ -50,7 +50,7 @@ $(STAMP): setup.py pyproject.toml $(REQUIREMENTS)
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
 		echo "Making $(VENV) with $$($(PYTHON) --version)"; $(PYTHON) -m venv --clear $(VENV); }
 	$(PIP_INSTALL) -r requirements.txt -r requirements/selfsup.txt -r requirements/geo.txt -r requirements/dask.txt \
-		-r requirements/test.txt -r requirements/dev.txt
+		-r requirements/export.txt -r requirements/test.txt -r requirements/dev.txt
 	$(BIN)/python -m pip install --no-build-isolation --no-deps -e .
 	@$(BIN)/python -c 'import cv2' 2>/dev/null || { \
 		echo "OpenCV finds no libGL or libxcb here: taking its build without windows."; \

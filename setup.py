@@ -68,6 +68,7 @@ setup(
         'selfsup': requirements('selfsup'),
         'geo': requirements('geo'),
         'dask': requirements('dask'),
+        'export': requirements('export'),
         'test': requirements('test'),
         'dev': requirements('test') + requirements('dev'),
     },

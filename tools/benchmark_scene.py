@@ -22,6 +22,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('after', metavar='AFTER', help='raster of the later date')
     parser.add_argument('--weights', metavar='FILE', help='checkpoint for a config')
     parser.add_argument('--device', default='cpu', help='such as cuda:0 (default: cpu)')
+    parser.add_argument('--precision', choices=['fp32', 'bf16', 'fp16'], default='fp32',
+                        help='of the network (default: fp32)')
     parser.add_argument('--rounds', type=int, default=3, metavar='R', help='rounds of each way (default: 3)')
     parser.add_argument('--threads', type=int, default=1, metavar='N', help='of torch (default: 1)')
     parser.add_argument('--batch-size', type=int, default=4, metavar='N', help='windows at a time (default: 4)')
@@ -43,7 +45,7 @@ def main() -> None:
         refuse_existing([args.json])
     spec = pair_spec(args.before, args.after, args.bands, args.scale)
     settings = Settings(args.window, args.overlap, args.block, args.batch_size)
-    model = SceneModel.load(args.model, args.weights, args.device)
+    model = SceneModel.load(args.model, args.weights, args.device, args.precision)
     result = benchmark_scene(spec, model, settings, args.rounds, args.threads)
     print(result)
     if args.json:

@@ -39,6 +39,8 @@ def parse_args() -> argparse.Namespace:
     network.add_argument('--block', type=int, default=2048, metavar='PX',
                          help='side of the blocks that are kept one by one (default: 2048)')
     network.add_argument('--batch-size', type=int, default=4, metavar='N', help='windows at a time (default: 4)')
+    network.add_argument('--precision', choices=['fp32', 'bf16', 'fp16'], default='fp32',
+                         help='of the network; bf16 and, on GPUs, fp16 move probabilities a little (default: fp32)')
     network.add_argument('--threshold', type=float, metavar='P',
                          help="changed is a probability above it (default: the model's, 0.5)")
     network.add_argument('--workers', type=int, metavar='N', help='predict on N processes of this machine (Dask)')

@@ -7,6 +7,7 @@ import sys
 from mmengine.config import DictAction
 
 from schanger_mm import apis
+from schanger_mm.deploy.card import BACKENDS
 
 
 def parse_args() -> argparse.Namespace:
@@ -14,7 +15,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Score a checkpoint on the test split of a config; one confusion matrix over all images.')
     parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('checkpoint', help='checkpoint file, or an exported network (.onnx, .xml, .pt2)')
     parser.add_argument('--work-dir', help='where logs go (default: work_dirs/<config name>)')
     parser.add_argument('--out', metavar='DIR',
                         help='write the report there: report.json, per_image.csv, predictions/*.png, worst/*.png')
@@ -28,6 +29,11 @@ def parse_args() -> argparse.Namespace:
                         help='with --tta: each view at these sizes too, for example 0.75 1.0 1.25')
     parser.add_argument('--batch-size', type=int, metavar='N',
                         help='images per step, of one size (default: as the config says)')
+    parser.add_argument('--backend', choices=list(BACKENDS), help='what runs an exported network (default: by suffix)')
+    parser.add_argument('--precision', choices=['fp32', 'bf16', 'fp16'],
+                        help='of weights and maps; fp16 on a GPU, exports in bf16 with openvino only (default: fp32)')
+    parser.add_argument('--plain', action='store_true', help='the network layer by layer, as it was trained, instead '
+                        'of its inference form (slower; the same within rounding)')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                         help='override settings, for example test_dataloader.dataset.data_root=DIR')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
@@ -42,7 +48,8 @@ def main() -> None:
     args = parse_args()
     cfg = apis.load_config(args.config, args.cfg_options)
     apis.prepare(cfg, args.config, args.work_dir, args.launcher)
-    apis.test_only(cfg, args.checkpoint, args.show_dir, args.mode, args.tta, args.tta_scales, args.batch_size)
+    apis.test_only(cfg, args.checkpoint, args.show_dir, args.mode, args.tta, args.tta_scales, args.batch_size,
+                   args.backend, args.precision, args.plain)
     apis.evaluate(cfg, args.out, args.worst, args.overwrite)
 
 

@@ -125,7 +125,7 @@ def benchmark_scene(spec: PairSpec, model: SceneModel, settings: Settings | None
         scene=[summary['timings']['total'] for summary in scene],
         parts={name: median(_parts(summary['timings'])[name] for summary in scene) for name in (*PARTS, *BACKGROUND)},
         machine=dict(processor=_processor(), system=platform.platform(), python=platform.python_version(),
-                     torch=str(torch.__version__), device=str(model.device)))
+                     torch=str(torch.__version__), device=str(model.device), precision=model.precision))
 
 
 class _Noting:

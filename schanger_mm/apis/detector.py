@@ -62,17 +62,19 @@ class ChangeDetector:
             config) or a published checkpoint such as ``'levir-base'``.
         weights: checkpoint for a config, or the name of a published one.
         device: such as ``'cuda:0'``; None: the GPU where there is one.
+        precision: ``'fp32'``, ``'bf16'`` or, on a GPU, ``'fp16'``.
 
     Raises:
         ImportError: rasterio and its companions are not installed.
         ValueError: the model cannot be loaded; says why.
     """
 
-    def __init__(self, model: str | Path, weights: str | Path | None = None, device: str | None = None):
+    def __init__(self, model: str | Path, weights: str | Path | None = None, device: str | None = None,
+                 precision: str = 'fp32'):
         require('rasterio', EXTRA, 'Predicting scenes')
         from schanger_mm.scene.model import SceneModel
         device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
-        self.model = SceneModel.load(str(model), None if weights is None else str(weights), device)
+        self.model = SceneModel.load(str(model), None if weights is None else str(weights), device, precision)
 
     def predict(self, before: str | Path, after: str | Path, out: str | Path, *, bands: Sequence[int] | None = None,
                 scale: str | None = None, nodata: float | None = None, align: bool = False, gsd: float | None = None,

@@ -14,9 +14,12 @@ from mmengine.logging import print_log
 
 from schanger_mm.apis.config import ConfigError
 from schanger_mm.apis.download import sha256_of
+from schanger_mm.apis.exported import use_exported
+from schanger_mm.apis.memory import FOR_INFERENCE, keep_freed_memory
 from schanger_mm.apis.protocol import TILES, Protocol
 from schanger_mm.apis.runner import build_runner
 from schanger_mm.apis.worst import draw_worst
+from schanger_mm.deploy.card import backend_of
 from schanger_mm.evaluation import ChangeMetric
 from schanger_mm.evaluation.predictions import FOLDER as PREDICTIONS
 from schanger_mm.evaluation.report import REPORT, TILE, write_report
@@ -29,12 +32,13 @@ MODES = {'tiles': TILES, 'overlap': dict(TILES, stride=(TILE // 2, TILE // 2)), 
 
 
 def test_only(cfg: Config, checkpoint: str, show_dir: str | None = None, mode: str | None = None, tta: bool = False,
-              tta_scales: Sequence[float] | None = None, batch_size: int | None = None) -> None:
+              tta_scales: Sequence[float] | None = None, batch_size: int | None = None, backend: str | None = None,
+              precision: str | None = None, plain: bool = False) -> None:
     """Turn a training config into one that scores ``checkpoint``, in place.
 
     Args:
         cfg: the config.
-        checkpoint: file with the weights; every entry must fit.
+        checkpoint: file with the weights; every entry must fit. Or an exported network.
         show_dir: folder for pictures of every test image.
         mode: ``'tiles'`` (256 px, side by side), ``'overlap'`` (256 px every
             128 px, logits averaged) or ``'whole'``; None: the config's own.
@@ -43,16 +47,31 @@ def test_only(cfg: Config, checkpoint: str, show_dir: str | None = None, mode: s
             bring along is wrong for one output channel.
         tta_scales: each of them at these sizes; 1.0 must be among them.
         batch_size: images per step; those of a step must be of one size.
+        backend: that runs an exported network; None: by its suffix.
+        precision: of weights and maps, or of the backend; None: float32.
+        plain: score the network as it was trained, layer by layer, instead of
+            its inference form (the same within rounding, several times slower).
 
     Raises:
         ConfigError: the checkpoint does not exist, the config has no test, or
             an option makes no sense.
     """
-    if '://' not in checkpoint and not os.path.isfile(checkpoint):
+    exported = backend is not None or backend_of(checkpoint) is not None
+    if plain and (exported or precision is not None):
+        raise ConfigError('--plain is the network as it was trained, in float32: leave --precision and --backend away, '
+                          'and name a checkpoint.')
+    if not exported and '://' not in checkpoint and not os.path.isfile(checkpoint):
         raise ConfigError(f'no checkpoint {checkpoint}; a training writes best_*.pth and iter_*.pth to its work_dir.')
     if not cfg.get('test_cfg') or not isinstance(cfg.get('test_evaluator'), dict):
         raise ConfigError('the config has no test: it needs test_cfg, test_dataloader and one test_evaluator.')
-    cfg.load_from = checkpoint
+    if exported:
+        use_exported(cfg, checkpoint, backend, precision or 'fp32')
+    else:
+        cfg.load_from = checkpoint
+        if not plain:
+            cfg.custom_hooks = [*(cfg.get('custom_hooks') or []),
+                                dict(type='schanger_mm.InferenceFormHook', precision=precision or 'fp32')]
+        cfg.form = 'plain' if plain else f'inference form, {precision or "fp32"}'  # for the report
     cfg.resume = False
     if show_dir:
         cfg.default_hooks.visualization.update(draw=True, interval=1, max_images=None, test_out_dir=show_dir)
@@ -128,6 +147,8 @@ def evaluate(cfg: Config, out: str | None = None, worst: int | None = None,
         cfg.test_evaluator.output_dir = str(folder.partial)
 
     runner = build_runner(cfg)
+    if not torch.cuda.is_available():
+        keep_freed_memory(FOR_INFERENCE)
     if folder is not None and is_main_process():
         folder.clear()
     barrier()
@@ -136,14 +157,17 @@ def evaluate(cfg: Config, out: str | None = None, worst: int | None = None,
     if metric is None or metric.evaluation is None:  # another metric, or not the main process
         return scores
     protocol = Protocol.of(runner)
+    exported = cfg.get('exported')
+    checkpoint = cfg.load_from if exported is None else exported['file']
     content = {
         **metric.evaluation.as_dict(),
         **(dict(scores=None, confusion=None) if metric.format_only else {}),
         'protocol': protocol.describe(metric.evaluation.tiles, len(metric.evaluation.images)),
         'threshold': protocol.threshold,
         'config': cfg.filename,
-        'checkpoint': cfg.load_from,
-        'checkpoint_sha256': sha256_of(cfg.load_from) if os.path.isfile(cfg.load_from) else None,
+        'checkpoint': checkpoint,
+        'checkpoint_sha256': sha256_of(checkpoint) if os.path.isfile(checkpoint) else None,
+        **(dict(exported=dict(exported)) if exported else dict(form=cfg.get('form'))),
         'versions': {'schanger_mm': __version__, 'torch': torch.__version__, 'mmengine': mmengine.__version__},
         'date': datetime.now(timezone.utc).isoformat(timespec='seconds'),
     }

@@ -9,7 +9,7 @@ from schanger_mm.apis.detector import ChangeDetector, SceneResult
 
 
 def predict(model: str, before: str, after: str | None, out: str, weights: str | None = None,
-            device: str | None = None, **options) -> int:
+            device: str | None = None, precision: str = 'fp32', **options) -> int:
     """Predict what a command line names, and print what was found and where it is.
 
     The results of one pair go to ``out``, those of folders and tables to one
@@ -18,7 +18,7 @@ def predict(model: str, before: str, after: str | None, out: str, weights: str |
     complete are left as they are.
 
     Args:
-        model, weights, device: as for :class:`ChangeDetector`.
+        model, weights, device, precision: as for :class:`ChangeDetector`.
         before, after: two rasters, two folders, or a table (``.csv``) and None; see
             :func:`schanger_mm.scene.pairs.find_pairs`.
         out: folder of the results.
@@ -30,7 +30,7 @@ def predict(model: str, before: str, after: str | None, out: str, weights: str |
     Raises:
         ValueError, OSError: the only pair cannot be predicted, or nothing can.
     """
-    detector = ChangeDetector(model, weights, device)
+    detector = ChangeDetector(model, weights, device, precision)
     if after is not None and not os.path.isdir(before) and not before.lower().endswith('.csv'):
         result = detector.predict(before, after, out, **options)
         print(f'{describe(result)}\n' + '\n'.join(result.paths.values()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.model import BaseTTAModel, is_model_wrapper
@@ -26,22 +28,26 @@ class InferenceFormHook(Hook):
 
     def __init__(self, precision: str = 'fp32'):
         self.precision = precision
-        self._place: tuple[object, str, nn.Module] | None = None
+        self._network: nn.Module | None = None
 
     def before_test_epoch(self, runner) -> None:
         """Convert the network with the weights it has now."""
-        owner, name, network = runner, 'model', runner.model
-        while is_model_wrapper(network) or isinstance(network, BaseTTAModel):
-            owner, name, network = network, 'module', network.module
-        if not hasattr(network, 'for_inference'):
-            print_log(f'{type(network).__name__} has no inference form: tested as it is.', logger='current')
-            return
-        self._place = owner, name, network
-        setattr(owner, name, network.for_inference(self.precision))
+        self._network = runner.model
+        runner.model = self._convert(runner.model)
 
     def after_test_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
         """Put the network back."""
-        if self._place is not None:
-            owner, name, network = self._place
-            setattr(owner, name, network)
-            self._place = None
+        runner.model = self._network
+
+    def _convert(self, model: nn.Module) -> nn.Module:
+        """Leave ``model`` as it is: other hooks hold on to it."""
+        if is_model_wrapper(model):
+            return self._convert(model.module)
+        if isinstance(model, BaseTTAModel):
+            views = copy.copy(model)
+            views._modules = {**model._modules, 'module': self._convert(model.module)}
+            return views
+        if hasattr(model, 'for_inference'):
+            return model.for_inference(self.precision)
+        print_log(f'{type(model).__name__} has no inference form: tested as it is.', logger='current')
+        return model

@@ -11,11 +11,11 @@ __all__ = ['SCN', 'TFM', 'BCEDiceLoss', 'FPNDifference', 'TopDownFPN']
 if importlib.util.find_spec('mmseg') is not None:
     from schanger_mm.models.data_preprocessor import BiTemporalPreProcessor
     from schanger_mm.models.decode_heads import SpatialConsistencyHead
-    from schanger_mm.models.detectors import SiameseEncoderDecoder
+    from schanger_mm.models.detectors import ExportedDetector, SiameseEncoderDecoder
     from schanger_mm.models.selfsup import DecoderFeatures, SaDL, SimSiam, TwoViews
     from schanger_mm.models.tta import ChangeTTAModel
 
     __all__ += [
-        'BiTemporalPreProcessor', 'ChangeTTAModel', 'DecoderFeatures', 'SaDL', 'SiameseEncoderDecoder', 'SimSiam',
-        'SpatialConsistencyHead', 'TwoViews'
+        'BiTemporalPreProcessor', 'ChangeTTAModel', 'DecoderFeatures', 'ExportedDetector', 'SaDL',
+        'SiameseEncoderDecoder', 'SimSiam', 'SpatialConsistencyHead', 'TwoViews'
     ]

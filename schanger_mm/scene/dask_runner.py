@@ -2,112 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
 import numpy as np
-import torch
 
 from schanger_mm.optional import require
-from schanger_mm.scene.block import predict_block
 from schanger_mm.scene.errors import SceneError
-from schanger_mm.scene.model import SceneModel
-from schanger_mm.scene.plan import Block, Plan
-from schanger_mm.scene.source import PairSource, PairSpec, open_pair
+from schanger_mm.scene.plan import Block
+from schanger_mm.scene.task import BlockTask, pixel_versions
 from schanger_mm.version import __version__
 
 AHEAD = 2
 """Blocks in flight per worker: one that is predicted and one that waits, so that none idles and few are in memory."""
 CONNECT_SECONDS = 20
-
-
-def _versions() -> dict[str, str]:
-    return dict(schanger_mm=__version__, torch=str(torch.__version__))
-
-
-@dataclass(frozen=True)
-class BlockTask:
-    """A function of a block that other processes can run: it says how to open the pair and load the network.
-
-    A process does both at its first block and keeps them for the others. Then
-    too it checks that it sees the same rasters and weights and runs the same
-    versions as the process that asks, since otherwise blocks would not fit
-    together.
-
-    Args:
-        spec: the pair, percentiles resolved (``source.spec``).
-        plan: blocks and windows of the scene.
-        model, weights, device: as :meth:`SceneModel.load` takes them.
-        batch_size: windows per forward pass.
-        threshold: probability above which a pixel is changed.
-        threads: of torch; sums depend on it in their last bits.
-        fingerprint: of the pair, see ``PairSource.fingerprint``.
-        weights_sha256: of the weights.
-        versions: of this package and torch.
-    """
-
-    spec: PairSpec
-    plan: Plan
-    model: str
-    weights: str | None
-    device: str
-    batch_size: int
-    threshold: float
-    threads: int
-    fingerprint: dict[str, Any]
-    weights_sha256: str
-    versions: dict[str, str] = field(default_factory=_versions)
-
-    def __call__(self, block: Block) -> np.ndarray:
-        """Predict one block, see :func:`~schanger_mm.scene.block.predict_block`.
-
-        Raises:
-            SceneError: other versions, rasters or weights than those of the task.
-        """
-        with _turn:  # one block at a time in a process, with all of torch's threads
-            torch.set_num_threads(self.threads)  # holds for the calling thread alone, so it is said every time
-            source, model = _opened(self)
-            return predict_block(source, self.plan, block, model, self.batch_size, self.threshold)
-
-
-_turn = threading.Lock()
-_kept: list[tuple[str, PairSource, SceneModel]] = []
-"""The latest task of this process in words (a nodata value of NaN differs from itself), with what it opened."""
-
-
-def _opened(task: BlockTask) -> tuple[PairSource, SceneModel]:
-    words = repr(task)
-    if not _kept or _kept[0][0] != words:
-        while _kept:
-            _kept.pop()[1].close()
-        _same('versions', task.versions, _versions(), 'install the same ones there')
-        with ExitStack() as stack:
-            source = stack.enter_context(open_pair(task.spec))
-            for date, found in source.fingerprint().items():
-                _same('files', _files(task.fingerprint[date]), _files(found), 'all machines must read the same ones, '
-                      'or copies that keep the time of modification (rsync -a)')
-            model = SceneModel.load(task.model, task.weights, task.device)
-            _same(f'weights in {model.weights}', dict(sha256=task.weights_sha256), dict(sha256=model.sha256), 'all '
-                  'machines must read the same file')
-            stack.pop_all()
-        _kept.append((words, source, model))
-    return _kept[0][1:]
-
-
-def _files(fingerprint: dict[str, Any]) -> dict[str, Any]:
-    return {file['path']: f'({file["bytes"]} bytes, time {file["mtime_ns"]}, SHA-256 {file["sha256"][:12]})'
-            for file in fingerprint.get('files', ())} or fingerprint
-
-
-def _same(what: str, wanted: dict, found: dict, advice: str) -> None:
-    different = [f'{key} {found.get(key)} instead of {wanted.get(key)}' for key in {**wanted, **found}
-                 if found.get(key) != wanted.get(key)]
-    if different:
-        raise SceneError(f'it has other {what}: {"; ".join(different)}; {advice}.')
 
 
 class DaskRunner:
@@ -180,7 +90,7 @@ class DaskRunner:
                              f'{CONNECT_SECONDS} s ({error}); start them with `dask scheduler` and `dask worker '
                              '--nthreads 1 ADDRESS`.') from error
         # a worker that cannot even unpickle a task drops its connection without a word, so that is tried first
-        for worker, answer in client.run(_versions, on_error='return').items():
+        for worker, answer in client.run(pixel_versions, on_error='return').items():
             if isinstance(answer, Exception):
                 raise SceneError(f'Dask worker {worker} lacks a package ({answer}); install schanger-mm[geo,dask] '
                                  f'{__version__} there.') from answer

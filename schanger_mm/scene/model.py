@@ -13,9 +13,11 @@ from torch import nn
 from schanger_mm.apis.config import load_config
 from schanger_mm.apis.convert import read_weights
 from schanger_mm.apis.download import sha256_of
-from schanger_mm.apis.memory import keep_freed_memory
+from schanger_mm.apis.memory import FOR_INFERENCE, keep_freed_memory
+from schanger_mm.deploy.card import backend_of
 from schanger_mm.registry import MODELS, SCOPE
 from schanger_mm.scene.errors import SceneError
+from schanger_mm.scene.exported_model import ExportedModel
 from schanger_mm.scene.model_files import config_of, published_config, published_name, published_weights, sets
 
 GSD = dict(LEVIRCDDataset=0.5, LEVIRCDPlusDataset=0.5, S2LookingDataset=0.65, SYSUCDDataset=0.5, GZCDDataset=0.55)
@@ -26,49 +28,64 @@ class SceneModel:
     """A change-detection network that predicts windows, loaded once.
 
     Images are normalised by the network's own data preprocessor and run
-    through in one piece, as ``tools/test.py`` does with a tile.
+    through in one piece, as ``tools/test.py`` does with a tile; in the
+    network's inference form where it has one (``for_inference``).
 
     Args:
         cfg: config with ``model`` and ``data_preprocessor``.
         weights: checkpoint that fills the network completely.
         config_name: where the config came from, for messages and summaries.
         device: such as ``'cpu'`` or ``'cuda:0'``.
+        precision: ``'fp32'``, ``'bf16'`` or, on a GPU, ``'fp16'``.
+        plain: keep the network as it was trained, in float32; what others are compared with.
 
     Raises:
-        SceneError: the network is not one for two dates, or the weights do not fit it.
+        SceneError: the network is not one for two dates or not for this precision, or the weights do not fit it.
         ConversionError: the weights cannot be read.
     """
 
-    def __init__(self, cfg: Config, weights: str | Path, config_name: str, device: str = 'cpu'):
-        self.config, self.weights = config_name, str(weights)
+    def __init__(self, cfg: Config, weights: str | Path, config_name: str, device: str = 'cpu',
+                 precision: str = 'fp32', plain: bool = False):
+        self.config, self.weights, self.precision = config_name, str(weights), precision
         self.names: tuple[str, str | None] | None = None  # by which another process can load it
         self.device = _device(device)
         if self.device.type == 'cpu':
-            keep_freed_memory()
+            keep_freed_memory(FOR_INFERENCE)
         self.network = _build(cfg, config_name)
         _fill(self.network, weights, config_name)
         self.sha256 = sha256_of(weights)
         self.network.to(self.device).eval()
+        if not plain:
+            self.network = _for_inference(self.network, config_name, precision)
         self.gsd = _gsd(cfg)
 
     @classmethod
-    def load(cls, model: str, weights: str | None = None, device: str = 'cpu') -> SceneModel:
+    def load(cls, model: str, weights: str | None = None, device: str = 'cpu',
+             precision: str = 'fp32') -> SceneModel:
         """Load a network by one or two names.
 
         Args:
             model: a config file, which needs ``weights``; a checkpoint of our
-                training, which holds its config; or a published checkpoint
-                such as ``'levir-base'``, fetched where it is not there yet.
+                training, which holds its config; an exported network, which
+                is returned as an :class:`ExportedModel`; or a published
+                checkpoint such as ``'levir-base'``, fetched where it is not
+                there yet.
             weights: checkpoint file, or the name of a published one.
             device: such as ``'cpu'`` or ``'cuda:0'``.
+            precision: ``'fp32'``, ``'bf16'`` or, on a GPU, ``'fp16'``.
 
         Raises:
-            SceneError, ConfigError, ConversionError, FetchError, DownloadError: in words.
+            SceneError, ConfigError, ConversionError, DeployError, FetchError, DownloadError: in words.
         """
+        if backend_of(model) is not None:
+            if weights is not None:
+                raise SceneError(f'MODEL {model} is an exported network and holds its weights; leave --weights '
+                                 f'{weights} away.')
+            return ExportedModel(model, _device(device), precision)  # type: ignore[return-value]  # the same interface
         if published_name(model):
             if weights is not None:
                 raise SceneError(f'MODEL {model} is a published checkpoint; leave --weights {weights} away.')
-            return cls.load(str(published_config(model)), model, device)
+            return cls.load(str(published_config(model)), model, device, precision)
         path = Path(model)
         if path.suffix == '.py':
             if weights is None:
@@ -77,15 +94,16 @@ class SceneModel:
             cfg = load_config(model)
             if published_name(weights):
                 weights = str(published_weights(weights))
-            loaded = cls(cfg, weights, model, device)
+            loaded = cls(cfg, weights, model, device, precision)
             loaded.names = model, weights
             return loaded
         if weights is not None:
             raise SceneError(f'MODEL {model}: with --weights it must be a config that ends in .py.')
         if not path.is_file():
-            raise SceneError(f'no model {model}: expected a config (.py), a checkpoint (.pth) of tools/train.py, or a '
-                             f'published one (SET-base or SET-small; the sets are {", ".join(sets())}).')
-        loaded = cls(config_of(path), path, f'{model} (its own config)', device)
+            raise SceneError(f'no model {model}: expected a config (.py), a checkpoint (.pth) of tools/train.py, an '
+                             'export (.onnx, .xml, .pt2), or a published one (SET-base or SET-small; the sets are '
+                             f'{", ".join(sets())}).')
+        loaded = cls(config_of(path), path, f'{model} (its own config)', device, precision)
         loaded.names = model, None
         return loaded
 
@@ -112,10 +130,15 @@ class SceneModel:
         return probability.float().cpu().numpy()
 
     def describe(self) -> dict:
-        """Say what predicts: config, weights and their SHA-256, threshold, statistics, classes, gsd (m, or None)."""
+        """Say what predicts.
+
+        Returns:
+            Config, weights and their SHA-256, precision, threshold, statistics, classes, gsd (m, or None).
+        """
         preprocessor = self.network.data_preprocessor
         return dict(
-            config=self.config, weights=self.weights, weights_sha256=self.sha256, threshold=self.threshold,
+            config=self.config, weights=self.weights, weights_sha256=self.sha256, precision=self.precision,
+            threshold=self.threshold,
             mean=preprocessor.mean.flatten().tolist(), std=preprocessor.std.flatten().tolist(),
             bgr_to_rgb=bool(preprocessor.bgr_to_rgb), classes=['unchanged', 'changed'], gsd=self.gsd)
 
@@ -164,6 +187,18 @@ def _fill(network: nn.Module, weights: str | Path, config_name: str) -> None:
         raise SceneError(f'{weights} does not fit {config_name}: {"; ".join(problems)}. Use the config that it was '
                          'trained with.')
     network.load_state_dict(state)
+
+
+def _for_inference(network: nn.Module, config_name: str, precision: str) -> nn.Module:
+    if hasattr(network, 'for_inference'):
+        try:
+            return network.for_inference(precision)
+        except ValueError as error:
+            raise SceneError(f'{config_name}: {error}') from error
+    if precision != 'fp32':
+        raise SceneError(f'{config_name}: its network ({type(network).__name__}) runs in fp32 only; leave --precision '
+                         f'{precision} away.')
+    return network
 
 
 def _gsd(cfg: Config) -> float | None:

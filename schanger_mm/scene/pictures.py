@@ -13,6 +13,7 @@ import numpy as np
 import rasterio
 from matplotlib import colormaps
 from PIL import Image
+from rasterio.enums import Resampling
 from rasterio.windows import Window
 
 from schanger_mm.scene.errors import SceneError
@@ -49,8 +50,9 @@ def take_picture(source: PairSource, change_tif: str | Path, probability_tif: st
                  box: tuple[int, int, int, int], longest: int) -> Picture:
     """Average a part of a scene down to at most ``longest`` px on its longer side; never enlarge it.
 
-    Every pixel is read, ``PIECE`` px square at a time, so memory does not
-    depend on the box.
+    Dates and probabilities come from the rasters' overviews where there are
+    some. Of the changes every pixel is read, or small ones would be lost.
+    Memory does not depend on the box: ``PIECE`` px square are read at a time.
 
     Args:
         source: the open pair.
@@ -76,13 +78,14 @@ def take_picture(source: PairSource, change_tif: str | Path, probability_tif: st
                 area = left + cols[0], top + rows[0], cols[1] - cols[0], rows[1] - rows[0]
                 size = piece[1].stop - piece[1].start, piece[0].stop - piece[0].start
                 window = Window(*area)
-                _paint(picture, piece, source.read(*area), size)
-                picture.changed[piece] = _average(change.read(1, window=window) == 1, size)
-                levels = probability.read(1, window=window)
-                known = levels != NODATA
-                share = _average(known, size)
-                np.divide(_average(np.where(known, levels, 0), size) / LEVELS, share,
-                          out=picture.probability[piece], where=share > 0)
+                pair = source.read_reduced(*area, size)
+                picture.dates[:, piece[0], piece[1]] = np.where(
+                    pair.valid[..., None], np.rint(np.moveaxis(pair.images, 1, -1)).clip(0, 255), NO_DATA_GREY)
+                changed = change.read(1, window=window) == 1
+                if changed.any():
+                    picture.changed[piece] = cv2.resize(changed.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+                levels = probability.read(1, window=window, out_shape=size[::-1], resampling=Resampling.average)
+                picture.probability[piece] = np.where(levels == NODATA, 0, levels / np.float32(LEVELS))
     return picture
 
 
@@ -114,19 +117,6 @@ def _open(path: str | Path, source: PairSource) -> rasterio.DatasetReader:
         raise SceneError(f'{path} has {raster.width} x {raster.height} px and the pair {grid.width} x {grid.height} '
                          'px; expected the result of this pair.')
     return raster
-
-
-def _paint(picture: Picture, piece: tuple[slice, slice], pair, size: tuple[int, int]) -> None:
-    """Average both dates over their valid pixels."""
-    share = _average(pair.valid, size)[..., None]
-    for date, image in zip(picture.dates, pair.images):
-        total = _average(np.ascontiguousarray(np.moveaxis(image, 0, -1)), size)
-        mean = np.divide(total, share, out=np.zeros_like(total), where=share > 0)
-        date[piece] = np.where(share > 0.5, np.clip(np.rint(mean), 0, 255), NO_DATA_GREY)
-
-
-def _average(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    return cv2.resize(values.astype(np.float32), size, interpolation=cv2.INTER_AREA)
 
 
 def _overlay(opacity: np.ndarray, colours: np.ndarray) -> str:

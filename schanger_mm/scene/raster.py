@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from .grid import Grid
 BANDS = 3  # of the images that networks here are trained on
 CACHE_BYTES = 64 * 2 ** 20  # GDAL's own limit, 5 % of the machine's memory, would grow with the scene
 WARP_TOLERANCE = 0.01  # pixels; GDAL's 0.125 is coarser than what a shift estimate sees, for a tenth of the time
+HALF = 128  # of 255, what an averaged mask has where half of the pixels hold data
 SAMPLE_SIDE, SAMPLES = 32, 24  # 576 windows over the raster
 warnings.filterwarnings('ignore', category=NotGeoreferencedWarning)  # said in words by schanger_mm.scene.checks
 
@@ -72,7 +73,7 @@ class Raster:
 
     def warp_to(self, grid: Grid) -> None:
         """Read through a bilinear warp onto ``grid`` from now on; what it does not cover is without data."""
-        fill = np.nan if self.nodata is None and np.dtype(self.dtype).kind == 'f' else self.nodata
+        fill = self._fill()
         missing = {'add_alpha': self._alpha is None} if fill is None else {'src_nodata': fill, 'nodata': fill}
         try:
             self._data = WarpedVRT(self._data, crs=grid.crs, transform=grid.affine, width=grid.width,
@@ -96,20 +97,42 @@ class Raster:
             SceneError: the raster is truncated, damaged or out of reach.
         """
         window = Window(col, row, width, height)
-        try:
+        with self._reading(window):
             values = self._data.read(self.bands, window=window)
             valid = np.ones((height, width), bool)
             if self._alpha is not None:
                 valid &= self._data.read(self._alpha, window=window) > 0
             elif self._mask is not None:
                 valid &= self._data.read_masks(self._mask, window=window).all(axis=0)
-        except (RasterioError, OSError) as error:
-            raise SceneError(f'{self.path}: pixels {col}..{col + width - 1} x {row}..{row + height - 1} cannot be read '
-                             f'({_reason(error)}); it is truncated, damaged or out of reach: fetch it again.'
-                             ) from error
         if values.dtype.kind == 'f':
             valid &= np.isfinite(values).all(axis=0)
         return values, valid & ~self.missing(values)
+
+    def read_reduced(self, col: int, row: int, width: int, height: int,
+                     size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """Read a window averaged down to ``size`` (width, height), from overviews where there are some.
+
+        Returns:
+            As :meth:`read`, of that size: means of the pixels with data, and true where there are some (of masked
+            or transparent ones: where they are not the most).
+
+        Raises:
+            SceneError: the raster is truncated, damaged or out of reach.
+        """
+        window, average = Window(col, row, width, height), Resampling.average
+        with self._reading(window), ExitStack() as stack:
+            data, fill = self._data, self._fill()
+            if fill is not None and {str(value) for value in data.nodatavals} != {str(fill)}:  # GDAL has to know it
+                data = stack.enter_context(WarpedVRT(data, src_nodata=fill, nodata=fill, resampling=average))
+            how = dict(window=window, resampling=average)
+            values = data.read(self.bands, out_shape=(BANDS, *size[::-1]), **how)
+            valid = np.isfinite(values).all(axis=0) & ~self.missing(values)
+            if self._alpha is not None:
+                valid &= data.read(self._alpha, out_shape=size[::-1], **how) >= HALF
+            elif self._mask is not None:
+                shares = data.read_masks(self._mask, out_shape=(len(self._mask), *size[::-1]), **how)
+                valid &= (shares >= HALF).all(axis=0)
+        return values, valid
 
     def missing(self, values: np.ndarray) -> np.ndarray:
         """Where all bands of values ``(3, h, w)`` are the nodata value; a dark or bright pixel has it in one or two."""
@@ -127,6 +150,20 @@ class Raster:
         for row, height in rows:
             for col, width in columns:
                 yield self.read(col, row, width, height)
+
+    @contextmanager
+    def _reading(self, window: Window) -> Iterator[None]:
+        try:
+            yield
+        except (RasterioError, OSError) as error:
+            left, top = window.col_off, window.row_off
+            raise SceneError(f'{self.path}: pixels {left}..{left + window.width - 1} x {top}..'
+                             f'{top + window.height - 1} cannot be read ({_reason(error)}); it is truncated, damaged '
+                             'or out of reach: fetch it again.') from error
+
+    def _fill(self) -> float | None:
+        """The value of pixels without data, for GDAL: NaN is one also where nobody says so."""
+        return np.nan if self.nodata is None and np.dtype(self.dtype).kind == 'f' else self.nodata
 
     def _find_mask(self) -> None:
         """Find what says which pixels hold data, beside the nodata value: an alpha band or the masks of bands."""

@@ -9,7 +9,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +27,7 @@ from schanger_mm.scene.source import PairSource, PairSpec, open_pair
 from schanger_mm.scene.summary import versions
 from schanger_mm.scene.task import BlockTask
 
-Runner = Callable[[list[Block], Any], Iterable[tuple[Block, np.ndarray]]]
+Runner = Callable[[list[Block], BlockTask], Iterable[tuple[Block, np.ndarray]]]
 MOST_UNSTORED = 2
 """Finished blocks that may wait for the disk; more would let memory grow where the disk is slow."""
 
@@ -131,7 +130,7 @@ def predict_scene(spec: PairSpec, model: SceneModel, out: str | Path, settings: 
             if runner is None:
                 results = run_serial(todo, spec, plan, model, settings.batch_size, threshold, clock, bar.windows)
             else:
-                results = iter(runner(todo, _task(plan, model, spec, fixed['settings'])))
+                results = iter(runner(todo, _task(plan, model, spec, fixed)))
             for block in _stored(results, journal, clock):
                 bar.block(block)
         except KeyboardInterrupt:
@@ -204,11 +203,11 @@ def _warnings(source: PairSource, model: SceneModel) -> list[str]:
     return pair_warnings(source, model.gsd, estimate_shift(source))
 
 
-def _task(plan: Plan, model: SceneModel, spec: PairSpec, settings: dict) -> BlockTask:
+def _task(plan: Plan, model: SceneModel, spec: PairSpec, fixed: dict) -> BlockTask:
     if model.names is None:
         raise SceneError('a network for other processes must come from SceneModel.load: they load it by its names.')
-    return BlockTask(spec, plan, *model.names, str(model.device), model.sha256, settings['batch_size'],
-                     settings['threshold'])
+    return BlockTask(spec, plan, *model.names, str(model.device), model.precision, fixed['settings']['batch_size'],
+                     fixed['settings']['threshold'], torch.get_num_threads(), fixed['inputs'], model.sha256)
 
 
 def _to_stderr(text: str) -> None:

@@ -136,6 +136,21 @@ class PairSource:
         images[:, :, ~valid] = 0
         return PairWindow(images, valid)
 
+    def read_reduced(self, col: int, row: int, width: int, height: int, size: tuple[int, int]) -> PairWindow:
+        """Read a window inside the grid, averaged down to ``size`` (width, height), to look at.
+
+        Raises:
+            SceneError: a raster is truncated, damaged or out of reach.
+        """
+        images, valid = np.zeros((2, BANDS, *size[::-1]), np.float32), np.ones(size[::-1], bool)
+        scalings = self.spec.scaling.before, self.spec.scaling.after
+        for image, date, rule in zip(images, (self.before, self.after), scalings):
+            values, has_data = date.read_reduced(col, row, width, height, size)
+            image[:] = rules.to_bytes_range(values, rule)
+            valid &= has_data
+        images[:, :, ~valid] = 0
+        return PairWindow(images, valid)
+
     def fingerprint(self) -> dict[str, Any]:
         """Identity of both inputs, as JSON holds it: changed pixels, files or sidecar files change it.
 

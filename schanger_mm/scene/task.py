@@ -3,35 +3,46 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import torch
 
 from schanger_mm.scene.block import predict_block
 from schanger_mm.scene.errors import SceneError
 from schanger_mm.scene.model import SceneModel
 from schanger_mm.scene.plan import Block, Plan
 from schanger_mm.scene.source import PairSource, PairSpec, open_pair
+from schanger_mm.scene.summary import versions
 
-_models: dict[tuple, SceneModel] = {}
-_loading = threading.Lock()
-_open = threading.local()
+
+def pixel_versions() -> dict[str, str]:
+    """Versions of what the pixels of a block depend on."""
+    found = versions()
+    return {name: found[name] for name in ('schanger_mm', 'torch', 'numpy', 'rasterio', 'gdal')}
 
 
 @dataclass(frozen=True)
 class BlockTask:
-    """A function of a block that can be pickled: it says how to open the pair and load the network.
+    """A function of a block that other processes can run: it says how to open the pair and load the network.
 
-    A process loads the network once and each of its threads opens the pair
-    once, however many blocks they get.
+    A process does both at its first block and keeps them for the others. Then
+    too it checks that it sees the same rasters and weights and runs the same
+    versions as the process that asks, since otherwise blocks would not fit
+    together.
 
     Args:
         spec: the pair, percentiles resolved (``source.spec``).
-        plan: the scene's plan.
-        model, weights, device: as for :meth:`SceneModel.load`.
-        weights_sha256: of the weights that the run was started with.
+        plan: blocks and windows of the scene.
+        model, weights, device, precision: as :meth:`SceneModel.load` takes them.
         batch_size: windows per forward pass.
-        threshold: as for :func:`predict_block`.
+        threshold: probability above which a pixel is changed.
+        threads: of torch; sums depend on it in their last bits.
+        fingerprint: of the pair, see ``PairSource.fingerprint``.
+        weights_sha256: of the weights.
+        versions: see :func:`pixel_versions`.
     """
 
     spec: PairSpec
@@ -39,36 +50,57 @@ class BlockTask:
     model: str
     weights: str | None
     device: str
-    weights_sha256: str
+    precision: str
     batch_size: int
     threshold: float
+    threads: int
+    fingerprint: dict[str, Any]
+    weights_sha256: str
+    versions: dict[str, str] = field(default_factory=pixel_versions)
 
     def __call__(self, block: Block) -> np.ndarray:
-        """Return the block as :func:`predict_block` makes it.
+        """Predict one block, see :func:`~schanger_mm.scene.block.predict_block`.
 
         Raises:
-            SceneError: other rasters or weights are found here under the same names.
+            SceneError: other versions, rasters or weights than those of the task.
         """
-        return predict_block(self._source(), self.plan, block, self._network(), self.batch_size, self.threshold)
+        with _turn:  # one block at a time in a process, with all of torch's threads
+            torch.set_num_threads(self.threads)  # holds for the calling thread alone, so it is said every time
+            source, model = _opened(self)
+            return predict_block(source, self.plan, block, model, self.batch_size, self.threshold)
 
-    def _source(self) -> PairSource:
-        if getattr(_open, 'spec', None) != self.spec.as_dict():  # nan is not equal to itself
-            source = open_pair(self.spec)
-            if found := self.plan.grid.differences(source.grid):
-                source.close()
-                raise SceneError(f'{self.spec.before}: the run was planned for another grid than this worker reads: '
-                                 f'{"; ".join(found)}. Give all workers the same files.')
-            _open.spec, _open.source = self.spec.as_dict(), source
-        return _open.source
 
-    def _network(self) -> SceneModel:
-        key = self.model, self.weights, self.device, self.weights_sha256
-        with _loading:
-            if key not in _models:
-                model = SceneModel.load(self.model, self.weights, self.device)
-                if model.sha256 != self.weights_sha256:
-                    raise SceneError(f'{model.weights}: this worker reads weights of SHA-256 {model.sha256}, the run '
-                                     f'was started with {self.weights_sha256}. Give all workers the same file.')
-                _models.clear()
-                _models[key] = model
-            return _models[key]
+_turn = threading.Lock()
+_kept: list[tuple[str, PairSource, SceneModel]] = []
+"""The latest task of this process in words (a nodata value of NaN differs from itself), with what it opened."""
+
+
+def _opened(task: BlockTask) -> tuple[PairSource, SceneModel]:
+    words = repr(task)
+    if not _kept or _kept[0][0] != words:
+        while _kept:
+            _kept.pop()[1].close()
+        _same('versions', task.versions, pixel_versions(), 'install the same ones there')
+        with ExitStack() as stack:
+            source = stack.enter_context(open_pair(task.spec))
+            for date, found in source.fingerprint().items():
+                _same('files', _files(task.fingerprint[date]), _files(found), 'all machines must read the same ones, '
+                      'or copies that keep the time of modification (rsync -a)')
+            model = SceneModel.load(task.model, task.weights, task.device, task.precision)
+            _same(f'weights in {model.weights}', dict(sha256=task.weights_sha256), dict(sha256=model.sha256), 'all '
+                  'machines must read the same file')
+            stack.pop_all()
+        _kept.append((words, source, model))
+    return _kept[0][1:]
+
+
+def _files(fingerprint: dict[str, Any]) -> dict[str, Any]:
+    return {file['path']: f'({file["bytes"]} bytes, time {file["mtime_ns"]}, SHA-256 {file["sha256"][:12]})'
+            for file in fingerprint.get('files', ())} or fingerprint
+
+
+def _same(what: str, wanted: dict, found: dict, advice: str) -> None:
+    different = [f'{key} {found.get(key)} instead of {wanted.get(key)}' for key in {**wanted, **found}
+                 if found.get(key) != wanted.get(key)]
+    if different:
+        raise SceneError(f'it has other {what}: {"; ".join(different)}; {advice}.')

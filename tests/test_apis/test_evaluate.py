@@ -93,13 +93,30 @@ def test_the_report_agrees_with_the_files(plain, data, checkpoint):
     assert sorted(f.name for f in (out / 'worst').iterdir()) == [
         f'01_{by_errors[0]}.png', f'02_{by_errors[1]}.png']
     assert report | dict(date='', scores=0, confusion=0) == dict(
-        data_set='LEVIR-CD', split='test', images=3, tiles=3, official_tiles=2048, partial=True,
+        form='inference form, fp32', data_set='LEVIR-CD', split='test', images=3, tiles=3, official_tiles=2048,
+        partial=True,
         coverage="PARTIAL: 3 of the 2048 tiles of LEVIR-CD's official test split; not comparable with published "
                  'numbers', scores=0, confusion=0, protocol="authors' (256 px tiles, no TTA, threshold 0.5)",
         threshold=0.5, config=report['config'], checkpoint=str(checkpoint),
         checkpoint_sha256=hashlib.sha256(checkpoint.read_bytes()).hexdigest(), versions=report['versions'], date='')
     assert report['config'].endswith('configs/schanger/demo.py') and report['versions']['torch'] == torch.__version__
     assert not (out / '.partial').exists()
+
+
+def test_the_inference_form_is_the_default_and_scores_like_the_plain_network(plain, score, tmp_path):
+    scores, out = plain
+    again = score(tmp_path, plain=True)
+    assert json.loads((out / 'report.json').read_text())['form'] == 'inference form, fp32'
+    assert json.loads((tmp_path / 'report.json').read_text())['form'] == 'plain'
+    assert {key: round(value, 2) for key, value in again.items()} == {
+        key: round(value, 2) for key, value in scores.items()}
+
+
+def test_other_precision_scores_nearly_the_same(plain, score, tmp_path):
+    found = score(tmp_path, precision='bf16')
+    assert found['changed/F1'] == pytest.approx(plain[0]['changed/F1'], abs=2)
+    assert found != plain[0]
+    assert json.loads((tmp_path / 'report.json').read_text())['form'] == 'inference form, bf16'
 
 
 def test_batches_change_nothing(plain, score, tmp_path):
@@ -195,6 +212,8 @@ def other_metric(cfg):
     (dict(tta=True, tta_scales=[1.0, 1.0]), 'different numbers'),
     (dict(tta=True, change=lambda cfg: cfg.update(tta_pipeline=[dict()])), 'set tta_pipeline=None'),
     (dict(tta=True, change=lambda cfg: cfg.test_dataloader.dataset.pop('pipeline')), 'has no pipeline of its own'),
+    (dict(plain=True, precision='bf16'), '--plain is the network as it was trained, in float32'),
+    (dict(plain=True, backend='onnx'), 'leave --precision and --backend away'),
     (dict(worst=3), 'add --out DIR'),
     (dict(overwrite=True), 'add --out DIR'),
     (dict(out='out', worst=-1), '--worst -1: expected 0 or more'),

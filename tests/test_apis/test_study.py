@@ -344,8 +344,12 @@ def test_ctrl_c_begins_nothing_new_and_says_how_to_go_on(once, trainings, capsys
         return 0
 
     trainings.before = interrupt
-    with pytest.raises(KeyboardInterrupt):
-        once().run()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            once().run()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert len(trainings.commands) == 4
     assert capsys.readouterr().err == (f'interrupted during pre-training, step 1: what has ended is kept in '
                                        f'{once().out}; the same command goes on.\n')

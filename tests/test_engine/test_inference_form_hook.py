@@ -71,6 +71,23 @@ def test_it_holds_the_averaged_weights(toy_runner, net):
     assert model.head.bias.item() == -1.0
 
 
+def test_other_hooks_keep_hold_of_the_network_inside_of_augmentation(toy_runner, net):
+    """EMAHook swaps the weights of what it saw before the test, ahead of this hook's end."""
+    class Views(BaseTTAModel):
+        def test_step(self, data):
+            return self.module.test_step(data)
+
+        def merge_preds(self, data_samples_list):
+            raise NotImplementedError
+
+    views = Views(net())
+    held = []
+    swap = Swap(views.module)
+    swap.after_test_epoch = lambda runner, metrics=None: held.append(views.module)
+    toy_runner(views, hooks=[InferenceFormHook(), swap], train=False).test()
+    assert held == [swap.model]
+
+
 def test_inside_of_test_time_augmentation(toy_runner, net):
     class Views(BaseTTAModel):
         def test_step(self, data):
@@ -86,7 +103,7 @@ def test_inside_of_test_time_augmentation(toy_runner, net):
     inside = []
     seen.after_test_iter = lambda runner, *args, **kwargs: inside.append(runner.model.module.precision)
     runner.test()
-    assert set(inside) == {'fp32'} and views.module is model
+    assert set(inside) == {'fp32'} and runner.model is views and views.module is model
 
 
 def test_a_network_without_the_form_is_tested_as_it_is(toy_runner, toy_net, monkeypatch):

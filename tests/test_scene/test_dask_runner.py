@@ -7,70 +7,19 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
 import torch
 
-rasterio = pytest.importorskip('rasterio')
 distributed = pytest.importorskip('distributed')
 
-from schanger_mm.apis.config import load_config  # noqa: E402
-from schanger_mm.registry import MODELS  # noqa: E402
-from schanger_mm.scene.block import predict_block  # noqa: E402
-from schanger_mm.scene.dask_runner import BlockTask, DaskRunner  # noqa: E402
+from schanger_mm.scene.dask_runner import DaskRunner  # noqa: E402
 from schanger_mm.scene.errors import SceneError  # noqa: E402
 from schanger_mm.scene.model import SceneModel  # noqa: E402
-from schanger_mm.scene.plan import Plan  # noqa: E402
-from schanger_mm.scene.source import PairSpec, open_pair  # noqa: E402
+from schanger_mm.scene.run import Settings, predict_scene  # noqa: E402
+from schanger_mm.scene.source import PairSpec  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
-CONFIG = ROOT / 'configs/schanger/demo.py'
-WIDTH, HEIGHT, BLOCK = 320, 256, 64
-
-
-@pytest.fixture(scope='module')
-def scene(tmp_path_factory):
-    """Write a pair and random weights; return their paths."""
-    folder, rng = tmp_path_factory.mktemp('scene'), np.random.default_rng(0)
-    transform = rasterio.transform.from_origin(500000, 5000000, 0.5, 0.5)
-    for name in ('a.tif', 'b.tif'):
-        with rasterio.open(folder / name, 'w', driver='GTiff', width=WIDTH, height=HEIGHT, count=3, dtype='uint8',
-                           crs='EPSG:32633', transform=transform) as file:
-            file.write(rng.integers(0, 256, (3, HEIGHT, WIDTH), np.uint8))
-    cfg = load_config(CONFIG)
-    torch.manual_seed(0)
-    network = MODELS.build({**cfg.model, '_scope_': 'schanger_mm'})
-    torch.save(dict(state_dict=network.state_dict()), folder / 'weights.pth')
-    return folder
-
-
-@pytest.fixture
-def task(scene):
-    return task_for(scene)
-
-
-def task_for(scene, **changes):
-    with open_pair(PairSpec(str(scene / 'a.tif'), str(scene / 'b.tif'))) as source:
-        plan, spec, fingerprint = Plan(source.grid, BLOCK, 64, 32), source.spec, source.fingerprint()
-    weights = str(scene / 'weights.pth')
-    settings = dict(spec=spec, plan=plan, model=str(CONFIG), weights=weights, device='cpu', batch_size=4,
-                    threshold=0.5, threads=1, fingerprint=fingerprint,
-                    weights_sha256=SceneModel.load(str(CONFIG), weights).sha256)
-    return BlockTask(**{**settings, **changes})
-
-
-@pytest.fixture
-def serial(task):
-    """Return every block as this process predicts it, by index."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    model = SceneModel.load(task.model, task.weights, 'cpu')
-    with open_pair(task.spec) as source:
-        blocks = {block.index: predict_block(source, task.plan, block, model, 4, 0.5) for block in task.plan.blocks()}
-    torch.set_num_threads(threads)
-    assert len(blocks) == 20 and len({block.tobytes() for block in blocks.values()}) == 20
-    return blocks
 
 
 @pytest.fixture
@@ -169,43 +118,61 @@ def test_a_worker_without_the_package_is_named(cluster, task, tmp_path):
 
 
 @pytest.mark.long
-def test_what_a_worker_refuses_ends_the_run_with_its_reason(cluster, scene):
+def test_what_a_worker_refuses_ends_the_run_with_its_reason(cluster, make_task):
     address, worker = cluster
     worker()
     wait_for(address, 1)
-    task = task_for(scene, weights_sha256='0' * 64)
+    task = make_task(weights_sha256='0' * 64)
     with pytest.raises(SceneError, match='could not predict block .*other weights in .*weights.pth: sha256'):
         list(DaskRunner(scheduler=address)(task.plan.blocks(), task))
 
 
-@pytest.mark.parametrize(('task_changes', 'message'), [
-    (dict(versions=dict(schanger_mm='9.9')), 'other versions: schanger_mm .* instead of 9.9.* install the same'),
-    (dict(weights_sha256='0'), 'other weights in .*weights.pth: sha256 .* instead of 0; all machines'),
-])
-def test_a_task_checks_its_process(scene, task_changes, message):
-    task = task_for(scene, **task_changes)
-    with pytest.raises(SceneError, match=message):
-        task(task.plan.blocks()[0])
+@pytest.fixture
+def whole_run(task, task_inputs, tmp_path):
+    """Return a function that runs the whole scene, as tools/predict.py does, with a runner."""
+    def run(runner, name='out'):
+        spec = PairSpec(*(str(task_inputs / date) for date in ('a.tif', 'b.tif')))
+        predict_scene(spec, SceneModel.load(task.model, task.weights), tmp_path / name,
+                      Settings(window=64, overlap=32, block=64, page=False), runner)
+        return [(tmp_path / name / raster).read_bytes() for raster in ('change.tif', 'probability.tif')]
+
+    return run
 
 
-def test_other_rasters_under_the_same_name_are_refused(scene, tmp_path, task):
-    for name in ('a.tif', 'b.tif', 'weights.pth'):
-        (tmp_path / name).write_bytes((scene / name).read_bytes())
-    copy = task_for(tmp_path)
-    with rasterio.open(tmp_path / 'b.tif', 'r+') as file:
-        file.write(np.zeros((3, 5, 5), np.uint8), window=((0, 5), (0, 5)))
-    with pytest.raises(SceneError, match=r'other files: .*b\.tif .*SHA-256 .* instead of .*rsync -a'):
-        copy(copy.plan.blocks()[0])
+@pytest.mark.long
+def test_a_worker_of_a_whole_run_takes_over_the_threads(cluster, whole_run):
+    address, worker = cluster
+    worker()
+    wait_for(address, 1)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert whole_run(DaskRunner(scheduler=address)) == whole_run(None, 'serial')
+    finally:
+        torch.set_num_threads(threads)
+    with distributed.Client(address) as client:
+        assert client.submit(lambda: __import__('torch').get_num_threads()).result() == 2
 
 
-def test_a_process_opens_rasters_and_network_once(task, serial, monkeypatch):
-    loads = []
-    load = SceneModel.load
-    monkeypatch.setattr('schanger_mm.scene.dask_runner._kept', [])
-    monkeypatch.setattr(SceneModel, 'load', lambda *words: loads.append(words) or load(*words))
-    for block in task.plan.blocks()[:3]:
-        assert task(block).tobytes() == serial[block.index].tobytes()
-    assert loads == [(task.model, task.weights, 'cpu')]
+@pytest.mark.long
+def test_a_worker_refuses_a_whole_run_of_other_versions_or_files(cluster, whole_run, task_inputs, tmp_path):
+    address, worker = cluster
+    first = worker()
+    wait_for(address, 1)
+
+    def later(blocks, task):
+        os.utime(task_inputs / 'b.tif', (1, 1))
+        return DaskRunner(scheduler=address)(blocks, task)
+
+    with pytest.raises(SceneError, match=r'worker could not predict block .*other files: .*b\.tif .*time 1000000000, '):
+        whole_run(later, 'files')
+    first.kill()
+    first.wait()
+    (tmp_path / 'sitecustomize.py').write_text("import schanger_mm.version\nschanger_mm.version.__version__ = '9.9'\n")
+    worker(PYTHONPATH=f'{tmp_path}:{ROOT}')
+    wait_for(address, 1)
+    with pytest.raises(SceneError, match=r'worker could not predict block .*other versions: schanger_mm 9\.9 instead'):
+        whole_run(DaskRunner(scheduler=address), 'versions')
 
 
 @pytest.mark.parametrize(('settings', 'message'), [

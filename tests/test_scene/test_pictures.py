@@ -3,7 +3,9 @@ import io
 
 import numpy as np
 import pytest
+import rasterio
 from PIL import Image
+from rasterio.enums import Resampling
 
 from schanger_mm.scene import pictures
 from schanger_mm.scene.errors import SceneError
@@ -68,6 +70,30 @@ def test_the_pieces_do_not_show(result, monkeypatch):
     assert abs(whole.dates.astype(int) - pieces.dates).max() <= 1  # float sums in another order
     np.testing.assert_allclose(whole.changed, pieces.changed, atol=1e-6)
     np.testing.assert_allclose(whole.probability, pieces.probability, atol=1e-6)
+
+
+def test_overviews_are_used_where_there_are_some(result):
+    spec, _, _ = result
+    with rasterio.open(spec.before, 'r+') as raster:
+        raster.build_overviews([4])
+    with rasterio.open(spec.before, 'r+', overview_level=0) as overview:
+        overview.write(np.full((3, 10, 15), 77, np.uint8))
+    picture = take(result, (0, 0, 60, 40), 15)
+
+    assert (picture.dates[0, :, :14] == 77).all()
+    assert (picture.dates[1, :, :7] == 100).all()
+    assert (take(result, (0, 0, 30, 20), 30).dates[0] == 50).all()  # not reduced: no overview
+
+
+def test_a_single_changed_pixel_is_not_lost_in_overviews(result):
+    _, change, _ = result
+    with rasterio.open(change, 'r+') as raster:
+        raster.write(np.zeros((1, 40, 60), np.uint8))
+        raster.write(np.ones((1, 1, 1), np.uint8), window=((21, 22), (31, 32)))
+        raster.build_overviews([4], Resampling.nearest)
+    picture = take(result, (0, 0, 60, 40), 15)
+
+    assert picture.changed[5, 7] == 1 / 16 and picture.changed.sum() == 1 / 16
 
 
 def test_a_result_of_another_pair_is_refused(result, write_raster):

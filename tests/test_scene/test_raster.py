@@ -125,6 +125,28 @@ def test_a_float_nodata_value_is_met_exactly(write_raster, noise):
     assert raster.masked and raster.read(0, 0, 80, 64)[1].sum() == 54 * 80
 
 
+@pytest.mark.parametrize('kind', ['nodata', 'given', 'mask', 'alpha', 'nan'])
+def test_a_reduced_window_is_the_mean_of_the_pixels_with_data(write_raster, noise, kind):
+    image, hole = noise(64, 80), np.zeros((64, 80), bool)
+    hole[:, 41:], hole[10:30, 5:17] = True, True  # cells of 4 px: whole, a half, a quarter, and more
+    image[:, hole] = 0
+    if kind == 'alpha':
+        path = write_raster('a.tif', np.concatenate([image, np.where(hole, 0, 255)[None].astype(np.uint8)]), alpha=True)
+    elif kind == 'nan':
+        path = write_raster('a.tif', np.where(hole, np.nan, image).astype(np.float32))
+    else:
+        path = write_raster('a.tif', image, **{'nodata': dict(nodata=0), 'mask': dict(mask=~hole)}.get(kind, {}))
+    raster = Raster(path, nodata=0 if kind == 'given' else None)
+    values, valid = raster.read_reduced(0, 4, 80, 60, (20, 15))
+    cells = np.where(hole, np.nan, image)[:, 4:].reshape(3, 15, 4, 20, 4).swapaxes(2, 3).reshape(3, 15, 20, 16)
+    share = np.isfinite(cells[0]).mean(-1)
+    np.testing.assert_array_equal(valid, share >= 0.5 if kind in ('mask', 'alpha') else share > 0)
+    np.testing.assert_allclose(values[:, valid], np.nanmean(cells[:, valid], axis=-1), atol=0.51)
+    same, everywhere = raster.read_reduced(0, 0, 80, 64, (80, 64))
+    np.testing.assert_array_equal(everywhere, ~hole)
+    np.testing.assert_array_equal(same[:, ~hole], image[:, ~hole])
+
+
 def test_samples_reach_from_corner_to_corner(write_raster):
     rows, cols = np.mgrid[:1000, :1500]
     image = np.stack([rows, cols, rows + cols]).astype(np.uint16)

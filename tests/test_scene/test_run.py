@@ -1,8 +1,10 @@
 import errno
 import json
 import os
+import pickle
 import subprocess
 import sys
+from importlib import metadata
 
 import numpy as np
 import pytest
@@ -159,6 +161,37 @@ def test_a_runner_may_return_blocks_in_any_order(tmp_path, spec, model):
     assert isinstance(tasks[0], BlockTask) and tasks[0].weights_sha256 == model.sha256
     with pytest.raises(SceneError, match='9 of 9 blocks did not come back'):
         predict_scene(spec, model, tmp_path / 'lazy', Settings(**SMALL), runner=lambda blocks, task: [])
+
+
+def elsewhere(change):
+    """Run blocks as another process would, after ``change``."""
+    def runner(blocks, task):
+        task = pickle.loads(pickle.dumps(task))
+        change()
+        return ((block, task(block)) for block in blocks)
+
+    return runner
+
+
+def test_another_process_refuses_other_versions_and_files(tmp_path, spec, model, monkeypatch):
+    installed = metadata.version
+    with monkeypatch.context() as patch:
+        other = elsewhere(lambda: patch.setattr(metadata, 'version',
+                                                lambda name: '9.9' if name == 'torch' else installed(name)))
+        with pytest.raises(SceneError, match=r'other versions: torch 9\.9 instead of '):
+            predict_scene(spec, model, tmp_path / 'versions', Settings(**SMALL), runner=other)
+    with pytest.raises(SceneError, match=r'other files: .*b\.tif .*time 1000000000, .* instead of '):
+        predict_scene(spec, model, tmp_path / 'files', Settings(**SMALL),
+                      runner=elsewhere(lambda: os.utime(spec.after, (1, 1))))
+
+
+def test_another_process_is_told_threads_and_precision(tmp_path, spec, model, monkeypatch):
+    told = []
+    monkeypatch.setattr(torch, 'get_num_threads', lambda: 7)
+    with pytest.raises(SceneError, match='did not come back'):
+        predict_scene(spec, model, tmp_path / 'out', Settings(**SMALL),
+                      runner=lambda blocks, task: told.append(task) or [])
+    assert (told[0].threads, told[0].precision, told[0].device) == (7, 'fp32', 'cpu')
 
 
 @pytest.mark.parametrize(('settings', 'message'), [

@@ -157,10 +157,11 @@ class SpatialConsistencyHead(BaseDecodeHead):
         """Compute losses from the maps and the samples' ``gt_sem_seg``, ``(1, H, W)`` each."""
         target = self._stack_batch_gt(batch_data_samples).squeeze(1)
         losses: dict[str, Tensor] = {}
+        seg_logits = [_resize(logit, target.shape[-2:]) for logit in seg_logits]
         for criterion in self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else [self.loss_decode]:
+            maps = [torch.cat(seg_logits, dim=1)] if getattr(criterion, 'takes_maps', False) else seg_logits
             losses[criterion.loss_name] = losses.get(criterion.loss_name, 0) + sum(
-                criterion(_resize(logit, target.shape[-2:]), target, ignore_index=self.ignore_index)
-                for logit in seg_logits)
+                criterion(logits, target, ignore_index=self.ignore_index) for logits in maps)
         return losses
 
     def _fusion(self, name: str, level: int):

@@ -1,5 +1,6 @@
 """Detectors."""
 
+from schanger_mm.models.detectors.exported import ExportedDetector
 from schanger_mm.models.detectors.siamese_encoder_decoder import SiameseEncoderDecoder
 
-__all__ = ['SiameseEncoderDecoder']
+__all__ = ['ExportedDetector', 'SiameseEncoderDecoder']

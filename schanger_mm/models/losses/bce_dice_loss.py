@@ -29,6 +29,9 @@ class BCEDiceLoss(nn.Module):
         True
     """
 
+    takes_maps = True
+    """All maps of a network at once: the target is checked once, not once per map."""
+
     def __init__(self, eps: float = 1e-7, loss_weight: float = 1.0, loss_name: str = 'loss_bce_dice'):
         super().__init__()
         self.eps = eps

@@ -1,0 +1,107 @@
+"""The programs that run exported files; each is imported when it is first used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from schanger_mm.deploy.card import EXTRA, backend_of
+from schanger_mm.deploy.errors import DeployError
+from schanger_mm.deploy.runtime import Runtime
+from schanger_mm.optional import require
+
+
+class OnnxRuntime(Runtime):
+    """An ``.onnx`` file in ONNX Runtime.
+
+    Args:
+        path: the file.
+        device: ``'cpu'``, or ``'cuda'`` or ``'cuda:N'`` with onnxruntime-gpu.
+        threads: of the CPU; None: one per core.
+
+    Raises:
+        ImportError: onnxruntime or onnx is not installed.
+        DeployError: see :class:`Runtime`; or the device cannot be used.
+    """
+
+    def __init__(self, path: str | Path, device: str = 'cpu', threads: int | None = None):
+        super().__init__(path)
+        onnxruntime = require('onnxruntime', EXTRA, 'Running ONNX files')
+        kind = torch.device(device)
+        provider = 'CUDAExecutionProvider' if kind.type == 'cuda' else 'CPUExecutionProvider'
+        if provider not in onnxruntime.get_available_providers():
+            raise DeployError(f'{path} on {device}: the installed onnxruntime has no {provider}; install '
+                              'onnxruntime-gpu, or run it on the CPU.')
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or 0
+        settings = {'device_id': kind.index or 0} if kind.type == 'cuda' else {}
+        self._session = onnxruntime.InferenceSession(path, options, providers=[(provider, settings)])
+
+    def _run(self, images: list[np.ndarray]) -> np.ndarray:
+        return self._session.run(None, dict(zip(self.card.inputs, images)))[0]
+
+
+class OpenVinoRuntime(Runtime):
+    """An ``.xml`` file, or an ``.onnx`` one, in OpenVINO on the CPU.
+
+    Args:
+        path: the file.
+        threads: None: one per core.
+        precision: ``'fp32'``, or ``'bf16'`` where the CPU has it: twice as
+            fast, probabilities move by about 1e-2.
+
+    Raises:
+        ImportError: openvino is not installed.
+        DeployError: see :class:`Runtime`; or the precision is not to be had.
+    """
+
+    def __init__(self, path: str | Path, threads: int | None = None, precision: str = 'fp32'):
+        super().__init__(path)
+        openvino = require('openvino', EXTRA, 'Running OpenVINO files')
+        hints = dict(fp32='f32', bf16='bf16')
+        if precision not in hints:
+            raise DeployError(f'precision {precision!r}: expected one of {", ".join(hints)}.')
+        core = openvino.Core()
+        if precision == 'bf16' and 'BF16' not in core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES'):
+            raise DeployError(f'{path}: this CPU does not compute in bf16; leave the precision at fp32.')
+        if backend_of(path) == 'onnx':
+            model = openvino.convert_model(path)  # read_model would not fold the biases into the convolutions
+        else:
+            if not Path(path).with_suffix('.bin').is_file():
+                raise DeployError(f'{path}: its weights, {Path(path).stem}.bin beside it, are missing; keep both files '
+                                  'together.')
+            model = core.read_model(path)
+        settings: dict[str, str | int] = {'INFERENCE_PRECISION_HINT': hints[precision], 'PERFORMANCE_HINT': 'LATENCY'}
+        if threads:
+            settings['INFERENCE_NUM_THREADS'] = threads
+        self._model = core.compile_model(model, 'CPU', settings)
+
+    def _run(self, images: list[np.ndarray]) -> np.ndarray:
+        return self._model(images)[0]
+
+
+class ProgramRuntime(Runtime):
+    """A ``.pt2`` file, PyTorch's ExportedProgram, in torch. As a checkpoint, it may run code when it is loaded.
+
+    Args:
+        path: the file.
+        device: such as ``'cpu'`` or ``'cuda:0'``.
+
+    Raises:
+        DeployError: see :class:`Runtime`.
+    """
+
+    def __init__(self, path: str | Path, device: str = 'cpu'):
+        super().__init__(path)
+        self.device = torch.device(device)
+        program = torch.export.load(path)
+        if self.device.type != 'cpu':
+            from torch.export.passes import move_to_device_pass
+            program = move_to_device_pass(program, self.device)
+        self._module = program.module()
+
+    @torch.inference_mode()
+    def _run(self, images: list[np.ndarray]) -> np.ndarray:
+        return self._module(*(torch.from_numpy(x).to(self.device) for x in images)).cpu().numpy()

@@ -1,0 +1,91 @@
+"""Writing a traced network as ONNX, OpenVINO or ExportedProgram."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from schanger_mm.deploy.card import EXTRA, KEY, Card
+from schanger_mm.optional import require
+
+OUTPUT = 'probability'
+DIMS = {0: 'batch', 2: 'height', 3: 'width'}
+"""Names of the sizes that are not fixed."""
+
+
+def write_onnx(program: torch.export.ExportedProgram, path: Path, card: Card, more: Mapping[str, str]) -> None:
+    """Write ONNX.
+
+    Args:
+        program: the traced network.
+        path: file to write, ``.onnx``.
+        card: goes into the metadata.
+        more: further metadata.
+
+    Raises:
+        ImportError: onnx or onnxscript is not installed.
+    """
+    onnx = require('onnx', EXTRA, 'Exporting to ONNX')
+    require('onnxscript', EXTRA, 'Exporting to ONNX')
+    with _quiet():
+        model = torch.onnx.export(program, dynamo=True, input_names=card.inputs, output_names=[OUTPUT],
+                                  verbose=False).model_proto
+    _tidy(model)
+    onnx.helper.set_model_props(model, {KEY: card.dumps(), **more})
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
+def write_openvino(onnx_file: Path, path: Path, card: Card) -> None:
+    """Write OpenVINO's intermediate representation in float32: ``.xml``, and ``.bin`` beside it.
+
+    It is made of the ONNX file: that takes a second, the ExportedProgram half a minute.
+
+    Raises:
+        ImportError: openvino is not installed.
+    """
+    openvino = require('openvino', EXTRA, 'Exporting to OpenVINO')
+    model = openvino.convert_model(onnx_file)
+    model.set_rt_info(card.dumps(), [KEY])
+    openvino.save_model(model, path, compress_to_fp16=False)
+
+
+def write_program(program: torch.export.ExportedProgram, path: Path, card: Card) -> None:
+    """Write PyTorch's ExportedProgram, ``.pt2``."""
+    with _quiet():
+        torch.export.save(program, path, extra_files={f'{KEY}.json': card.dumps()})
+
+
+def _tidy(model: Any) -> None:
+    """Name the sizes, and leave out what the exporter notes about our source."""
+    graph = model.graph
+    model.doc_string = graph.doc_string = ''
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
+        del part.metadata_props[:]
+    for node in graph.node:
+        node.doc_string = ''
+    del graph.value_info[:]  # shapes in the tracer's symbols; every backend infers them
+    for value in (*graph.input, *graph.output):
+        for index, dim in enumerate(value.type.tensor_type.shape.dim):
+            if not dim.HasField('dim_value'):
+                dim.dim_param = DIMS[index]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what the exporter says about operators of packages that we do not use, and about itself."""
+    logger = logging.getLogger('torch.onnx')
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore', FutureWarning)
+            yield
+    finally:
+        logger.setLevel(level)

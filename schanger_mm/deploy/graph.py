@@ -1,0 +1,101 @@
+"""The computation that is exported: images in, probabilities out, any size."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from schanger_mm.deploy.errors import DeployError
+from schanger_mm.deploy.fusion import without_transposes
+from schanger_mm.models.inference import inference_form
+
+BANDS = 3
+"""Of each date."""
+
+
+class PairGraph(nn.Module):
+    """Two images in, the probability of change out.
+
+    Args:
+        network: a trained detector for two dates; it is copied.
+        normalise: take values in 0..255 and normalise them per date; else take normalised ones.
+    """
+
+    INPUTS: tuple[str, ...] = ('before', 'after')
+
+    def __init__(self, network: nn.Module, normalise: bool):
+        super().__init__()
+        preprocessor = network.data_preprocessor
+        self.divisor = getattr(network, 'size_divisor', 1)
+        self.normalise = normalise
+        self.rgb = bool(preprocessor.bgr_to_rgb)
+        self.network = without_transposes(inference_form(network, portable=True))
+        self.network.data_preprocessor = None
+        self.register_buffer('mean', preprocessor.mean.detach().float().cpu().clone())
+        self.register_buffer('std', preprocessor.std.detach().float().cpu().clone())
+
+    def forward(self, before: Tensor, after: Tensor) -> Tensor:
+        """Predict a pair: two ``(N, 3, H, W)`` float32, RGB, to ``(N, 1, H, W)`` in 0..1."""
+        return self.predict(torch.cat([before, after], dim=1))
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Map ``(N, 6, H, W)``, the earlier date's R, G, B first, to ``(N, 1, H, W)``."""
+        height, width = images.shape[-2:]
+        if not self.rgb:
+            images = torch.cat([date.flip(1) for date in images.chunk(2, dim=1)], dim=1)
+        x = self._pad(self._pad(images, 2), 3)
+        if self.normalise:
+            x = (x - self.mean) / self.std
+        logits = self.network.decode_head(self.network.extract_feat(x))
+        if logits.shape[-2:] != x.shape[-2:]:
+            logits = F.interpolate(logits, size=x.shape[-2:], mode='bilinear',
+                                   align_corners=self.network.decode_head.align_corners)
+        probability = logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(dim=1)[:, 1:]
+        return probability[..., :height, :width]
+
+    def _pad(self, x: Tensor, dim: int) -> Tensor:
+        """Repeat the last row or column up to a multiple of the divisor.
+
+        The padded size comes out of a tensor: a tracer then takes it as a new
+        number of which it knows that it is a multiple, where it would otherwise
+        tie it to the size of the example.
+        """
+        size = x.shape[dim]
+        if self.divisor == 1 or (isinstance(size, int) and size % self.divisor == 0):
+            return x
+        steps = torch.scalar_tensor((size + self.divisor - 1) // self.divisor, dtype=torch.int64).item()
+        torch._check(steps >= 1)
+        return x.index_select(dim, torch.arange(steps * self.divisor, device=x.device).clamp(max=size - 1))
+
+
+class SixBandGraph(PairGraph):
+    """:class:`PairGraph` for programs that have one raster: the bands of both dates in one image."""
+
+    INPUTS = ('image', )
+
+    def forward(self, image: Tensor) -> Tensor:  # type: ignore[override]  # one input instead of two
+        """Predict ``(N, 6, H, W)`` float32, the earlier date's R, G, B first, to ``(N, 1, H, W)``."""
+        return self.predict(image)
+
+
+def trace(graph: PairGraph, side: int | None = None) -> torch.export.ExportedProgram:
+    """Trace a graph for any batch and any height and width, or for one ``side``.
+
+    Raises:
+        DeployError: the network's computation depends on its input in a way that cannot be traced.
+    """
+    height, width = (50, 70) if side is None else (side, side)
+    channels = 2 * BANDS // len(graph.INPUTS)
+    examples = tuple(torch.zeros(2, channels, height, width) for _ in graph.INPUTS)
+    dims = {0: torch.export.Dim('batch')}
+    if side is None:
+        dims.update({2: torch.export.Dim('height'), 3: torch.export.Dim('width')})
+    try:
+        with torch.no_grad():
+            return torch.export.export(graph.eval(), examples, dynamic_shapes=(dims, ) * len(examples), strict=False)
+    except RuntimeError as error:
+        lines = str(error).strip().splitlines()
+        raise DeployError(f'torch.export cannot trace {type(graph.network).__name__} ({type(error).__name__}: '
+                          f'{lines[0] if lines else ""}); its parts must be ordinary operators on any size.') from error
+

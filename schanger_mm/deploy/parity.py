@@ -1,0 +1,91 @@
+"""Holding an exported file against the network that it was made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from schanger_mm.deploy.errors import DeployError
+from schanger_mm.deploy.runtime import Runtime
+
+TOLERANCE = 1e-4
+"""Largest difference of a probability."""
+SIZES = (2, 64, 96), (1, 37, 100), (3, 48, 48)
+"""Images, height and width of the random pairs."""
+
+Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Images to compare on.
+
+    Args:
+        name: for messages.
+        before, after: ``(N, 3, H, W)`` float32, RGB in 0..255.
+    """
+
+    name: str
+    before: np.ndarray
+    after: np.ndarray
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Largest difference of the probabilities of a pair."""
+
+    name: str
+    difference: float
+
+    def __str__(self) -> str:
+        return f'{self.name}: {self.difference:.1e}'
+
+
+def random_pairs(side: int | None = None) -> list[Pair]:
+    """Draw pairs of several sizes and batches, one no multiple of 16; with ``side`` two batches of that size."""
+    rng = np.random.default_rng(0)
+    sizes = SIZES if side is None else ((1, side, side), (2, side, side))
+    return [Pair(f'random pair, {count} x {height} x {width} px',
+                 *(255 * rng.random((2, count, 3, height, width), np.float32))) for count, height, width in sizes]
+
+
+def real_pair(name: str, before: np.ndarray, after: np.ndarray, side: int, fixed: bool) -> Pair:
+    """Cut the middle ``side`` px out of two images ``(H, W, 3)``, RGB.
+
+    Args:
+        name: for messages.
+        before, after: the images, of one size.
+        side: what is larger is cut.
+        fixed: what is smaller is filled up with its border.
+
+    Raises:
+        DeployError: the sizes differ.
+    """
+    if before.shape != after.shape:
+        raise DeployError(f'{name}: {before.shape[1]} x {before.shape[0]} px and {after.shape[1]} x {after.shape[0]} '
+                          'px; expected one size.')
+    top, left = (max(0, (size - side) // 2) for size in before.shape[:2])
+    images = [image[top:top + side, left:left + side] for image in (before, after)]
+    if fixed:
+        missing = [(0, side - size) for size in images[0].shape[:2]]
+        images = [np.pad(image, (*missing, (0, 0)), mode='edge') for image in images]
+    return Pair(name, *(np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32) for image in images))
+
+
+def compare(runtime: Runtime, reference: Predict, pairs: Iterable[Pair]) -> list[Compared]:
+    """Predict every pair with both.
+
+    Raises:
+        DeployError: a probability differs by more than 1e-4, or is no number.
+    """
+    done = []
+    for pair in pairs:
+        difference = float(np.abs(runtime(pair.before, pair.after) - reference(pair.before, pair.after)).max())
+        if not difference <= TOLERANCE:  # also where it is nan
+            raise DeployError(f'{pair.name}: a probability differs by {difference:.2e} from PyTorch, more than '
+                              f'{TOLERANCE:.0e}; nothing was written. The versions of torch and of the backend may not '
+                              'fit together: install those of requirements/constraints.txt.')
+        done.append(Compared(pair.name, difference))
+    return done

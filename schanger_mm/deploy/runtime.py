@@ -1,0 +1,84 @@
+"""What all backends share: one call, and its checks."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from schanger_mm.deploy.card import Card, read_card
+from schanger_mm.deploy.errors import DeployError
+from schanger_mm.deploy.graph import BANDS
+
+
+class Runtime(ABC):
+    """An exported network, loaded once. Every format and flavour is called alike.
+
+    Args:
+        path: the file.
+
+    Attributes:
+        card: what the file says about itself.
+
+    Raises:
+        DeployError: the file is missing, damaged, or no export of this project.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.card: Card = read_card(path)
+        self._mean, self._std = (np.array(values, np.float32)[:, None, :, None, None]
+                                 for values in (self.card.mean, self.card.std))
+
+    def __call__(self, before: Any = None, after: Any = None) -> np.ndarray:
+        """Predict pairs.
+
+        Args:
+            before, after: ``(N, 3, H, W)`` float32, RGB in 0..255, numpy or
+                torch, earlier date first; where the file wants normalised
+                values they are normalised here. Any H and W, unless the file
+                has a fixed size.
+
+        Returns:
+            ``(N, H, W)`` float32 probability of change.
+
+        Raises:
+            DeployError: a date is missing, or images of another kind.
+        """
+        images = [self._checked('before', before), self._checked('after', after)]
+        if images[0].shape != images[1].shape:
+            raise DeployError(f'before is {_words(images[0].shape)}, after {_words(images[1].shape)}; expected one '
+                              'number of images and one size.')
+        height, width = images[0].shape[-2:]
+        if self.card.fixed_size and (height, width) != (self.card.tile, self.card.tile):
+            raise DeployError(f'{self.path} was exported for tiles of {self.card.tile} x {self.card.tile} px, found '
+                              f'{height} x {width}; cut the images, or export without --deepness.')
+        if self.card.normalisation == 'outside':
+            images = [(x - mean) / std for x, mean, std in zip(images, self._mean, self._std)]
+        if len(self.card.inputs) == 1:
+            images = [np.concatenate(images, axis=1)]
+        return self._run([np.ascontiguousarray(x) for x in images])[:, 0]
+
+    @abstractmethod
+    def _run(self, images: list[np.ndarray]) -> np.ndarray:
+        """Map the file's inputs to ``(N, 1, H, W)``."""
+
+    def _checked(self, name: str, image: Any) -> np.ndarray:
+        if image is None:
+            raise DeployError(f'{name}: the image of this date is missing; {self.path} compares two dates.')
+        if isinstance(image, torch.Tensor):
+            image = image.detach().cpu().numpy()
+        if not isinstance(image, np.ndarray) or image.dtype != np.float32:
+            raise DeployError(f'{name}: expected a float32 array or tensor in 0..255, found '
+                              f'{getattr(image, "dtype", type(image).__name__)}.')
+        if image.ndim != 4 or image.shape[1] != BANDS or 0 in image.shape:
+            raise DeployError(f'{name}: expected (N, {BANDS}, H, W) with at least one image and pixel, found '
+                              f'{image.shape}.')
+        return image
+
+
+def _words(shape: tuple[int, ...]) -> str:
+    return f'{shape[0]} x {shape[2]} x {shape[3]} px'
