@@ -262,8 +262,6 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 @pytest.mark.long
-@pytest.mark.xfail(reason='the peak grows from 957 to 1307 MiB for ten times the height; Python and numpy hold '
-                   '36 MB at most, so it is native memory; which is not known yet')
 def test_memory_does_not_grow_with_the_scene(tmp_path, checkpoint, root, write_raster, noise):
     tile, peaks = noise(512, 512, seed=1), []
     for times in (8, 80):
