@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from rasterio.env import set_gdal_config
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
+from rasterio.warp import calculate_default_transform
 from rasterio.windows import Window
 
 from schanger_mm.datasets.errors import first_of
@@ -25,6 +27,7 @@ from .grid import Grid
 BANDS = 3  # of the images that networks here are trained on
 CACHE_BYTES = 64 * 2 ** 20  # GDAL's own limit, 5 % of the machine's memory, would grow with the scene
 WARP_TOLERANCE = 0.01  # pixels; GDAL's 0.125 is coarser than what a shift estimate sees, for a tenth of the time
+NEARLY_ONE = 0.95  # pixels per pixel, from which bilinear values need no smoothing
 HALF = 128  # of 255, what an averaged mask has where half of the pixels hold data
 SAMPLE_SIDE, SAMPLES = 32, 24  # 576 windows over the raster
 warnings.filterwarnings('ignore', category=NotGeoreferencedWarning)  # said in words by schanger_mm.scene.checks
@@ -78,7 +81,7 @@ class Raster:
         try:
             self._data = WarpedVRT(self._data, crs=grid.crs, transform=grid.affine, width=grid.width,
                                    height=grid.height, resampling=Resampling.bilinear, tolerance=WARP_TOLERANCE,
-                                   **missing)
+                                   **missing, **_scale(self.grid, grid))
         except (RasterioError, ValueError) as error:
             raise SceneError(f'{self.path}: cannot be warped onto {grid.width} x {grid.height} px of '
                              f'{grid.crs_name} ({_reason(error)}).') from error
@@ -270,6 +273,19 @@ def _can_hold(dtype: str, value: float) -> bool:
         return True
     limits = np.iinfo(dtype)
     return bool(value == np.floor(value) and limits.min <= value <= limits.max)
+
+
+def _scale(source: Grid, target: Grid) -> dict[str, float]:
+    """Pixels of the target per pixel of the source, by which GDAL smooths before it makes them fewer.
+
+    GDAL's own estimate is one per window that is read, and values would depend on the windows.
+    """
+    if source.crs == target.crs:
+        affine = source.affine
+    else:
+        affine, *_ = calculate_default_transform(source.crs, target.crs, source.width, source.height, *source.bounds)
+    scale = math.sqrt(abs(affine.determinant / target.affine.determinant))
+    return dict.fromkeys(('XSCALE', 'YSCALE'), 1.0 if scale > NEARLY_ONE else scale)
 
 
 def _spread(length: int) -> list[tuple[int, int]]:

@@ -5,11 +5,13 @@ import pickle
 import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
 import torch
+from rasterio.warp import calculate_default_transform
 
 from schanger_mm.apis import load_config
 from schanger_mm.registry import MODELS
@@ -87,6 +89,37 @@ def test_blocks_and_batches_change_nothing_but_rounding(tmp_path, spec, model):
     np.testing.assert_array_equal(results[0], results[2])  # one window at a time: the same sums
     np.testing.assert_array_equal(results[1], results[2])
     assert np.abs(results[3] - results[2]).max() <= 1  # other batches may round the last bits otherwise
+
+
+def test_an_aligned_date_does_not_depend_on_the_blocks(tmp_path, write_raster, noise, model):
+    transform, width, height = calculate_default_transform('EPSG:32633', 'EPSG:32632', 300, 260, 500_000, 4_999_870,
+                                                           500_150, 5_000_000)
+    after = write_raster('b.tif', noise(height, width, seed=2), crs='EPSG:32632', transform=transform, nodata=0)
+    spec = PairSpec(write_raster('a.tif', noise(260, 300, seed=1)), after, align=True)
+    results = []
+    for block in (64, 192, 512):
+        out = tmp_path / str(block)
+        predict_scene(spec, model, out, Settings(**{**SMALL, 'block': block}, batch_size=1))
+        results.append([read(out / name) for name in RASTERS])
+    assert np.unique(results[0][1]).size > 100
+    for result in results[1:]:
+        np.testing.assert_array_equal(result, results[0])
+
+
+@pytest.mark.parametrize('below', ['', 'new'])
+def test_an_unwritable_folder_is_named(tmp_path, spec, model, monkeypatch, below):
+    closed, make = tmp_path / 'closed', os.mkdir
+    closed.mkdir(mode=0o500)
+    if os.access(closed, os.W_OK):  # root writes everywhere
+        def refuse(path, *mode):
+            if Path(path).parent == closed:
+                raise PermissionError(errno.EACCES, 'Permission denied', str(path))
+            make(path, *mode)
+
+        monkeypatch.setattr(os, 'mkdir', refuse)
+    with pytest.raises(SceneError, match=r'closed.*\.journal: cannot be written \(Permission denied\)\. .*permission'):
+        predict_scene(spec, model, closed / below, Settings(**SMALL))
+    assert not list(closed.iterdir())
 
 
 def test_results_and_journals_in_the_way_are_not_touched(tmp_path, spec, model):
