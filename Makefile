@@ -10,7 +10,7 @@ PIP_INSTALL := $(BIN)/python -m pip install -c requirements/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo study test test-long lint clean
+.PHONY: help install demo study test test-long test-soak lint clean
 
 help: ## show this list
 	@echo "make TARGET [PYTHON=python3.11] [PYTEST_ARGS='-n 2']"
@@ -29,6 +29,9 @@ test: $(STAMP) ## the fast tests
 
 test-long: $(STAMP) ## the tests that train or take longer than a few seconds
 	$(BIN)/python -m pytest -m long $(PYTEST_ARGS)
+
+test-soak: $(STAMP) ## the long tests at their full counts: 50 kills
+	SOAK=1 $(BIN)/python -m pytest -m long $(PYTEST_ARGS)
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/python -m ruff check .

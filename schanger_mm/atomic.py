@@ -26,6 +26,32 @@ def whole_file(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all; on return it is on the disk, not only on its way."""
+    with whole_file(path) as partial, open(partial, 'wb') as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    if hasattr(os, 'O_DIRECTORY'):  # POSIX: the folder's entry as well
+        folder = os.open(path.parent, os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def remove_partial(folder: Path, names: str) -> list[str]:
+    """Remove what killed writers left in ``folder`` of files whose names match, such as ``'iter_*.pth'``.
+
+    Returns:
+        The names of the removed files.
+    """
+    left = sorted(folder.glob(f'.{names}.*.partial'))
+    for partial in left:
+        partial.unlink(missing_ok=True)
+    return [partial.name for partial in left]
+
+
 def write_png(path: Path, picture: np.ndarray) -> None:
     """Write uint8 RGB ``(H, W, 3)`` or grey ``(H, W)`` as PNG, whole or not at all."""
     with whole_file(path) as partial:

@@ -11,8 +11,9 @@ import contextlib
 import importlib
 import importlib.util
 import io
+import threading
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 
 import torch
@@ -60,19 +61,30 @@ def _import_mmseg_quietly() -> None:
         print('\n'.join(rest))
 
 
-class _Inert:
-    """Stands in for a type while a checkpoint is read; does nothing."""
-
-    def __init__(self, *args):
-        pass
-
-    def __setstate__(self, state: object) -> None:
-        pass
+_safe_globals = threading.RLock()
 
 
-def inert_types(names: Iterable[str]) -> contextlib.AbstractContextManager:
-    """Let ``torch.load(weights_only=True)`` pass over objects of these types instead of refusing the file."""
-    # torch before 2.6 has no such table, and refuses; can go with torch >= 2.6.
-    if tuple(map(int, torch.__version__.split('.')[:2])) < (2, 6):
-        return contextlib.nullcontext()
-    return torch.serialization.safe_globals([(_Inert, name) for name in names])
+@contextlib.contextmanager
+def only_these_globals(classes: Iterable[type]) -> Iterator[None]:
+    """Let ``torch.load(weights_only=True)`` name these classes, beside torch's own, and nothing else.
+
+    Torch keeps one table for the process: what others allowed in it, such as
+    mmengine's ``getattr``, is put aside meanwhile, and threads wait for each
+    other.
+
+    Args:
+        classes: found in files by their ``__module__`` and ``__qualname__``.
+    """
+    table = torch.serialization
+    if not hasattr(table, 'add_safe_globals'):  # torch before 2.4 has none, and refuses; can go with torch >= 2.4
+        yield
+        return
+    with _safe_globals:
+        others = table.get_safe_globals()
+        table.clear_safe_globals()
+        table.add_safe_globals(list(classes))
+        try:
+            yield
+        finally:
+            table.clear_safe_globals()
+            table.add_safe_globals(others)

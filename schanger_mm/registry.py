@@ -18,12 +18,12 @@ def _child(parent: Registry, *locations: str) -> Registry:
 
 MODELS = _child(root.MODELS, 'schanger_mm.models')
 DATASETS = _child(root.DATASETS, 'schanger_mm.datasets')
+DATA_SAMPLERS = _child(root.DATA_SAMPLERS, 'schanger_mm.datasets')
 TRANSFORMS = _child(root.TRANSFORMS, 'schanger_mm.datasets.transforms')
 HOOKS = _child(root.HOOKS, 'schanger_mm.engine')
 METRICS = _child(root.METRICS, 'schanger_mm.evaluation')
 VISUALIZERS = _child(root.VISUALIZERS, 'schanger_mm.visualization')
 
-DATA_SAMPLERS = _child(root.DATA_SAMPLERS)
 EVALUATOR = _child(root.EVALUATOR)
 LOG_PROCESSORS = _child(root.LOG_PROCESSORS)
 LOOPS = _child(root.LOOPS)

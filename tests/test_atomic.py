@@ -1,6 +1,8 @@
+import os
+
 import pytest
 
-from schanger_mm.atomic import whole_file
+from schanger_mm.atomic import remove_partial, whole_file, write_durably
 
 
 def test_a_file_appears_whole_and_its_folder_is_made(tmp_path):
@@ -18,3 +20,18 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path):
         partial.write_text('half')
         raise KeyboardInterrupt
     assert target.read_text() == 'old' and list(tmp_path.iterdir()) == [target]
+
+
+def test_a_durable_write_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    steps = []
+    monkeypatch.setattr(os, 'fsync', lambda file: steps.append(sorted(path.name for path in tmp_path.iterdir())))
+    write_durably(tmp_path / 'c.pth', b'content')
+    assert steps == [[f'.c.pth.{os.getpid()}.partial'], ['c.pth']]  # the file, then the folder that names it
+    assert (tmp_path / 'c.pth').read_bytes() == b'content'
+
+
+def test_what_killed_writers_left_is_removed_by_name(tmp_path):
+    for name in ('.iter_3.pth.77.partial', '.iter_3.png.77.partial', 'iter_3.pth', '.iter_3.pth'):
+        (tmp_path / name).write_text('')
+    assert remove_partial(tmp_path, 'iter_*.pth') == ['.iter_3.pth.77.partial']
+    assert len(list(tmp_path.iterdir())) == 3 and remove_partial(tmp_path / 'nowhere', '*') == []

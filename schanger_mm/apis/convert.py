@@ -7,62 +7,17 @@ from pathlib import Path
 
 import torch
 from mmengine.registry import DefaultScope
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from schanger_mm import compat
 from schanger_mm.atomic import whole_file
+from schanger_mm.checkpoints import CheckpointError, read_weights
 from schanger_mm.models.published import arch_name, to_ours, to_published, widths_of
 from schanger_mm.registry import MODELS, SCOPE
 
-#: what mmengine's training checkpoints hold beside tensors: its log, in numpy arrays
-LOG_TYPES = ('builtins.getattr', 'mmengine.logging.history_buffer.HistoryBuffer', 'numpy.dtype', 'numpy.ndarray',
-              *(f'numpy.{core}.multiarray.{name}' for core in ('core', '_core') for name in ('_reconstruct', 'scalar')))
 
-
-class ConversionError(ValueError):
+class ConversionError(CheckpointError):
     """A checkpoint is not what the converter can translate."""
-
-
-def read_checkpoint(path: str | Path) -> dict:
-    """Read a ``.pth`` file without running code; the log in mmengine's training checkpoints is passed over.
-
-    Raises:
-        ConversionError: the file is damaged or needs unpickling.
-    """
-    try:
-        with compat.inert_types(LOG_TYPES):
-            content = torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:
-        raise _unreadable(path, error) from error
-    return dict(content) if isinstance(content, Mapping) else {}
-
-
-def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """Read a state dict without running code: ``.safetensors``, or ``.pth`` by :func:`read_checkpoint`.
-
-    Raises:
-        ConversionError: the file is missing, damaged or needs unpickling.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise ConversionError(f'no checkpoint {path}.')
-    if path.suffix == '.safetensors':
-        try:
-            return load_file(path)
-        except Exception as error:
-            raise _unreadable(path, error) from error
-    content = read_checkpoint(path)
-    state = content.get('state_dict', content)
-    if not state or not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise ConversionError(f"{path}: expected a dict of tensors, or {{'state_dict': ...}}.")
-    return dict(state)
-
-
-def _unreadable(path: str | Path, error: Exception) -> ConversionError:
-    return ConversionError(
-        f'{path} could not be read as plain weights ({type(error).__name__}: {str(error).splitlines()[0]}); '
-        'expected .safetensors or a .pth that torch.load(weights_only=True) accepts.')
 
 
 def write_weights(path: str | Path, state: Mapping[str, Tensor], overwrite: bool = False) -> None:
@@ -106,7 +61,8 @@ def convert_file(src: str, dst: str, back: bool = False, overwrite: bool = False
         What was written, in words.
 
     Raises:
-        ConversionError: ``src`` cannot be read or translated, or ``dst`` not written.
+        CheckpointError: ``src`` cannot be read.
+        ConversionError: ``src`` cannot be translated, or ``dst`` not written.
     """
     state = read_weights(src)
     try:

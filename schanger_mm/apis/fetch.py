@@ -9,6 +9,7 @@ import torch
 
 from schanger_mm.apis import convert
 from schanger_mm.apis.download import DownloadError, download, sha256_of
+from schanger_mm.checkpoints import CheckpointError, read_weights
 
 #: the data sets that published weights were trained on, and the single-temporal pre-training
 SETS = ('levir', 'levir_plus', 's2looking', 'cdd', 'sysu', 'whu', 'pretrain')
@@ -60,8 +61,8 @@ def fetch_published(data_set: str,
     _check_words(data_set, size, sha256)
     name = f'schanger_{size}_{data_set}.pth'
     out = Path(out or f'checkpoints/schanger_{size}_{data_set}_mm.pth')
-    if out.suffix != '.pth':
-        raise FetchError(f'--out {out}: must end in .pth, the only kind that configs load.')
+    if out.suffix not in ('.pth', '.safetensors'):
+        raise FetchError(f'--out {out}: must end in .pth or .safetensors.')
     follow = f'next:  {_next_command(data_set, size, out)}'
     expected = f'SChanger-{size}, {"single-temporal" if data_set == "pretrain" else "two dates"}'
     if out.exists() and not overwrite:
@@ -90,8 +91,8 @@ def _check_converted(out: Path, expected: str, sha256: str | None) -> None:
         raise FetchError(f'{out} exists, and a converted file does not tell the SHA-256 of its source; '
                          'name another file by --out or pass --overwrite.')
     try:
-        kind = convert.mm_to_published(convert.read_weights(out))[1]
-    except convert.ConversionError as error:
+        kind = convert.mm_to_published(read_weights(out))[1]
+    except CheckpointError as error:
         raise FetchError(f'{out} exists but is not a converted checkpoint ({error}) Name another file by --out '
                          'or pass --overwrite.') from error
     if kind != expected:
@@ -125,8 +126,8 @@ def _check_published(path: Path, expected: str, sha256: str | None) -> None:
     if sha256 is not None and (found := sha256_of(path)) != sha256.lower():
         raise FetchError(f'its SHA-256 is {found}, expected {sha256.lower()}.')
     try:
-        kind = convert.published_to_mm(convert.read_weights(path))[1]
-    except convert.ConversionError as error:
+        kind = convert.published_to_mm(read_weights(path))[1]
+    except CheckpointError as error:
         raise FetchError(f'{error}') from error
     if kind != expected:
         raise FetchError(f'it holds {kind}, expected {expected}.')

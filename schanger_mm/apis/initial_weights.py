@@ -11,7 +11,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
 from schanger_mm.apis.config import ConfigError
-from schanger_mm.apis.convert import read_weights
+from schanger_mm.checkpoints import CheckpointError, read_weights
 
 
 class PretrainedCheck(Hook):
@@ -64,6 +64,8 @@ def _fetch(key: str, checkpoint: str) -> dict:
     except KeyError as error:
         raise ConfigError(f'{what}: {checkpoint.partition("://")[0]} has no weights of the name {error}. {ways}'
                           ) from error
+    except CheckpointError as error:
+        raise ConfigError(f'{what}: {error} {ways}') from error
     except (OSError, RuntimeError) as error:  # no network, no such address, a damaged download
         raise ConfigError(f'{what}: could not be fetched ({type(error).__name__}: {error}). {ways}') from error
     return content.get('state_dict', content)

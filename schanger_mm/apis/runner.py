@@ -8,13 +8,13 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.logging import print_log
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 
 from schanger_mm.apis.config import ConfigError
-from schanger_mm.apis.convert import read_checkpoint
 from schanger_mm.apis.initial_weights import PretrainedCheck
 from schanger_mm.apis.memory import keep_freed_memory
+from schanger_mm.apis.resume import ResumeGuard
+from schanger_mm.checkpoints import read_weights
 from schanger_mm.registry import DATASETS, SCOPE
 
 
@@ -45,40 +45,6 @@ def use_amp(cfg: Config) -> None:
     cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
 
 
-def resume_from(cfg: Config, checkpoint: str) -> None:
-    """Continue a run: from the newest checkpoint of its work directory (``'auto'``) or from a file.
-
-    Where the work directory holds none yet, the run starts as without the
-    option, initial weights included.
-
-    Raises:
-        ConfigError: the file does not exist, or its run had another length.
-    """
-    found = find_latest_checkpoint(cfg.work_dir) if checkpoint == 'auto' else checkpoint
-    if found is None:
-        print_log(f'--resume: no checkpoint in {cfg.work_dir} yet, so this run starts from its beginning.')
-        return
-    if not os.path.isfile(found):
-        raise ConfigError(f'--resume {found}: no such file; plain --resume takes the newest of {cfg.work_dir}.')
-    _check_length(cfg, found)
-    cfg.resume = True
-    cfg.load_from = found
-
-
-def _check_length(cfg: Config, checkpoint: str) -> None:
-    """Refuse to resume with another length: mmengine would keep the old schedule, and train at its dead end."""
-    meta = read_checkpoint(checkpoint).get('meta') or {}
-    if not meta.get('cfg'):
-        return
-    before = Config.fromstring(meta['cfg'], '.py').get('train_cfg') or {}
-    for key in ('max_iters', 'max_epochs'):
-        if before.get(key) != cfg.train_cfg.get(key):
-            raise ConfigError(
-                f'--resume {checkpoint}: the run was started with train_cfg.{key}={before.get(key)}, now it is '
-                f'{cfg.train_cfg.get(key)}. Resume with the same length (--max-iters), or start a new run from these '
-                'weights with --cfg-options load_from=FILE.')
-
-
 def build_runner(cfg: Config) -> Runner:
     """Build the Runner, on the GPU where there is one.
 
@@ -89,6 +55,7 @@ def build_runner(cfg: Config) -> Runner:
     Raises:
         ConfigError: an initial checkpoint does not exist, or a part refuses
             one of its settings.
+        CheckpointError: it cannot be read.
     """
     gpu = torch.cuda.is_available()
     if not gpu:
@@ -106,6 +73,7 @@ def build_runner(cfg: Config) -> Runner:
     _check_initial_weights(cfg)
     runner = Runner.from_cfg(cfg)
     runner.register_hook(PretrainedCheck())
+    runner.register_hook(ResumeGuard())
     if amp and not gpu:
         runner.logger.info('no GPU: training in float32 instead of mixed precision.')
     for handler in runner.logger.handlers:
@@ -118,9 +86,6 @@ def _check_initial_weights(cfg: Config) -> None:
     load_from = cfg.get('load_from')
     if not load_from or '://' in load_from:
         return
-    if load_from.endswith('.safetensors'):
-        raise ConfigError(f'load_from={load_from}: mmengine reads .pth files only; convert it with '
-                          'tools/model_converters/schanger2mm.py, naming a file that ends in .pth.')
     if not os.path.isfile(load_from):
         missing = (
             f'load_from={load_from}: no such file. Train it first (see the first lines of the config), convert '
@@ -131,6 +96,8 @@ def _check_initial_weights(cfg: Config) -> None:
         except FileNotFoundError as error:  # say both at once
             raise ConfigError(f'{error}\n{missing}') from error
         raise ConfigError(missing)
+    if not cfg.get('resume'):
+        read_weights(load_from)  # mmengine reads it only when everything else is built
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -58,7 +58,7 @@ def _count_iterations(cfg: Config, share: float) -> None:
     if cfg.get('val_cfg'):
         train_cfg['val_interval'] = max(1, round(cfg.train_cfg.get('val_interval', 1) * share))
     cfg.train_cfg = train_cfg
-    cfg.train_dataloader.sampler = dict(type='InfiniteSampler', shuffle=True)
+    cfg.train_dataloader.sampler = dict(type='SeededInfiniteSampler', shuffle=True)
     schedulers = cfg.get('param_scheduler') or []
     for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
         scheduler.by_epoch = False

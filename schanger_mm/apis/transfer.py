@@ -11,7 +11,8 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
-from schanger_mm.apis.convert import ConversionError, read_weights, write_weights
+from schanger_mm.apis.convert import ConversionError, write_weights
+from schanger_mm.checkpoints import read_weights
 from schanger_mm.engine.load_report_hook import summary
 from schanger_mm.registry import MODELS, SCOPE
 
@@ -73,8 +74,9 @@ def transfer_file(src: str, config: str, cfg: Config, dst: str | None = None, pa
         left, and how to use the file.
 
     Raises:
-        ConversionError: nothing fits, shapes differ, or files cannot be read
-            or written.
+        CheckpointError: ``src`` cannot be read.
+        ConversionError: nothing fits, shapes differ, or ``dst`` cannot be
+            written.
     """
     state = read_weights(src)
     with DefaultScope.overwrite_default_scope(SCOPE), torch.device('meta'), warnings.catch_warnings():

@@ -7,9 +7,12 @@ import os
 import mmengine.fileio as fileio
 from mmseg.datasets import BaseSegDataset
 
+from schanger_mm.random_numbers import own_random_numbers
+
 from .errors import DatasetError, first_of
 from .files import Suffixes, list_stems, natural_key, read_names
 from .reading import COLOUR, GREY, read_header, read_label, wrong_form
+from .samplers import Draw
 from .transforms.loading import LoadImage
 
 LABEL = 'seg_map_path'
@@ -92,6 +95,13 @@ class CheckedDataset(BaseSegDataset):
         self.list_split = list_split
         prefix = {key: value for key, value in data_prefix.items() if value is not None}
         super().__init__(data_prefix=prefix, img_suffix=img_suffix, seg_map_suffix=seg_map_suffix, **kwargs)
+
+    def __getitem__(self, index: int) -> dict:
+        """Return a sample; for a :class:`Draw` its random numbers depend on the draw alone, and no others move."""
+        if not isinstance(index, Draw):
+            return super().__getitem__(index)
+        with own_random_numbers(index.seed, 0, index.position):
+            return super().__getitem__(int(index))
 
     def load_data_list(self) -> list[dict]:
         """List the samples and check them; see the class for what is raised."""

@@ -1,8 +1,11 @@
 """Hooks."""
 
+from schanger_mm.engine.checkpoint_hook import AtomicCheckpointHook
+from schanger_mm.engine.exact_resume_hook import ExactResumeHook
 from schanger_mm.engine.feature_monitor_hook import FeatureMonitorHook
 from schanger_mm.engine.inference_form_hook import InferenceFormHook
 from schanger_mm.engine.load_report_hook import LoadReportHook
 from schanger_mm.engine.visualization_hook import ChangeVisualizationHook
 
-__all__ = ['ChangeVisualizationHook', 'FeatureMonitorHook', 'InferenceFormHook', 'LoadReportHook']
+__all__ = ['AtomicCheckpointHook', 'ChangeVisualizationHook', 'ExactResumeHook', 'FeatureMonitorHook',
+           'InferenceFormHook', 'LoadReportHook']

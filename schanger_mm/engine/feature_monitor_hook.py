@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 
@@ -16,6 +13,7 @@ from mmengine.model import is_model_wrapper
 
 from schanger_mm.atomic import write_png
 from schanger_mm.evaluation.separability import linear_probe
+from schanger_mm.random_numbers import own_random_numbers
 from schanger_mm.registry import DATASETS, HOOKS
 from schanger_mm.visualization.features import draw_feature_sheet
 
@@ -63,7 +61,7 @@ class FeatureMonitorHook(Hook):
 
     def before_train(self, runner) -> None:
         """Load the held-back images."""
-        with _own_random_numbers():
+        with own_random_numbers():
             data = DATASETS.build(self.dataset)
             spread = np.linspace(0, len(data) - 1, min(self.max_images, len(data)), dtype=int)
             self._samples = [data[int(i)] for i in spread]  # tiles of one image stand together
@@ -123,13 +121,3 @@ class FeatureMonitorHook(Hook):
             return float('nan')
         parts = [np.concatenate(column) for half in halves for column in zip(*half)]
         return linear_probe(*parts)
-
-
-@contextmanager
-def _own_random_numbers() -> Iterator[None]:
-    """Leave the generators as they were: a pipeline may draw crops."""
-    state, numpy_state = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng(devices=[]):
-        yield
-    random.setstate(state)
-    np.random.set_state(numpy_state)

@@ -11,9 +11,9 @@ from mmengine.registry import DefaultScope
 from torch import nn
 
 from schanger_mm.apis.config import load_config
-from schanger_mm.apis.convert import read_weights
 from schanger_mm.apis.download import sha256_of
 from schanger_mm.apis.memory import FOR_INFERENCE, keep_freed_memory
+from schanger_mm.checkpoints import read_weights
 from schanger_mm.deploy.card import backend_of
 from schanger_mm.registry import MODELS, SCOPE
 from schanger_mm.scene.errors import SceneError
@@ -41,7 +41,7 @@ class SceneModel:
 
     Raises:
         SceneError: the network is not one for two dates or not for this precision, or the weights do not fit it.
-        ConversionError: the weights cannot be read.
+        CheckpointError: the weights cannot be read.
     """
 
     def __init__(self, cfg: Config, weights: str | Path, config_name: str, device: str = 'cpu',
@@ -75,7 +75,7 @@ class SceneModel:
             precision: ``'fp32'``, ``'bf16'`` or, on a GPU, ``'fp16'``.
 
         Raises:
-            SceneError, ConfigError, ConversionError, DeployError, FetchError, DownloadError: in words.
+            SceneError, ConfigError, CheckpointError, DeployError, FetchError, DownloadError: in words.
         """
         if backend_of(model) is not None:
             if weights is not None:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import ast
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from mmengine import registry
 from mmengine.config import Config
 
-from schanger_mm.apis.convert import read_checkpoint
 from schanger_mm.apis.fetch import SETS, SIZES, fetch_published
+from schanger_mm.checkpoints import config_values, read_checkpoint
+from schanger_mm.registry import SCOPE
 from schanger_mm.scene.errors import SceneError
 
 CONFIGS = ('configs/schanger', 'schanger_mm/.mim/configs/schanger')
 """In a checkout; in an installed package."""
-SCOPES = ('schanger_mm', 'mmseg', 'mmpretrain', 'opencd')
-"""Registries that a checkpoint's config may name."""
+SCOPES = ('schanger_mm', 'mmseg', 'opencd')
+"""Registries that a checkpoint's config may name. Not mmpretrain's: some of its parts fetch code by name and run it."""
+KINDS = (registry.MODELS, registry.TASK_UTILS, registry.WEIGHT_INITIALIZERS)
+"""What networks are built of."""
+LOADERS = {'ExportedDetector', 'TIMMBackbone', 'VPD'}
+"""Parts that read other files while they are built."""
+BUILT = ('model', 'data_preprocessor')
+"""Settings of a config that loading its network builds."""
 
 
 def config_of(checkpoint: str | Path) -> Config:
@@ -23,10 +31,10 @@ def config_of(checkpoint: str | Path) -> Config:
 
     mmengine writes it as Python and would read it by executing it; here it is
     taken only where it is plain values, and where the types it names are
-    registered ones: a registry would import and call any other dotted name.
+    registered ones: a registry would import and call any other name.
 
     Raises:
-        ConversionError: the file cannot be read.
+        CheckpointError: the file cannot be read.
         SceneError: it holds no config, or one that could run code.
     """
     meta = read_checkpoint(checkpoint).get('meta')
@@ -35,15 +43,23 @@ def config_of(checkpoint: str | Path) -> Config:
     if not isinstance(text, str):
         raise SceneError(f'{checkpoint} holds weights but no config, as converted ones do; {ask}.')
     try:
-        values = _values(text)
-    except (SyntaxError, ValueError) as error:
+        values = config_values(text)
+    except ValueError as error:
         raise SceneError(f'{checkpoint}: its config is not made of plain values ({error}), and a checkpoint must not '
                          f'run code; {ask}.') from error
-    foreign = [name for name in _types(values.get('model', {})) if not _registered(name)]
+    scope = values.get('default_scope') or SCOPE
+    foreign = [scope] if scope not in SCOPES else []
+    for part in (values.get(key) or {} for key in BUILT):
+        if not isinstance(part, dict):  # a list of pairs would become one later
+            raise SceneError(f'{checkpoint}: its {" or ".join(BUILT)} is no dict; {ask}.')
+        foreign += [name for where, name in _types({'_scope_': scope, **part}) if not _registered(where, name)]
     if foreign:
-        raise SceneError(f'{checkpoint}: its config asks for {foreign[0]}, expected a type registered in '
+        raise SceneError(f'{checkpoint}: its config asks for {foreign[0]}, expected what is registered in '
                          f'{", ".join(SCOPES)}; {ask}, if you trust it.')
-    return Config(values)
+    try:
+        return Config(values)
+    except KeyError as error:
+        raise SceneError(f'{checkpoint}: its config has names of mmengine\'s own ({error}); {ask}.') from error
 
 
 def sets() -> list[str]:
@@ -82,42 +98,31 @@ def published_weights(name: str) -> Path:
     return out
 
 
-class _DictCalls(ast.NodeTransformer):
-    """Turns ``dict(a=1)`` and ``dict({'a.b': 1})`` into literals."""
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        self.generic_visit(node)
-        keys, values = [], []
-        for part in node.args:
-            if not isinstance(part, ast.Dict):
-                return node
-            keys += part.keys
-            values += part.values
-        if not (isinstance(node.func, ast.Name) and node.func.id == 'dict') or None in (k.arg for k in node.keywords):
-            return node
-        keys += [ast.Constant(keyword.arg) for keyword in node.keywords]
-        return ast.Dict(keys, values + [keyword.value for keyword in node.keywords])
-
-
-def _values(text: str) -> dict:
-    """Evaluate the assignments of a dumped config; ValueError or SyntaxError where one is more than a literal."""
-    values = {}
-    for line in ast.parse(text).body:
-        if not (isinstance(line, ast.Assign) and len(line.targets) == 1 and isinstance(line.targets[0], ast.Name)):
-            raise ValueError(f'line {line.lineno}: {ast.unparse(line)[:60]}')
-        values[line.targets[0].id] = ast.literal_eval(_DictCalls().visit(line.value))
-    return values
-
-
-def _types(node: object) -> Iterator[str]:
+def _types(node: object, scope: str = SCOPE) -> Iterator[tuple[str, str]]:
+    """Yield the registry and the name of every part of a config."""
     if isinstance(node, dict):
-        yield from (str(node[key]) for key in ('type', '_scope_') if key in node)
+        scope = str(node.get('_scope_') or scope)
+        if 'type' in node:
+            yield scope, str(node['type'])
         node = list(node.values())
     if isinstance(node, (list, tuple)):
         for item in node:
-            yield from _types(item)
+            yield from _types(item, scope)
 
 
-def _registered(name: str) -> bool:
-    scope, dot, kind = name.rpartition('.')
-    return (scope in SCOPES and bool(kind)) if dot else name.isidentifier()
+def _registered(scope: str, name: str) -> bool:
+    own, _, kind = name.rpartition('.')
+    scope = own or scope
+    if scope not in SCOPES or kind in LOADERS:
+        return False
+    try:
+        importlib.import_module(f'{scope}.registry')
+    except ImportError:
+        return False
+    for root in KINDS:
+        child = root.children.get(scope)
+        if child is not None:
+            child.import_from_location()
+        if any(kind in place.module_dict for place in (root, child) if place is not None):
+            return True
+    return False

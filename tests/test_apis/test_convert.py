@@ -10,9 +10,9 @@ from schanger_mm.apis.convert import (
     mm_to_published,
     network,
     published_to_mm,
-    read_weights,
     write_weights,
 )
+from schanger_mm.checkpoints import CheckpointError, read_weights
 
 FILES = ['schanger_tiny_two_stream', 'schanger_tiny_single_stream']
 
@@ -95,14 +95,14 @@ class Harmful:
 def test_files_that_are_not_plain_weights_are_refused_unexecuted(tmp_path, content):
     path = tmp_path / 'bad.pth'
     path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
-    with pytest.raises(ConversionError, match=r'bad\.pth'):
+    with pytest.raises(CheckpointError, match=r'bad\.pth'):
         read_weights(path)
 
 
 def test_other_suffixes_and_missing_files(tmp_path):
     with pytest.raises(ConversionError, match=r'must end in \.pth or \.safetensors'):
         write_weights(tmp_path / 'w.bin', {})
-    with pytest.raises(ConversionError, match='no checkpoint'):
+    with pytest.raises(CheckpointError, match='no checkpoint'):
         read_weights(tmp_path / 'none.pth')
 
 

@@ -152,7 +152,7 @@ def test_what_is_there_but_something_else_is_neither_used_nor_replaced(get, web,
     (dict(data_set='dsifn'), "no published weights 'dsifn', 'small'; the sets are levir, levir_plus"),
     (dict(size='large'), 'the sizes base, small'),
     (dict(sha256='xyz'), 'expected 64 hexadecimal digits'),
-    (dict(out='x.safetensors'), r'must end in \.pth'),
+    (dict(out='x.bin'), r'must end in \.pth or \.safetensors'),
 ])
 def test_words_that_mean_nothing_are_refused_before_any_request(get, web, options, message):
     with pytest.raises(FetchError, match=message):

@@ -106,11 +106,12 @@ def test_torchvision_has_no_such_network(monkeypatch):
 
 @pytest.mark.parametrize('checkpoint', ['torchvision://resnet18', 'https://download.openmmlab.com/mmpretrain/r18.pth'])
 @pytest.mark.parametrize('error', [urllib.error.URLError('no route'), RuntimeError('invalid hash value')])
-def test_a_download_that_fails_is_one_error(checkpoint, error, monkeypatch):
+def test_a_download_that_fails_is_one_error(checkpoint, error, monkeypatch, tmp_path):
     def fail(*args, **kwargs):
         raise error
 
-    monkeypatch.setattr(mmengine_checkpoint, 'load_url', fail)
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+    monkeypatch.setattr('torch.hub.download_url_to_file', fail)
     monkeypatch.setattr(mmengine_checkpoint, 'get_torchvision_models', lambda: {'resnet18': 'https://nowhere/x.pth'})
     with pytest.raises(ConfigError) as raised:
         check_pretrained(detector(checkpoint))

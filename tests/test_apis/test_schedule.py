@@ -53,7 +53,7 @@ def test_training_by_epochs_becomes_training_by_iterations(root):
     cfg = load_config(root / 'configs/sadl/sadl_r18-fpn_inria.py')
     shorten(cfg, 1000)
     assert cfg.train_cfg == dict(type='IterBasedTrainLoop', max_iters=1000, val_interval=200)
-    assert cfg.train_dataloader.sampler == dict(type='InfiniteSampler', shuffle=True)
+    assert cfg.train_dataloader.sampler == dict(type='SeededInfiniteSampler', shuffle=True)
     assert cfg.param_scheduler == [
         dict(type='PolyLR', power=0.9, eta_min=1e-5, begin=0, end=1000, by_epoch=False)]
     checkpoint = cfg.default_hooks.checkpoint

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from schanger_mm.apis import load_config
-from schanger_mm.apis.convert import ConversionError, read_weights
+from schanger_mm.apis.convert import ConversionError
 from schanger_mm.apis.transfer import transfer, transfer_file
+from schanger_mm.checkpoints import CheckpointError, read_weights
 from schanger_mm.registry import MODELS
 
 ARCH = (4, 6, 8, 10, 12, 14)
@@ -135,5 +136,5 @@ def test_what_exists_is_kept_unless_asked(saved, configs, tmp_path):
 def test_a_missing_or_damaged_checkpoint_is_named(content, message, configs, tmp_path):
     if content:
         (tmp_path / 'x.pth').write_bytes(content)
-    with pytest.raises(ConversionError, match=message):
+    with pytest.raises(CheckpointError, match=message):
         transfer_file(str(tmp_path / 'x.pth'), 'CONFIG', configs['fpn-cd'])

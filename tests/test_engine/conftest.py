@@ -71,7 +71,7 @@ def toy_net():
 def toy_runner(tmp_path):
     """Build a Runner: trains ``iters`` iterations, validates every ``val_interval``."""
     def build(model=None, iters=4, val_interval=2, batch_size=2, names=('one', 'two', 'three'),
-              picture_size=SIZE, hooks=(), name='run', train=True, **kwargs):
+              picture_size=SIZE, hooks=(), name='run', train=True, sampler='InfiniteSampler', **kwargs):
         torch.manual_seed(0)
         data = ToySet(tmp_path, names, picture_size)
 
@@ -84,13 +84,14 @@ def toy_runner(tmp_path):
                      test_dataloader=loader(), test_cfg=dict(), test_evaluator=metric)
         if train:
             parts.update(
-                train_dataloader=loader('InfiniteSampler'),
+                train_dataloader=loader(sampler),
                 optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.2, momentum=0.5)),
                 train_cfg=dict(type='IterBasedTrainLoop', max_iters=iters, val_interval=val_interval))
         kwargs.setdefault('default_hooks', {})
         kwargs['default_hooks'].setdefault('checkpoint', None)
         kwargs.setdefault('visualizer', dict(type='schanger_mm.ChangeVisualizer',
                                              vis_backends=[dict(type='LocalVisBackend')]))
+        kwargs.setdefault('experiment_name', f'{tmp_path.name}_{name}')
         return Runner(model or ToyNet(), work_dir=str(tmp_path / name), custom_hooks=list(hooks),
-                      log_level='WARNING', experiment_name=f'{tmp_path.name}_{name}', **parts, **kwargs)
+                      log_level='WARNING', **parts, **kwargs)
     return build

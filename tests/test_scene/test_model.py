@@ -139,8 +139,27 @@ def test_a_checkpoint_runs_no_code(cfg, network, tmp_path):
         with pytest.raises(SceneError, match=r'not made of plain values \(.*must not run code'):
             config_of(save(tmp_path / 'code.pth', network, f'{text}\n{more}\n'))
     for name in ('subprocess.Popen', 'os.system', 'torch.load', 'mmseg.models.os.system'):
-        with pytest.raises(SceneError, match=f'asks for {name}, expected a type registered in'):
+        with pytest.raises(SceneError, match=f'asks for {name}, expected what is registered in'):
             config_of(save(tmp_path / 'type.pth', network, text.replace("'SpatialConsistencyHead'", f"'{name}'")))
+
+
+@pytest.mark.parametrize(('more', 'named'), [
+    ("data_preprocessor = dict(type='subprocess.Popen', args=['touch', 'canary'])", 'asks for subprocess.Popen'),
+    ("model = dict(type='antigravity')", 'asks for antigravity'),
+    ("model = dict(type='SiameseEncoderDecoder', _scope_='antigravity')", 'asks for SiameseEncoderDecoder'),
+    ("default_scope = 'antigravity'", 'asks for antigravity'),
+    ("model = [('type', 'subprocess.Popen')]", 'model or data_preprocessor is no dict'),
+    ("model = dict(type='mmseg.VPD')", 'asks for mmseg.VPD'),
+    ("model = dict(type='ExportedDetector', file='stranger.pt2')", 'asks for ExportedDetector'),
+    ("model = dict(type='mmpretrain.AutoModelForCausalLM')", 'asks for mmpretrain'),
+    ("filename = 'x.py'", 'names of mmengine'),
+])
+def test_a_checkpoint_builds_registered_parts_only(cfg, network, tmp_path, monkeypatch, more, named):
+    """What is built is not the head alone; a registry imports and calls any name that it does not know."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SceneError, match=named):
+        SceneModel.load(save(tmp_path / 'bad.pth', network, f'{cfg.pretty_text}\n{more}\n'))
+    assert not (tmp_path / 'canary').exists()
 
 
 def test_a_checkpoint_gives_its_config_back(cfg, checkpoint):

@@ -16,7 +16,8 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(
-        type='CheckpointHook', by_epoch=False, interval=2_000, max_keep_ckpts=2, save_best='changed/F1',
+        type='AtomicCheckpointHook', by_epoch=False, interval=2_000, max_keep_ckpts=2, save_best='changed/F1',
         rule='greater'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    exact_resume=dict(type='ExactResumeHook'),
     visualization=dict(type='ChangeVisualizationHook'))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 import torch
@@ -12,6 +11,7 @@ from mmcv.transforms import BaseTransform
 from mmengine.dataset import Compose
 from mmseg.datasets.transforms import RandomCrop
 
+from schanger_mm.random_numbers import States, get_states, set_states
 from schanger_mm.registry import TRANSFORMS
 
 
@@ -59,12 +59,12 @@ class ForBothDates(BaseTransform):
         if not isinstance(images, (list, tuple)) or len(images) != 2:
             raise ValueError(f'ForBothDates: expected `img` to be a list of two images, found {type(images)};'
                              ' load them with LoadBiTemporalImages.')
-        before = _get_generators()
+        before = get_states()
         first = self._run(results, 0)
-        after = _get_generators()
-        _set_generators(before)
+        after = get_states()
+        set_states(before)
         second = self._run(results, 1)
-        if not _same_generators(after, _get_generators()):
+        if not _same_generators(after, get_states()):
             _fail('drew different random numbers for the two dates, so its draws depend on the image')
         if first is None and second is None:
             return None
@@ -103,16 +103,6 @@ def _fail(what: str) -> NoReturn:
                      'or torch, independently of the pixels and of earlier calls.')
 
 
-def _get_generators() -> tuple[Any, Any, torch.Tensor]:
-    return np.random.get_state(), random.getstate(), torch.get_rng_state()
-
-
-def _set_generators(states: tuple[Any, Any, torch.Tensor]) -> None:
-    np.random.set_state(states[0])
-    random.setstate(states[1])
-    torch.set_rng_state(states[2])
-
-
-def _same_generators(one: tuple, two: tuple) -> bool:
+def _same_generators(one: States, two: States) -> bool:
     same_numpy = all(np.array_equal(a, b) for a, b in zip(one[0], two[0], strict=True))
     return same_numpy and one[1] == two[1] and torch.equal(one[2], two[2])

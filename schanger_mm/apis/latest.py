@@ -1,0 +1,60 @@
+"""Which checkpoint of a work directory to go on from."""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+
+from mmengine.logging import print_log
+
+from schanger_mm.apis.config import ConfigError
+from schanger_mm.checkpoints import CheckpointError, read_checkpoint
+
+POINTER = 'last_checkpoint'
+NEEDED = ('meta', 'message_hub', 'optimizer')
+"""What mmengine's Runner resumes from, beside weights."""
+
+
+def latest_checkpoint(work_dir: str | Path) -> str | None:
+    """Return the checkpoint to resume from, or None where the folder holds none yet.
+
+    That is the one ``last_checkpoint`` names; if this is missing, damaged or
+    names a file that cannot be read, the newest ``iter_*.pth`` or
+    ``epoch_*.pth`` that can, by its time. The log names what was passed over.
+
+    Raises:
+        ConfigError: there are checkpoints, but none can be read.
+    """
+    folder = Path(work_dir)
+    found = [path for path in folder.glob('*.pth') if re.fullmatch(r'(iter|epoch)_\d+\.pth', path.name)]
+    found.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    pointer = folder / POINTER
+    named = Path(pointer.read_text(encoding='utf-8', errors='replace').strip('\0\n ')) if pointer.is_file() else None
+    if named and named.name:
+        there = named if named.is_file() else folder / named.name  # the folder may have been moved
+        found = [there, *(path for path in found if path != there)]
+    problems = []
+    for path in found:
+        problem = _problem(path)
+        if problem is None:
+            if problems:
+                print_log(f'--resume: passed over {"; ".join(problems)}. Taking {path}.', 'current', logging.WARNING)
+            return str(path)
+        problems.append(problem)
+    if problems:
+        raise ConfigError(f'--resume: no checkpoint of {folder} can be resumed from: {"; ".join(problems)}. Name '
+                          'another one with --resume FILE, or start a new run in another --work-dir.')
+    return None
+
+
+def _problem(path: Path) -> str | None:
+    """Say why a checkpoint cannot be resumed from, or None."""
+    if not path.is_file():
+        return f'{path} (named by {POINTER}) is not there'
+    try:
+        content = read_checkpoint(path)
+    except CheckpointError as error:
+        return str(error)
+    missing = [key for key in NEEDED if not isinstance(content.get(key), dict)]
+    return f'{path} has no {", ".join(missing)}' if missing else None

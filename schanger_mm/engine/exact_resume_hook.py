@@ -1,0 +1,128 @@
+"""A run that was stopped and resumed ends like one that never stopped."""
+
+from __future__ import annotations
+
+from mmengine.dist import get_rank, get_world_size
+from mmengine.hooks import Hook
+from mmengine.runner import EpochBasedTrainLoop
+
+from schanger_mm.datasets import CheckedDataset, SeededInfiniteSampler, SeededSampler
+from schanger_mm.random_numbers import seed_generators
+from schanger_mm.registry import HOOKS
+
+ENTRY = 'exact_resume'
+
+
+@HOOKS.register_module()
+class ExactResumeHook(Hook):
+    """Add to mmengine's resume what it leaves out: random numbers, and a validation that was due.
+
+    Weights, weight average, optimiser, schedules, loss scale, log and counters
+    are in mmengine's checkpoints. Random numbers need not be: before every
+    iteration the generators of ``random``, ``numpy`` and ``torch`` (CPU and
+    GPU) are seeded from (seed, iteration, process), and samples are drawn from
+    (seed, number of the draw) by :class:`CheckedDataset` behind
+    :class:`SeededInfiniteSampler` or :class:`SeededSampler`, whatever the
+    number of workers. On the CPU the resumed run is the same bit for bit.
+
+    Checkpoints are saved before the validation that follows them; a run that
+    is resumed from one catches up on it, so a kill during a validation does
+    not lose its score.
+
+    The checkpoint gets an entry ``exact_resume`` of plain numbers. Where a
+    resume cannot be exact (another batch size, a checkpoint of another
+    version, one from within an epoch or between two updates of an
+    accumulated gradient, another sampler or data set), it goes on as mmengine
+    does, and one line of the log says why.
+    """
+
+    priority = 'LOWEST'  # behind all hooks that could draw or still prepare something
+
+    def __init__(self) -> None:
+        self._resumed: dict | None = None
+        self._validated_iter = -1
+
+    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Keep what :meth:`before_train` needs."""
+        if runner._resume:
+            self._resumed = dict(checkpoint.get(ENTRY) or {}, has_optimizer='optimizer' in checkpoint)
+
+    def before_train(self, runner) -> None:
+        """Set the sampler, report, and validate if that was still to come."""
+        reasons = self._unrepeatable(runner)
+        if self._resumed is None:
+            if reasons:
+                runner.logger.info(f'a resume of this run will not be exact: {"; ".join(reasons)}')
+            return
+        if reasons := reasons + self._unlike(runner):
+            runner.logger.warning(f'resumed, but not bit for bit the run that never stopped: {"; ".join(reasons)}')
+        if self._resumed.get('sampler_seed') is not None and hasattr(runner.train_dataloader.sampler, 'seed'):
+            runner.train_dataloader.sampler.seed = self._resumed['sampler_seed']
+        if self._resumed.get('validated') is False and _validation_is_due(runner):
+            runner.logger.info(f'the checkpoint was saved before the validation after iteration {runner.iter}, which '
+                               'comes now')
+            runner.val_loop.run()
+
+    def before_train_iter(self, runner, batch_idx: int, data_batch: dict | None = None) -> None:
+        """Start this iteration's random numbers."""
+        seed_generators(runner.seed, 1, runner.iter, get_rank(), gpus=True)
+
+    def after_val_iter(self, runner, batch_idx: int, data_batch: dict | None = None,
+                       outputs: list | None = None) -> None:
+        """Notice the end of a validation."""
+        if batch_idx + 1 == len(runner.val_dataloader):
+            self._validated_iter = runner.iter
+
+    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Add the entry."""
+        checkpoint[ENTRY] = dict(
+            sampler_seed=getattr(runner.train_dataloader.sampler, 'seed', None),
+            batch_size=_batch_size(runner),
+            validated=self._validated_iter == checkpoint['meta']['iter'])
+
+    @staticmethod
+    def _unrepeatable(runner) -> list[str]:
+        """Name the parts of the run that draw anew after a resume."""
+        sampler, dataset = runner.train_dataloader.sampler, runner.train_dataloader.dataset
+        reasons = []
+        if not isinstance(sampler, (SeededInfiniteSampler, SeededSampler)):
+            reasons.append(f'train_dataloader.sampler is {type(sampler).__name__}, which does not number its draws as '
+                           'SeededInfiniteSampler and SeededSampler do')
+        if not isinstance(dataset, CheckedDataset):
+            reasons.append(f'train_dataloader.dataset is {type(dataset).__name__}, which does not draw from their '
+                           'numbers as the data sets of schanger_mm do')
+        return reasons
+
+    def _unlike(self, runner) -> list[str]:
+        """Say what the checkpoint lacks, or how this run differs from the one that wrote it."""
+        before = self._resumed or {}
+        loop, updates = runner.train_loop, getattr(runner.optim_wrapper, '_accumulative_counts', 1)
+        reasons = []
+        if 'batch_size' not in before:
+            reasons.append(f'the checkpoint has no entry {ENTRY!r}, so an earlier version or another hook wrote it')
+        elif before['batch_size'] != _batch_size(runner):
+            reasons.append(f'a batch over all processes was {before["batch_size"]} samples and is '
+                           f'{_batch_size(runner)}')
+        if not before['has_optimizer']:
+            reasons.append('the checkpoint has no optimiser state')
+        if isinstance(loop, EpochBasedTrainLoop) and loop.iter != loop.epoch * len(runner.train_dataloader):
+            reasons.append(f'iteration {loop.iter} lies within an epoch, which starts again')
+        if loop.iter % updates:
+            reasons.append(f'iteration {loop.iter} lies between two updates of {updates} accumulated gradients')
+        return reasons
+
+
+def _batch_size(runner) -> int | None:
+    size = runner.train_dataloader.batch_size
+    return size and size * get_world_size()
+
+
+def _validation_is_due(runner) -> bool:
+    """Whether the loop would validate where it stands; it looks only after an iteration or epoch."""
+    loop = runner.train_loop
+    if runner.val_loop is None:
+        return False
+    loop._decide_current_val_interval()
+    done, length = ((loop.epoch, loop.max_epochs) if isinstance(loop, EpochBasedTrainLoop)
+                    else (loop.iter, loop.max_iters))
+    return done >= loop.val_begin and (done % loop.val_interval == 0 or done == length)

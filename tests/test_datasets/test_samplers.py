@@ -1,0 +1,98 @@
+import pickle
+import random
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mmengine.dataset import DefaultSampler, InfiniteSampler
+from mmengine.runner import Runner
+
+from schanger_mm.datasets.samplers import Draw, SeededInfiniteSampler, SeededSampler
+from schanger_mm.random_numbers import get_states
+from schanger_mm.registry import DATASETS
+
+
+def ranked(sampler, rank, world_size):
+    sampler.rank, sampler.world_size = rank, world_size
+    return sampler
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 7), st.integers(0, 30), st.integers(1, 3), st.booleans())
+def test_it_starts_anywhere_in_mmengines_order(size, skipped, world_size, shuffle):
+    data = range(size)
+    draws = []
+    for rank in range(world_size):
+        whole = list(islice(ranked(SeededInfiniteSampler(data, shuffle, seed=5), rank, world_size), skipped + 9))
+        theirs = ranked(InfiniteSampler(data, shuffle, seed=5), rank, world_size)
+        theirs.indices = theirs._indices_of_rank()
+        assert whole == list(islice(theirs, skipped + 9))
+        late = ranked(SeededInfiniteSampler(data, shuffle, seed=5), rank, world_size)
+        late.skip(skipped)
+        late = list(islice(late, 9))
+        assert late == whole[skipped:]
+        assert [draw.position for draw in late] == [draw.position for draw in whole[skipped:]]
+        draws += [draw.position for draw in whole]
+    assert sorted(draws) == list(range(world_size * (skipped + 9)))  # over all processes, each number once
+
+
+@pytest.mark.parametrize('world_size', [1, 2])
+def test_epochs_go_on_counting(world_size):
+    positions = []
+    for epoch in range(3):
+        for rank in range(world_size):
+            sampler = SeededSampler(range(5), seed=5)
+            theirs = DefaultSampler(range(5), seed=5)
+            for one in (sampler, theirs):
+                one.rank, one.world_size = rank, world_size
+                one.total_size = 5 if world_size == 1 else 6
+                one.set_epoch(epoch)
+            draws = list(sampler)
+            assert draws == list(theirs)
+            positions += [draw.position for draw in draws]
+    assert sorted(positions) == list(range(15 if world_size == 1 else 18))
+
+
+def test_a_draw_is_an_index_and_travels():
+    draw = pickle.loads(pickle.dumps(Draw(3, 36, 1 << 40)))
+    assert (draw, draw.seed, draw.position) == (3, 36, 1 << 40) and [10, 11, 12, 13][draw] == 13
+
+
+def pair_set(fakes):
+    return dict(type='LEVIRCDDataset', data_root=fakes('LEVIRCDDataset'), split='train', pipeline=[
+        dict(type='LoadBiTemporalImages'), dict(type='LoadChangeLabel'),
+        dict(type='ForBothDates', transforms=[
+            dict(type='mmseg.RandomCrop', crop_size=(24, 24)), dict(type='mmseg.RandomFlip', prob=0.5),
+            dict(type='RandomApply', prob=0.7, transforms=[dict(type='GaussianNoise')])]),
+        dict(type='PackBiTemporalInputs')])
+
+
+def test_a_draw_decides_its_augmentation_and_leaves_the_generators(fakes):
+    data = DATASETS.build(pair_set(fakes))
+    torch.manual_seed(1), np.random.seed(1), random.seed(1)
+    before = repr(get_states())
+    first, other = data[Draw(0, 36, 8)]['inputs'], data[Draw(0, 36, 9)]['inputs']
+    assert repr(get_states()) == before
+    np.random.seed(2)
+    assert torch.equal(first, data[Draw(0, 36, 8)]['inputs'])
+    assert not torch.equal(first, other) and not torch.equal(first, data[Draw(0, 37, 8)]['inputs'])
+    plain = data[0]['inputs']  # mmengine's samplers: numpy's generator decides, as ever
+    np.random.seed(2)
+    assert torch.equal(plain, data[0]['inputs'])
+
+
+def test_batches_are_the_same_with_any_number_of_workers_and_after_a_start_in_between(fakes):
+    def batches(workers, skipped=0):
+        loader = Runner.build_dataloader(dict(
+            batch_size=2, num_workers=workers, dataset=pair_set(fakes),
+            sampler=dict(type='SeededInfiniteSampler', shuffle=True)), seed=36)
+        loader.sampler.skip(2 * skipped)
+        return [torch.stack(batch['inputs']) for batch in islice(loader, 5 - skipped)]
+
+    alone = batches(0)
+    for other, expected in ((batches(2), alone), (batches(1, 3), alone[3:])):
+        assert len(other) == len(expected) and all(map(torch.equal, other, expected))
+    assert len({tuple(batch.flatten().tolist()) for batch in alone}) == 5
