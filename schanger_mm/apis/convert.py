@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from mmengine.registry import DefaultScope
-from safetensors.torch import save_file
+from safetensors.torch import save  # save_file's are readable by their owner only
 from torch import Tensor, nn
 
 from schanger_mm.atomic import whole_file
@@ -34,7 +34,7 @@ def write_weights(path: str | Path, state: Mapping[str, Tensor], overwrite: bool
         raise ConversionError(f'{path} exists; name another file or pass --overwrite.')
     with whole_file(path) as partial:
         if path.suffix == '.safetensors':
-            save_file({name: value.contiguous() for name, value in state.items()}, partial)
+            partial.write_bytes(save({name: value.contiguous() for name, value in state.items()}))
         else:
             torch.save({'state_dict': dict(state)}, partial)
 

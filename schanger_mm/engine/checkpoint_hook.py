@@ -42,7 +42,7 @@ class DurableBackend(LocalBackend):
                 problem = (f'no space left: it takes {len(obj) / MIB:.1f} MiB and '
                            f'{shutil.disk_usage(path.parent).free / MIB:.1f} MiB are free')
             raise SaveError(f'{path} could not be written: {problem}. What was saved before is untouched; make '
-                                  'room, or set right what is wrong, and go on with --resume.') from error
+                            'room, or set right what is wrong, and go on with --resume.') from error
 
     def put_text(self, obj: str, filepath: str | Path, encoding: str = 'utf-8') -> None:
         """Write text."""

@@ -61,6 +61,14 @@ def test_unknown_entries_are_listed(data):
         published_to_mm(state)
 
 
+@pytest.mark.parametrize('suffix', ['.pth', '.safetensors'])
+def test_others_may_read_what_is_written(tmp_path, suffix):
+    ordinary = tmp_path / 'ordinary'
+    ordinary.touch()
+    write_weights(tmp_path / f'out{suffix}', {'a': torch.zeros(2)})
+    assert (tmp_path / f'out{suffix}').stat().st_mode == ordinary.stat().st_mode
+
+
 def test_wrong_shape_is_named(data):
     state = published(data, FILES[0])
     state['Bi1.0.mlp.fc1.weight'] = torch.zeros(1, 2, 3)
