@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,18 +12,37 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class DiskFullError(OSError):
+    """A file could not be written because no space is left; the message says which and how to go on."""
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Give a temporary name beside ``path`` to write to, and rename it when the block ends without an error.
 
     The folder is made. An interrupted block leaves what was at ``path`` before.
+
+    Raises:
+        DiskFullError: no space is left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
     try:
         yield partial
         os.replace(partial, path)
+    except OSError as error:
+        if error.errno not in FULL or isinstance(error, DiskFullError):
+            raise
+        partial.unlink(missing_ok=True)
+        free = shutil.disk_usage(path.parent).free / 2**20
+        raise DiskFullError(error.errno, f'{path} could not be written: no space left ({free:.1f} MiB are free). What '
+                            'was there before is untouched; make room and run the command again.') from error
     finally:
         partial.unlink(missing_ok=True)
 

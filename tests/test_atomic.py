@@ -1,8 +1,12 @@
+import errno
 import os
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from schanger_mm.atomic import remove_partial, whole_file, write_durably
+from schanger_mm.apis import run
+from schanger_mm.atomic import remove_partial, whole_file, write_durably, write_png
 
 
 def test_a_file_appears_whole_and_its_folder_is_made(tmp_path):
@@ -35,3 +39,19 @@ def test_what_killed_writers_left_is_removed_by_name(tmp_path):
         (tmp_path / name).write_text('')
     assert remove_partial(tmp_path, 'iter_*.pth') == ['.iter_3.pth.77.partial']
     assert len(list(tmp_path.iterdir())) == 3 and remove_partial(tmp_path / 'nowhere', '*') == []
+
+
+@pytest.mark.parametrize('number', [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_one_line_and_keeps_what_was_there(number, tmp_path, monkeypatch, capsys):
+    path = tmp_path / 'prediction.png'
+    write_png(path, np.zeros((2, 2), np.uint8))
+    before = path.read_bytes()
+
+    def full(*args, **kwargs):
+        raise OSError(number, os.strerror(number))  # from outside the package, as Pillow's and pathlib's do
+
+    monkeypatch.setattr(Image.Image, 'save', full)
+    assert run(lambda: write_png(path, np.ones((2, 2), np.uint8))) == 2
+    (line, ) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith(f'error: {path} could not be written: no space left (') and 'MiB are free' in line
+    assert path.read_bytes() == before and [file.name for file in tmp_path.iterdir()] == ['prediction.png']

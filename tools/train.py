@@ -18,6 +18,9 @@ def parse_args() -> argparse.Namespace:
                         help='continue from the newest checkpoint of the work directory, or from this one')
     parser.add_argument('--amp', action='store_true', help='automatic mixed precision (needs a GPU)')
     parser.add_argument('--max-iters', type=int, help='shorten the run; warm-up, decay and EMA keep their share')
+    parser.add_argument('--on-nan', choices=['stop', 'skip'],
+                        help='a loss that is NaN or Inf: stop and save a copy of the batch, or leave its update out '
+                             '(default: as the config says in default_hooks.bad_loss, which is stop)')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                         help='override settings, for example train_dataloader.batch_size=4')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
@@ -36,9 +39,11 @@ def main() -> None:
         apis.shorten(cfg, args.max_iters)
     if args.amp:
         apis.use_amp(cfg)
+    if args.on_nan:
+        apis.set_on_nan(cfg, args.on_nan)
     if args.resume:
         apis.resume_from(cfg, args.resume)
-    apis.build_runner(cfg).train()
+    apis.train(apis.build_runner(cfg))
 
 
 if __name__ == '__main__':

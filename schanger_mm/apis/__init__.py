@@ -5,7 +5,7 @@ from schanger_mm.apis.detector import ChangeDetector
 from schanger_mm.apis.errors import run
 from schanger_mm.apis.evaluate import MODES, evaluate, test_only
 from schanger_mm.apis.resume import resume_from
-from schanger_mm.apis.runner import build_runner, prepare, use_amp
+from schanger_mm.apis.runner import build_runner, prepare, set_on_nan, train, use_amp
 from schanger_mm.apis.schedule import shorten
 from schanger_mm.checkpoints import guard_mmengine
 
@@ -13,5 +13,5 @@ guard_mmengine()  # some networks read files while they are built, whichever ent
 
 __all__ = [
     'ChangeDetector', 'ConfigError', 'MODES', 'build_runner', 'evaluate', 'load_config', 'prepare', 'resume_from',
-    'run', 'shorten', 'test_only', 'use_amp'
+    'run', 'set_on_nan', 'shorten', 'test_only', 'train', 'use_amp'
 ]

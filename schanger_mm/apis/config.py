@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.runner import Runner
+
+from schanger_mm.apis.config_check import misspelt, nearest
 
 #: keys that no Runner parameter names but that the tools or mmengine read
 _OTHER_KEYS = {'custom_imports', 'tta_model', 'tta_pipeline', 'log_level', 'launcher', 'env_cfg', 'tta_cfg'}
@@ -33,15 +34,18 @@ def load_config(path: str | Path, options: Mapping[str, object] | None = None) -
 
     Raises:
         ConfigError: the file is missing, or a key looks like a misspelt one; the
-            message names the nearest valid key.
+            message names the nearest valid key. The same for misspelt names of
+            registered types and of their settings.
     """
     if not Path(path).is_file():
         raise ConfigError(f'no config file {path}; the ones that ship with the project lie in configs/schanger/.')
     cfg = Config.fromfile(str(path))
     known = runner_keys()
     for key in cfg:
-        if key not in known and not key.endswith('_pipeline') and (near := _nearest(key, known, cutoff=0.88)):
+        if key not in known and not key.endswith('_pipeline') and (near := nearest(key, known, cutoff=0.88)):
             raise ConfigError(f'{path}: unknown key {key!r}, which nothing would read; did you mean {near!r}?')
+    if problems := list(misspelt(cfg._cfg_dict)):
+        raise ConfigError(f'{path}: {"; ".join(problems)}')
     for option in options or {}:
         _check_option(cfg, option, known, path)
     cfg.merge_from_dict(dict(options or {}))
@@ -69,7 +73,7 @@ def _check_option(cfg: Config, option: str, known: set[str], path: str | Path) -
             choices = {*node, *(known if depth == 0 else ())}
             if name in choices:
                 return
-            if near := _nearest(name, choices, cutoff=0.75 if depth == 0 else 0.9):
+            if near := nearest(name, choices, cutoff=0.75 if depth == 0 else 0.9):
                 raise ConfigError(f'--cfg-options {option}: {here} of {path} has no {name!r}; did you mean {near!r}?')
             if depth == 0:
                 raise ConfigError(f'--cfg-options {option}: nothing would read {name!r}; {path} has: '
@@ -80,6 +84,3 @@ def _check_option(cfg: Config, option: str, known: set[str], path: str | Path) -
         else:
             raise ConfigError(f'--cfg-options {option}: {here} is {node!r}, which has no keys.')
 
-
-def _nearest(word: str, choices: Iterable[str], cutoff: float) -> str | None:
-    return next(iter(difflib.get_close_matches(word, [str(c) for c in choices], n=1, cutoff=cutoff)), None)

@@ -9,6 +9,8 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+INTERRUPTED = 130
+"""Exit status of Ctrl-C, as shells have it."""
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -16,11 +18,15 @@ def run(main: Callable[[], None]) -> int:
     """Run a tool; a mistake that this package words itself ends in that message instead of a traceback.
 
     Returns:
-        The exit status: 0, 2 after a mistake, or that of a command that failed
-        and has said why.
+        The exit status: 0, 2 after a mistake, that of a command that failed
+        and has said why, or 130 after Ctrl-C (143 where a training was ended
+        by SIGTERM).
     """
     try:
         main()
+    except KeyboardInterrupt as stop:
+        print(str(stop) or 'interrupted', file=sys.stderr)
+        return getattr(stop, 'status', INTERRUPTED)
     except (ValueError, TypeError, OSError, ImportError, AssertionError, subprocess.CalledProcessError) as error:
         message = _explain(error)
         if message is None:
@@ -42,7 +48,7 @@ def _explain(error: Exception) -> str | None:
                 'drop_last=True leaves the rest out; lower train_dataloader.batch_size.'
                 ) if 'epoch_length' in text else None
     if 'Original Traceback' in text:  # torch re-raises a worker's error with its whole traceback as the text
-        raised = re.findall(r'^\S*schanger_mm\S*Error: (.*)', text, flags=re.MULTILINE | re.DOTALL)
-        return raised[-1].strip() if raised else None
+        raised = re.split(r'^\S*schanger_mm\S*Error: ', text, flags=re.MULTILINE)  # of a chain, the last is the whole
+        return raised[-1].strip() if len(raised) > 1 else None
     raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename).resolve()
     return text if raised_in.is_relative_to(_PACKAGE) else None

@@ -15,6 +15,7 @@ from mmengine.logging import print_log
 from schanger_mm.apis.config import ConfigError
 from schanger_mm.apis.download import sha256_of
 from schanger_mm.apis.exported import use_exported
+from schanger_mm.apis.failures import speaking
 from schanger_mm.apis.memory import FOR_INFERENCE, keep_freed_memory
 from schanger_mm.apis.protocol import TILES, Protocol
 from schanger_mm.apis.runner import build_runner
@@ -152,7 +153,8 @@ def evaluate(cfg: Config, out: str | None = None, worst: int | None = None,
     if folder is not None and is_main_process():
         folder.clear()
     barrier()
-    scores = runner.test()
+    with speaking(runner):
+        scores = runner.test()
     metric = next((metric for metric in runner.test_loop.evaluator.metrics if isinstance(metric, ChangeMetric)), None)
     if metric is None or metric.evaluation is None:  # another metric, or not the main process
         return scores

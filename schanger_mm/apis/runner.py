@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import partial
 from pathlib import Path
 
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
+from torch.utils.data import DataLoader
 
 from schanger_mm.apis.config import ConfigError
+from schanger_mm.apis.failures import speaking
 from schanger_mm.apis.initial_weights import PretrainedCheck
 from schanger_mm.apis.memory import keep_freed_memory
 from schanger_mm.apis.resume import ResumeGuard
 from schanger_mm.checkpoints import read_weights
+from schanger_mm.datasets.workers import init_worker
+from schanger_mm.engine import PositionHook, StopSignalHook
 from schanger_mm.registry import DATASETS, SCOPE
 
 
@@ -45,6 +50,40 @@ def use_amp(cfg: Config) -> None:
     cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
 
 
+def set_on_nan(cfg: Config, on_nan: str) -> None:
+    """Decide what happens at a loss that is NaN or Inf (``--on-nan``): ``'stop'`` or ``'skip'``."""
+    cfg.setdefault('default_hooks', {})
+    cfg.default_hooks.setdefault('bad_loss', dict(type='BadLossHook'))
+    cfg.default_hooks.bad_loss.on_nan = on_nan
+
+
+class _Runner(Runner):
+    """mmengine's, whose data loaders' workers leave it to the main process when to stop."""
+
+    @staticmethod
+    def build_dataloader(dataloader: DataLoader | dict, *args, **kwargs) -> DataLoader:
+        loader = Runner.build_dataloader(dataloader, *args, **kwargs)
+        loader.worker_init_fn = partial(init_worker, loader.worker_init_fn)
+        return loader
+
+
+def train(runner: Runner) -> None:
+    """Train, and say of a failure where it happened and what to do.
+
+    Raises:
+        MemoryFailure, WorkerFailure: see :func:`~schanger_mm.apis.failures.speaking`.
+        BadLossError, SaveError: see the hooks.
+        Stopped: Ctrl-C or SIGTERM; a checkpoint was saved.
+    """
+    try:
+        with speaking(runner):
+            runner.train()
+    finally:
+        for hook in runner.hooks:
+            if isinstance(hook, StopSignalHook):
+                hook.release()
+
+
 def build_runner(cfg: Config) -> Runner:
     """Build the Runner, on the GPU where there is one.
 
@@ -71,7 +110,8 @@ def build_runner(cfg: Config) -> Runner:
         if (loader := cfg.get(key)) and loader.get('num_workers') == 0:
             loader.persistent_workers = False  # torch refuses it without workers
     _check_initial_weights(cfg)
-    runner = Runner.from_cfg(cfg)
+    runner = _Runner.from_cfg(cfg)
+    runner.register_hook(PositionHook())
     runner.register_hook(PretrainedCheck())
     runner.register_hook(ResumeGuard())
     if amp and not gpu:

@@ -9,7 +9,7 @@ from mmseg.datasets import BaseSegDataset
 
 from schanger_mm.random_numbers import own_random_numbers
 
-from .errors import DatasetError, first_of
+from .errors import DatasetError, SampleError, first_of, raised_here
 from .files import Suffixes, list_stems, natural_key, read_names
 from .reading import COLOUR, GREY, read_header, read_label, wrong_form
 from .samplers import Draw
@@ -97,11 +97,36 @@ class CheckedDataset(BaseSegDataset):
         super().__init__(data_prefix=prefix, img_suffix=img_suffix, seg_map_suffix=seg_map_suffix, **kwargs)
 
     def __getitem__(self, index: int) -> dict:
-        """Return a sample; for a :class:`Draw` its random numbers depend on the draw alone, and no others move."""
+        """Return a sample; for a :class:`Draw` its random numbers depend on the draw alone, and no others move.
+
+        Raises:
+            DatasetError: the sample is not what it should be.
+            SampleError: anything else went wrong with it.
+        """
         if not isinstance(index, Draw):
             return super().__getitem__(index)
         with own_random_numbers(index.seed, 0, index.position):
             return super().__getitem__(int(index))
+
+    def prepare_data(self, idx: int) -> dict:
+        """Read and transform a sample; whatever goes wrong names its files."""
+        try:
+            return super().prepare_data(idx)
+        except Exception as error:
+            files = self._files_of(idx)
+            if isinstance(error, DatasetError) and any(file in str(error) for file in files):
+                raise
+            where = f'sample {" + ".join(files)}'
+            if isinstance(error, MemoryError):
+                raise MemoryError(f'{where}: {error}') from error
+            if isinstance(error, ValueError) and raised_here(error):
+                raise DatasetError(f'{where}: {error}') from error
+            raise SampleError(f'{where}: {type(error).__name__}: {error}') from error
+
+    def _files_of(self, idx: int) -> list[str]:
+        info = self.get_data_info(idx)
+        images = info['img_path']
+        return [*(images if isinstance(images, list) else [images]), *filter(None, [info.get(LABEL)])]
 
     def load_data_list(self) -> list[dict]:
         """List the samples and check them; see the class for what is raised."""

@@ -65,7 +65,14 @@ class SeededSampler(DefaultSampler):
         dataset, shuffle, seed, round_up: as in mmengine.
     """
 
+    start = 0
+
+    def skip(self, num_samples: int) -> None:
+        """Start the next epoch, and only that, after its first ``num_samples`` samples of this process."""
+        self.start = num_samples
+
     def __iter__(self) -> Iterator[Draw]:
-        """Draw one epoch."""
-        for place, index in enumerate(super().__iter__()):
+        """Draw one epoch, or the rest of one."""
+        start, self.start = self.start, 0
+        for place, index in islice(enumerate(super().__iter__()), start, None):
             yield Draw(index, self.seed, self.epoch * self.total_size + place * self.world_size + self.rank)

@@ -103,6 +103,21 @@ class AtomicCheckpointHook(CheckpointHook):
             if left:
                 runner.logger.info(f'removed what a killed run left half written: {", ".join(left)}')
 
+    def save_now(self, runner, done: int) -> None:
+        """Save a checkpoint out of turn, after ``done`` iterations.
+
+        In a training by epochs it is ``iter_<done>.pth`` beside the epochs' checkpoints, and stays until somebody
+        removes it; the epochs that it counts are those that are complete.
+
+        Raises:
+            SaveError: it cannot be written.
+        """
+        meta = dict(epoch=runner.epoch, iter=done)
+        if self.by_epoch:
+            self._write(runner, f'iter_{done}.pth', meta)
+        else:
+            self._save_checkpoint_with_step(runner, done, meta)
+
     def _save_checkpoint_with_step(self, runner, step: int, meta: dict) -> None:
         self._remove_now()  # this may follow a new best checkpoint, which is whole by now
         too_many = []
@@ -112,7 +127,13 @@ class AtomicCheckpointHook(CheckpointHook):
             self.keep_ckpt_ids.append(step)
             # a start after a kill removes what is too many in this list
             runner.message_hub.update_info('keep_ckpt_ids', [*too_many, *self.keep_ckpt_ids])
-        name = self.filename_tmpl.format(step)
+        self._write(runner, self.filename_tmpl.format(step), meta)
+        if is_main_process():
+            for old in too_many:
+                self.file_backend.remove(self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(old)))
+        self._remove_now()
+
+    def _write(self, runner, name: str, meta: dict) -> None:
         self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
         runner.message_hub.update_info('last_ckpt', self.last_ckpt)
         runner.save_checkpoint(
@@ -121,9 +142,6 @@ class AtomicCheckpointHook(CheckpointHook):
             backend_args=self.backend_args, **self.args)
         if is_main_process():
             DurableBackend().put_text(self.last_ckpt, os.path.join(runner.work_dir, POINTER))
-            for old in too_many:
-                self.file_backend.remove(self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(old)))
-        self._remove_now()
 
     def _save_best_checkpoint(self, runner, metrics: dict) -> None:
         super()._save_best_checkpoint(runner, metrics)

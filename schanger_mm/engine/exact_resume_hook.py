@@ -31,8 +31,8 @@ class ExactResumeHook(Hook):
 
     The checkpoint gets an entry ``exact_resume`` of plain numbers. Where a
     resume cannot be exact (another batch size, a checkpoint of another
-    version, one from within an epoch or between two updates of an
-    accumulated gradient, another sampler or data set), it goes on as mmengine
+    version, one from between two updates of an accumulated gradient, or from
+    within an epoch of another sampler, another data set), it goes on as mmengine
     does, and one line of the log says why.
     """
 
@@ -58,6 +58,8 @@ class ExactResumeHook(Hook):
             runner.logger.warning(f'resumed, but not bit for bit the run that never stopped: {"; ".join(reasons)}')
         if self._resumed.get('sampler_seed') is not None and hasattr(runner.train_dataloader.sampler, 'seed'):
             runner.train_dataloader.sampler.seed = self._resumed['sampler_seed']
+        if (done := _within_epoch(runner.train_loop)) and isinstance(runner.train_dataloader.sampler, SeededSampler):
+            runner.train_dataloader.sampler.skip(done * runner.train_dataloader.batch_size)
         if self._resumed.get('validated') is False and _validation_is_due(runner):
             runner.logger.info(f'the checkpoint was saved before the validation after iteration {runner.iter}, which '
                                'comes now')
@@ -105,11 +107,16 @@ class ExactResumeHook(Hook):
                            f'{_batch_size(runner)}')
         if not before['has_optimizer']:
             reasons.append('the checkpoint has no optimiser state')
-        if isinstance(loop, EpochBasedTrainLoop) and loop.iter != loop.epoch * len(runner.train_dataloader):
+        if _within_epoch(loop) and not isinstance(runner.train_dataloader.sampler, SeededSampler):
             reasons.append(f'iteration {loop.iter} lies within an epoch, which starts again')
         if loop.iter % updates:
             reasons.append(f'iteration {loop.iter} lies between two updates of {updates} accumulated gradients')
         return reasons
+
+
+def _within_epoch(loop) -> int:
+    """Count the iterations that are done of the epoch where a training by epochs stands."""
+    return loop.iter - loop.epoch * len(loop.dataloader) if isinstance(loop, EpochBasedTrainLoop) else 0
 
 
 def _batch_size(runner) -> int | None:
@@ -120,7 +127,7 @@ def _batch_size(runner) -> int | None:
 def _validation_is_due(runner) -> bool:
     """Whether the loop would validate where it stands; it looks only after an iteration or epoch."""
     loop = runner.train_loop
-    if runner.val_loop is None:
+    if runner.val_loop is None or _within_epoch(loop):
         return False
     loop._decide_current_val_interval()
     done, length = ((loop.epoch, loop.max_epochs) if isinstance(loop, EpochBasedTrainLoop)

@@ -13,4 +13,6 @@ default_hooks = dict(
     checkpoint=dict(type='AtomicCheckpointHook', by_epoch=False, interval=5000, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     exact_resume=dict(type='ExactResumeHook'),
+    bad_loss=dict(type='BadLossHook', on_nan='stop', max_in_row=10, max_skipped=100),
+    stop_signal=dict(type='StopSignalHook'),
     visualization=dict(type='ChangeVisualizationHook'))

@@ -1,0 +1,65 @@
+"""Misspelt names in a config file are found before anything is built."""
+
+import re
+
+import pytest
+
+from schanger_mm.apis import ConfigError, build_runner, load_config, run
+from schanger_mm.apis.config_check import misspelt
+
+
+@pytest.fixture
+def config(root, tmp_path):
+    """Write a config that changes one line of the demo's."""
+    def write(text):
+        path = tmp_path / 'mine.py'
+        path.write_text(f"_base_ = '{root / 'configs/schanger/demo.py'}'\n{text}\n")
+        return path
+    return write
+
+
+@pytest.mark.parametrize('text, said', [
+    ("optim_wraper = dict(type='OptimWrapper')", "unknown key 'optim_wraper', .* did you mean 'optim_wrapper'"),
+    ("model = dict(backbone=dict(archs=(8, 8, 8, 8, 8, 8)))", r"model\.backbone\.archs: SCN .* did you mean 'arch'"),
+    ('model = dict(decode_head=dict(drop_rat=0.1))', r"model\.decode_head\.drop_rat: .* did you mean 'drop_rate'"),
+    ('train_dataloader = dict(batch_siz=4)', r"train_dataloader\.batch_siz: .* did you mean 'batch_size'"),
+    ('train_dataloader = dict(dataset=dict(data_rot=1))', r"data_rot: DemoDataset .* did you mean 'data_root'"),
+    ('optim_wrapper = dict(accumulative_count=2)', r"optim_wrapper\.accumulative_count: .* 'accumulative_counts'"),
+    ('optim_wrapper = dict(optimizer=dict(weight_decays=1))', r"optimizer\.weight_decays: AdamW .* 'weight_decay'"),
+    ("optim_wrapper = dict(optimizer=dict(type='AdmaW'))", r"optimizer\.type: .*'AdmaW'; did you mean 'AdamW'"),
+    ("model = dict(backbone=dict(type='SNC'))", r"backbone\.type: no part is registered as 'SNC'; did you mean 'SCN'"),
+    ("model = dict(type='SiameseEncoderDecodr')", "did you mean 'SiameseEncoderDecoder'"),
+    ("val_evaluator = dict(type='ChangeMetrc')", r"val_evaluator\.type: .* did you mean 'ChangeMetric'"),
+    ("default_hooks = dict(checkpoint=dict(max_keep_ckpt=1))", "AtomicCheckpointHook .* did you mean 'max_keep_ckpts'"),
+    ("default_hooks = dict(bad_loss=dict(on_nam='skip'))", "BadLossHook has no setting 'on_nam'; .* 'on_nan'"),
+    ('train_cfg = dict(max_iter=5)', r"train_cfg\.max_iter: IterBasedTrainLoop .* did you mean 'max_iters'"),
+    ("train_pipeline = None\ntrain_dataloader = dict(dataset=dict(pipeline=[dict(type='mmseg.RandomFlp')]))",
+     r"pipeline\.0\.type: .*'mmseg\.RandomFlp'; did you mean 'mmseg\.RandomFlip'"),
+])
+def test_a_misspelt_name_is_one_line_with_the_nearest_and_the_file(text, said, config, capsys):
+    path = config(text)
+    assert run(lambda: build_runner(load_config(path))) == 2
+    (line, ) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith(f'error: {path}: ')
+
+    assert re.search(said, line), line
+
+
+def test_all_of_them_are_reported_at_once(config):
+    with pytest.raises(ConfigError, match=r"'batch_siz'.*; .*'drop_rat'|'drop_rat'.*; .*'batch_siz'"):
+        load_config(config('train_dataloader = dict(batch_siz=4)\nmodel = dict(decode_head=dict(drop_rat=0.1))'))
+
+
+@pytest.mark.parametrize('text', [
+    "model = dict(backbone=dict(type='mmpretrain.ConvNeXt', arch='tiny', gap_before_final_norm=False))",
+    "optim_wrapper = dict(clip_grad=dict(type='norm', max_norm=1.0))",
+    "custom_hooks = [dict(type='EMAHook', momentum=0.1, priority=49)]",
+    'model = dict(decode_head=dict(align_corners=True, loss_decode=None))',
+])
+def test_what_is_not_misspelt_passes(text, config):
+    assert list(misspelt(load_config(config(text))._cfg_dict)) == []
+
+
+def test_every_config_passes(root):
+    for path in sorted((root / 'configs').glob('[!_]*/**/*.py')):
+        load_config(path)
