@@ -17,6 +17,7 @@ def _child(parent: Registry, *locations: str) -> Registry:
 
 
 MODELS = _child(root.MODELS, 'schanger_mm.models')
+MODEL_WRAPPERS = _child(root.MODEL_WRAPPERS, 'schanger_mm.models')
 DATASETS = _child(root.DATASETS, 'schanger_mm.datasets')
 DATA_SAMPLERS = _child(root.DATA_SAMPLERS, 'schanger_mm.datasets')
 TRANSFORMS = _child(root.TRANSFORMS, 'schanger_mm.datasets.transforms')
@@ -27,7 +28,6 @@ VISUALIZERS = _child(root.VISUALIZERS, 'schanger_mm.visualization')
 EVALUATOR = _child(root.EVALUATOR)
 LOG_PROCESSORS = _child(root.LOG_PROCESSORS)
 LOOPS = _child(root.LOOPS)
-MODEL_WRAPPERS = _child(root.MODEL_WRAPPERS)
 OPTIM_WRAPPERS = _child(root.OPTIM_WRAPPERS)
 OPTIM_WRAPPER_CONSTRUCTORS = _child(root.OPTIM_WRAPPER_CONSTRUCTORS)
 OPTIMIZERS = _child(root.OPTIMIZERS)

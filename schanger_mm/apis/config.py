@@ -12,7 +12,8 @@ from mmengine.runner import Runner
 from schanger_mm.apis.config_check import misspelt, nearest
 
 #: keys that no Runner parameter names but that the tools or mmengine read
-_OTHER_KEYS = {'custom_imports', 'tta_model', 'tta_pipeline', 'log_level', 'launcher', 'env_cfg', 'tta_cfg'}
+_OTHER_KEYS = {'custom_imports', 'tta_model', 'tta_pipeline', 'log_level', 'launcher', 'env_cfg', 'tta_cfg',
+               'sync_bn', 'model_wrapper_cfg', 'find_unused_parameters'}
 
 
 class ConfigError(ValueError):

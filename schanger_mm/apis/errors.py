@@ -1,39 +1,87 @@
-"""From a user's mistake to one line on stderr."""
+"""From a user's mistake to one line on stderr, in one process or many."""
 
 from __future__ import annotations
 
+import argparse
+import json
+import os
 import re
 import subprocess
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from torch import distributed
+
 INTERRUPTED = 130
 """Exit status of Ctrl-C, as shells have it."""
 _PACKAGE = Path(__file__).resolve().parents[1]
+ERROR_FILE = 'TORCHELASTIC_ERROR_FILE'
+NUMBERS = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
+PATIENCE = 20.0  # seconds in which process 0 meets the mistake that this one has met, and the launcher ends all
+
+LOST = 3
+"""Exit status of a process that lost the connection to another one, which has ended first."""
 
 
 def run(main: Callable[[], None]) -> int:
     """Run a tool; a mistake that this package words itself ends in that message instead of a traceback.
 
     Returns:
-        The exit status: 0, 2 after a mistake, that of a command that failed
-        and has said why, or 130 after Ctrl-C (143 where a training was ended
-        by SIGTERM).
+        The exit status: 0, 2 after a mistake, :data:`LOST`, that of a command
+        that failed and has said why, or 130 after Ctrl-C (143 where a training
+        was ended by SIGTERM).
     """
+    if not _is_first():  # arguments are the same mistake in all processes
+        argparse.ArgumentParser.error = lambda parser, message: sys.exit(2)  # type: ignore[method-assign,assignment]
     try:
         main()
+        if distributed.is_available() and distributed.is_initialized():
+            distributed.destroy_process_group()
     except KeyboardInterrupt as stop:
         print(str(stop) or 'interrupted', file=sys.stderr)
         return getattr(stop, 'status', INTERRUPTED)
+    except RuntimeError as error:
+        if not _is_lost_connection(error):
+            raise
+        _tell('the connection to another process is lost: it has ended, or was silent for longer than '
+              f'env_cfg.dist_cfg.timeout ({str(error).splitlines()[0]:.200})', lost=True)
+        return LOST
     except (ValueError, TypeError, OSError, ImportError, AssertionError, subprocess.CalledProcessError) as error:
         message = _explain(error)
         if message is None:
             raise
-        print(f'error: {message}', file=sys.stderr)
+        _tell(message)
         return error.returncode if isinstance(error, subprocess.CalledProcessError) else 2
     return 0
+
+
+def _tell(message: str, lost: bool = False) -> None:
+    """Print the message once, though every process may meet the same mistake.
+
+    torchrun and ``tools/dist_launch.py`` read it from a file of each process
+    and print it when all have ended; ``lost`` says that another process failed
+    before this one. Under other launchers the processes but
+    the first wait, and are mostly ended before they print.
+    """
+    if file := os.environ.get(ERROR_FILE):
+        content = dict(message=f'error: {message}', timestamp=int(time.time()), lost=lost)
+        Path(file).write_text(json.dumps(content), encoding='utf-8')
+        return
+    if not _is_first():
+        time.sleep(PATIENCE)
+    print(f'error: {message}', file=sys.stderr)
+
+
+def _is_first() -> bool:
+    return all(os.environ.get(name, '0') == '0' for name in NUMBERS)
+
+
+def _is_lost_connection(error: RuntimeError) -> bool:
+    networked = (getattr(distributed, name, ()) for name in ('DistNetworkError', 'DistBackendError'))
+    return isinstance(error, tuple(kind for kind in networked if kind)) or 'gloo/' in str(error)
 
 
 def _explain(error: Exception) -> str | None:

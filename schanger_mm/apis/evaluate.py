@@ -65,6 +65,8 @@ def test_only(cfg: Config, checkpoint: str, show_dir: str | None = None, mode: s
         raise ConfigError(f'no checkpoint {checkpoint}; a training writes best_*.pth and iter_*.pth to its work_dir.')
     if not cfg.get('test_cfg') or not isinstance(cfg.get('test_evaluator'), dict):
         raise ConfigError('the config has no test: it needs test_cfg, test_dataloader and one test_evaluator.')
+    if exported and cfg.get('launcher', 'none') != 'none':
+        raise ConfigError(f'{checkpoint}: an exported network is scored by one process; leave --launcher away.')
     if exported:
         use_exported(cfg, checkpoint, backend, precision or 'fp32')
     else:
@@ -74,6 +76,7 @@ def test_only(cfg: Config, checkpoint: str, show_dir: str | None = None, mode: s
                                 dict(type='schanger_mm.InferenceFormHook', precision=precision or 'fp32')]
         cfg.form = 'plain' if plain else f'inference form, {precision or "fp32"}'  # for the report
     cfg.resume = False
+    cfg.sync_bn = None  # of training only; the inference form folds plain norms
     if show_dir:
         cfg.default_hooks.visualization.update(draw=True, interval=1, max_images=None, test_out_dir=show_dir)
     if mode is not None:

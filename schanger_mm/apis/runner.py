@@ -16,10 +16,11 @@ from schanger_mm.apis.config import ConfigError
 from schanger_mm.apis.failures import speaking
 from schanger_mm.apis.initial_weights import PretrainedCheck
 from schanger_mm.apis.memory import keep_freed_memory
+from schanger_mm.apis.processes import check_launcher, connect
 from schanger_mm.apis.resume import ResumeGuard
 from schanger_mm.checkpoints import read_weights
 from schanger_mm.datasets.workers import init_worker
-from schanger_mm.engine import PositionHook, StopSignalHook
+from schanger_mm.engine import PositionHook, SharedBuffersHook, StopSignalHook
 from schanger_mm.registry import DATASETS, SCOPE
 
 
@@ -30,10 +31,9 @@ def prepare(cfg: Config, config_path: str, work_dir: str | None = None, launcher
     or ``work_dirs/<config name>``.
 
     Raises:
-        ConfigError: a distributed launcher without a GPU, which mmengine cannot start.
+        ConfigError: the launcher did not start this process, or cannot connect it to others.
     """
-    if launcher != 'none' and not torch.cuda.is_available():
-        raise ConfigError(f'--launcher {launcher}: distributed runs need GPUs and none was found; leave it away.')
+    check_launcher(launcher)
     cfg.launcher = launcher
     cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(config_path).stem)
 
@@ -85,7 +85,7 @@ def train(runner: Runner) -> None:
 
 
 def build_runner(cfg: Config) -> Runner:
-    """Build the Runner, on the GPU where there is one.
+    """Build the Runner, on the GPU where there is one, and connect it to those of the other processes.
 
     Without a GPU a config that asks for mixed precision is trained in float32,
     and the log says so. Pre-trained weights that parts of the model name are
@@ -110,10 +110,12 @@ def build_runner(cfg: Config) -> Runner:
         if (loader := cfg.get(key)) and loader.get('num_workers') == 0:
             loader.persistent_workers = False  # torch refuses it without workers
     _check_initial_weights(cfg)
+    connect(cfg)
     runner = _Runner.from_cfg(cfg)
     runner.register_hook(PositionHook())
     runner.register_hook(PretrainedCheck())
     runner.register_hook(ResumeGuard())
+    runner.register_hook(SharedBuffersHook())
     if amp and not gpu:
         runner.logger.info('no GPU: training in float32 instead of mixed precision.')
     for handler in runner.logger.handlers:

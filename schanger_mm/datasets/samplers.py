@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice, repeat
 
 from mmengine.dataset import DefaultSampler, InfiniteSampler
 
@@ -45,15 +45,26 @@ class SeededInfiniteSampler(InfiniteSampler):
     """
 
     start = 0
+    ahead = 0
 
     def skip(self, num_samples: int) -> None:
         """Start after the first ``num_samples`` samples of this process; counted from the beginning of the training."""
         self.start = num_samples
 
+    def shift(self, num_samples: int) -> None:
+        """Go on with draws this much later (or, below 0, earlier) than their number over all processes says.
+
+        After a resume with another batch over all processes, the number of
+        iterations no longer tells how many samples were drawn.
+        """
+        self.ahead = num_samples
+
     def __iter__(self) -> Iterator[Draw]:
         """Draw for ever."""
         first = self.rank + self.start * self.world_size
-        for position, index in islice(enumerate(self._infinite_indices()), first, None, self.world_size):
+        draws = islice(enumerate(self._infinite_indices()), max(0, self.ahead), None)
+        before = repeat((0, 0), max(0, -self.ahead))  # all of them are skipped
+        for position, index in islice(chain(before, draws), first, None, self.world_size):
             yield Draw(index, self.seed, position)
 
 

@@ -31,9 +31,11 @@ class ExactResumeHook(Hook):
 
     The checkpoint gets an entry ``exact_resume`` of plain numbers. Where a
     resume cannot be exact (another batch size, a checkpoint of another
-    version, one from between two updates of an accumulated gradient, or from
-    within an epoch of another sampler, another data set), it goes on as mmengine
+    version, one from between two updates of an accumulated gradient, another
+    number of processes, another sampler or data set), it goes on as mmengine
     does, and one line of the log says why.
+    :class:`SeededInfiniteSampler` goes on with the first sample that was not
+    drawn yet, whatever the batch and the number of processes are now.
     """
 
     priority = 'LOWEST'  # behind all hooks that could draw or still prepare something
@@ -41,6 +43,7 @@ class ExactResumeHook(Hook):
     def __init__(self) -> None:
         self._resumed: dict | None = None
         self._validated_iter = -1
+        self._ahead = 0
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         """Keep what :meth:`before_train` needs."""
@@ -60,6 +63,7 @@ class ExactResumeHook(Hook):
             runner.train_dataloader.sampler.seed = self._resumed['sampler_seed']
         if (done := _within_epoch(runner.train_loop)) and isinstance(runner.train_dataloader.sampler, SeededSampler):
             runner.train_dataloader.sampler.skip(done * runner.train_dataloader.batch_size)
+        self._go_on_drawing(runner)
         if self._resumed.get('validated') is False and _validation_is_due(runner):
             runner.logger.info(f'the checkpoint was saved before the validation after iteration {runner.iter}, which '
                                'comes now')
@@ -80,7 +84,27 @@ class ExactResumeHook(Hook):
         checkpoint[ENTRY] = dict(
             sampler_seed=getattr(runner.train_dataloader.sampler, 'seed', None),
             batch_size=_batch_size(runner),
+            processes=get_world_size(),
+            drawn=self._drawn(runner, checkpoint['meta']['iter']),
             validated=self._validated_iter == checkpoint['meta']['iter'])
+
+    def _go_on_drawing(self, runner) -> None:
+        """Start the sampler after the last sample that was drawn; mmengine counts in batches of today's size."""
+        drawn, expected = (self._resumed or {}).get('drawn'), self._drawn(runner, runner.iter)
+        if drawn is None or expected is None:
+            return
+        self._ahead = drawn - expected
+        if self._ahead:
+            runner.train_dataloader.sampler.shift(self._ahead)
+            runner.logger.info(f'the sampler goes on after the {drawn} samples that were drawn: none is left out, '
+                               'none comes twice')
+
+    def _drawn(self, runner, iterations: int) -> int | None:
+        """Count the samples that all processes together have drawn after so many iterations; None: nobody knows."""
+        size = _batch_size(runner)
+        if size is None or not isinstance(runner.train_dataloader.sampler, SeededInfiniteSampler):
+            return None
+        return iterations * size + self._ahead
 
     @staticmethod
     def _unrepeatable(runner) -> list[str]:
@@ -105,6 +129,9 @@ class ExactResumeHook(Hook):
         elif before['batch_size'] != _batch_size(runner):
             reasons.append(f'a batch over all processes was {before["batch_size"]} samples and is '
                            f'{_batch_size(runner)}')
+        if before.get('processes', get_world_size()) != get_world_size():
+            reasons.append(f'the number of processes was {before["processes"]} and is {get_world_size()}, and each '
+                           'has random numbers of its own (dropout, dates that swap) and sums in its own order')
         if not before['has_optimizer']:
             reasons.append('the checkpoint has no optimiser state')
         if _within_epoch(loop) and not isinstance(runner.train_dataloader.sampler, SeededSampler):

@@ -38,10 +38,11 @@ class ChangeMetric(BaseMetric):
             A's stem), the counts to ``per_image.csv``. A later evaluation
             overwrites both.
         format_only: only write predictions; needs no truth, gives no scores.
-        collect_device: where results of several processes meet, 'cpu' or 'gpu'.
+        collect_device: how results of several processes meet: 'gpu' sends them (without a GPU too), 'cpu' writes
+            them to ``collect_dir``, a folder that all processes share.
         prefix: first part of the scalars' names, 'changed' by default; say
             'building' where buildings are segmented.
-        collect_dir: folder for collecting on 'cpu'.
+        collect_dir: folder for 'cpu'; None: ``.dist_test`` here.
 
     Attributes:
         evaluation: the counts of the last evaluation, None before; in the
@@ -59,7 +60,7 @@ class ChangeMetric(BaseMetric):
                  ignore_index: int = 255,
                  output_dir: str | None = None,
                  format_only: bool = False,
-                 collect_device: str = 'cpu',
+                 collect_device: str = 'gpu',
                  prefix: str | None = None,
                  collect_dir: str | None = None):
         super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)

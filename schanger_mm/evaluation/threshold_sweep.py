@@ -122,9 +122,10 @@ class ThresholdSweep(BaseMetric):
     Args:
         bins: steps of the threshold from 0 to 1; even, so that 0.5 is one.
         ignore_index: truth value of pixels that do not count.
-        collect_device: where results of several processes meet, 'cpu' or 'gpu'.
+        collect_device: how results of several processes meet: 'gpu' sends them (without a GPU too), 'cpu' writes
+            them to ``collect_dir``, a folder that all processes share.
         prefix: first part of the scalars' names, 'changed' by default.
-        collect_dir: folder for collecting on 'cpu'.
+        collect_dir: folder for 'cpu'; None: ``.dist_test`` here.
 
     Attributes:
         sweep: the :class:`Sweep` of the last evaluation, None before; in the main process only.
@@ -140,7 +141,7 @@ class ThresholdSweep(BaseMetric):
     def __init__(self,
                  bins: int = 1000,
                  ignore_index: int = 255,
-                 collect_device: str = 'cpu',
+                 collect_device: str = 'gpu',
                  prefix: str | None = None,
                  collect_dir: str | None = None):
         super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)

@@ -3,10 +3,11 @@
 import importlib.util
 
 from schanger_mm.models.backbones import SCN
+from schanger_mm.models.data_parallel import CPUDataParallel
 from schanger_mm.models.losses import BCEDiceLoss
 from schanger_mm.models.necks import TFM, FPNDifference, TopDownFPN
 
-__all__ = ['SCN', 'TFM', 'BCEDiceLoss', 'FPNDifference', 'TopDownFPN']
+__all__ = ['SCN', 'TFM', 'BCEDiceLoss', 'CPUDataParallel', 'FPNDifference', 'TopDownFPN']
 
 if importlib.util.find_spec('mmseg') is not None:
     from schanger_mm.models.data_preprocessor import BiTemporalPreProcessor

@@ -39,6 +39,28 @@ def test_it_starts_anywhere_in_mmengines_order(size, skipped, world_size, shuffl
     assert sorted(draws) == list(range(world_size * (skipped + 9)))  # over all processes, each number once
 
 
+@pytest.mark.parametrize(('before', 'now'), [((2, 4), (1, 4)), ((2, 4), (2, 1)), ((1, 2), (3, 5)), ((3, 1), (2, 3))])
+def test_it_goes_on_with_another_batch_and_number_of_processes(before, now):
+    """Five iterations of `before` = (processes, batch), three of `now`: no draw is left out, none comes twice."""
+    data, steps = range(7), 5
+
+    def draw(processes, batch, iterations, shift=None):
+        found = []
+        for rank in range(processes):
+            sampler = ranked(SeededInfiniteSampler(data, seed=5), rank, processes)
+            if shift is not None:
+                sampler.shift(shift)
+                sampler.skip(steps * batch)  # as mmengine does
+            found += islice(sampler, iterations * batch)
+        return found
+
+    drawn = steps * before[0] * before[1]
+    draws = draw(*before, steps) + draw(*now, 3, shift=drawn - steps * now[0] * now[1])
+    assert sorted(one.position for one in draws) == list(range(drawn + 3 * now[0] * now[1]))
+    order = list(islice(InfiniteSampler(data, seed=5), len(draws)))
+    assert all(int(one) == order[one.position] for one in draws)
+
+
 @pytest.mark.parametrize('world_size', [1, 2])
 def test_epochs_go_on_counting(world_size):
     positions = []

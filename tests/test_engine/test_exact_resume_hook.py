@@ -141,7 +141,8 @@ def test_without_the_hook_it_is_another_run(toy_runner, toy_net, tmp_path):
 def test_a_validation_that_was_complete_is_not_repeated(toy_runner, toy_net, tmp_path):
     train(toy_runner, toy_net, 'straight', val_interval=6)
     saved = last(tmp_path / 'straight')
-    assert saved['exact_resume'] == dict(sampler_seed=3, batch_size=2, validated=True)  # the first one is the best
+    assert saved['exact_resume'] == dict(
+        sampler_seed=3, batch_size=2, processes=1, drawn=12, validated=True)  # the first one is the best
     counts = Stop()
     train(toy_runner, toy_net, 'again', counts, val_interval=6, resume=tmp_path / 'straight/iter_6.pth')
     assert counts.validated == []

@@ -7,3 +7,5 @@ model = dict(
     train_cfg=dict(),
     # The authors score non-overlapping 256 px tiles.
     test_cfg=dict(mode='slide', crop_size=(256, 256), stride=(256, 256)))
+# Several processes: batch norm over their joint batch, as the authors' one process has it; None: each its own.
+sync_bn = 'torch'

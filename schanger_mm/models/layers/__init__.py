@@ -1,13 +1,15 @@
 """Building blocks of the network; they need torch only."""
 
+from schanger_mm.models.layers.all_reduce import all_reduce_sum, is_shared
 from schanger_mm.models.layers.arch import ARCHS, resolve_arch
 from schanger_mm.models.layers.drop_path import DropPath
 from schanger_mm.models.layers.init import init_fan_out_
 from schanger_mm.models.layers.lfem import LFEM, SqueezeExcite, conv_bn_act
 from schanger_mm.models.layers.recompute import recompute
 from schanger_mm.models.layers.scam import SCAM, SCLKA, ConvMLP
+from schanger_mm.models.layers.sync_norm import SyncNorm, on_the_cpu
 
 __all__ = [
-    'ARCHS', 'LFEM', 'SCAM', 'SCLKA', 'ConvMLP', 'DropPath', 'SqueezeExcite', 'conv_bn_act',
-    'init_fan_out_', 'recompute', 'resolve_arch'
+    'ARCHS', 'LFEM', 'SCAM', 'SCLKA', 'ConvMLP', 'DropPath', 'SqueezeExcite', 'SyncNorm', 'all_reduce_sum',
+    'conv_bn_act', 'init_fan_out_', 'is_shared', 'on_the_cpu', 'recompute', 'resolve_arch'
 ]

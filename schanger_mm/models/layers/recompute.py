@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.utils.checkpoint import checkpoint
 
@@ -27,9 +27,13 @@ def _statistics_at_rest(module: nn.Module) -> Iterator[None]:
     norms = [part for part in module.modules() if isinstance(part, _NormBase)]
     before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
-        norm.momentum, norm.num_batches_tracked = 0.0, None
+        norm.momentum, norm.num_batches_tracked = 0.0, _copy(norm.num_batches_tracked)
     try:
         yield
     finally:
         for norm, (momentum, count) in zip(norms, before):
             norm.momentum, norm.num_batches_tracked = momentum, count
+
+
+def _copy(count: Tensor | None) -> Tensor | None:
+    return None if count is None else count.clone()

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from schanger_mm.models.layers import all_reduce_sum
 from schanger_mm.registry import MODELS
 
 
@@ -17,12 +18,18 @@ class BCEDiceLoss(nn.Module):
     running over batch and pixels together. Ignored pixels count nowhere.
     Computed in float32 at least, under autocast too.
 
+    With several processes the sums run over the batches of all of them, and
+    each process gets the loss of the joint batch: Dice is no mean, and
+    processes may have different numbers of valid pixels.
+
     Source: Zhou et al., "SChanger", IEEE JSTARS 18, 2025.
 
     Args:
         eps: smoothing of the Dice term.
         loss_weight: factor of the whole loss.
         loss_name: name in the log; the prefix ``loss_`` makes it count.
+        all_reduce: sum over all processes, each of which must then compute
+            the loss; False: each takes its own batch only.
 
     Example:
         >>> BCEDiceLoss()(torch.zeros(2, 6, 8, 8), torch.ones(2, 8, 8)).item() > 0
@@ -32,11 +39,13 @@ class BCEDiceLoss(nn.Module):
     takes_maps = True
     """All maps of a network at once: the target is checked once, not once per map."""
 
-    def __init__(self, eps: float = 1e-7, loss_weight: float = 1.0, loss_name: str = 'loss_bce_dice'):
+    def __init__(self, eps: float = 1e-7, loss_weight: float = 1.0, loss_name: str = 'loss_bce_dice',
+                 all_reduce: bool = True):
         super().__init__()
         self.eps = eps
         self.loss_weight = loss_weight
         self.loss_name = loss_name
+        self.all_reduce = all_reduce
 
     def forward(self,
                 pred: Tensor,
@@ -74,13 +83,20 @@ class BCEDiceLoss(nn.Module):
             if weight is not None:
                 mask = mask * weight
             truth = target.where(valid, 0).to(pred)
-            total = sum(self._one_map(logit, truth, mask) for logit in pred.unbind(dim=1))
+            sums = torch.stack([_sums(logit, truth, mask) for logit in pred.unbind(dim=1)])
+            if self.all_reduce:
+                sums = all_reduce_sum(sums)
+            total = sum(self._one_map(*of_map) for of_map in sums)
         return self.loss_weight * total
 
-    def _one_map(self, logit: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
-        bce = F.binary_cross_entropy_with_logits(logit, truth, weight=mask, reduction='sum')
-        prob = logit.sigmoid() * mask
-        truth = truth * mask
-        overlap = 2.0 * (prob * truth).sum() + self.eps
-        dice = 1.0 - overlap / (prob.sum() + truth.sum() + self.eps)
-        return bce / mask.sum().clamp(min=1.0) + dice
+    def _one_map(self, bce: Tensor, overlap: Tensor, prob: Tensor, truth: Tensor, count: Tensor) -> Tensor:
+        dice = 1.0 - (2.0 * overlap + self.eps) / (prob + truth + self.eps)
+        return bce / count.clamp(min=1.0) + dice
+
+
+def _sums(logit: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
+    """Sum over ``(N, H, W)``: cross-entropy, p t, p, t and the weights, ``(5,)``."""
+    bce = F.binary_cross_entropy_with_logits(logit, truth, weight=mask, reduction='sum')
+    prob = logit.sigmoid() * mask
+    truth = truth * mask
+    return torch.stack([bce, (prob * truth).sum(), prob.sum(), truth.sum(), mask.sum()])

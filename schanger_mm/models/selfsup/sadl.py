@@ -7,6 +7,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from schanger_mm.models.layers import SyncNorm
 from schanger_mm.registry import MODELS
 
 from .background_swap import swap_background
@@ -146,7 +147,9 @@ class SaDL(ViewLearner):
         return list(self.projector(torch.cat(points)).split([len(p) for p in points]))
 
     def _predict(self, projected: list[Tensor]) -> list[Tensor]:
-        return [self.predictor(p) if len(p) else p for p in projected]
+        # synchronised norms: the other processes may have points of the class, and wait
+        waited_for = any(isinstance(part, (nn.SyncBatchNorm, SyncNorm)) for part in self.predictor.modules())
+        return [self.predictor(p) if len(p) or waited_for else p for p in projected]
 
     @staticmethod
     def _discrimination(points1: list[Tensor], points2: list[Tensor], valid: Tensor) -> Tensor:

@@ -1,0 +1,85 @@
+"""Training and testing in more processes than one."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import subprocess
+
+import torch
+from mmengine.config import Config, ConfigDict
+from torch import distributed
+
+from schanger_mm.apis.config import ConfigError
+
+#: what each launcher tells a process: its number, how many there are, and its number on its machine
+TOLD = {
+    'pytorch': ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
+    'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
+    'mpi': ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
+}
+STARTED_BY = {
+    'pytorch': 'tools/dist_train.sh CONFIG PROCESSES or tools/dist_test.sh CONFIG CHECKPOINT PROCESSES',
+    'slurm': 'tools/slurm_train.sh or tools/slurm_test.sh',
+    'mpi': 'mpirun -np PROCESSES, with MASTER_ADDR set',
+}
+PORT = '29500'  # torch's own default
+
+
+def check_launcher(launcher: str) -> None:
+    """Refuse what no process group can be made of.
+
+    Raises:
+        ConfigError: the launcher has not started this process, torch has no
+            way for processes to talk, or there are more processes than GPUs.
+    """
+    if launcher == 'none':
+        return
+    if missing := [name for name in TOLD[launcher] if not os.environ.get(name)]:
+        raise ConfigError(f'--launcher {launcher}: {", ".join(missing)} not set, so it has not started this process; '
+                          f'start with {STARTED_BY[launcher]}, or leave --launcher away.')
+    if not torch.cuda.is_available():
+        if not (distributed.is_available() and distributed.is_gloo_available()):
+            raise ConfigError(f'--launcher {launcher}: no GPU was found, and this build of torch has no gloo to '
+                              'connect processes on the CPU; leave --launcher away, or install a build that has it.')
+        return
+    process, gpus = int(os.environ[TOLD[launcher][2]]), torch.cuda.device_count()
+    if process >= gpus:
+        raise ConfigError(f'--launcher {launcher}: process {process} of this machine has no GPU, of which there '
+                          f'{"is 1" if gpus == 1 else f"are {gpus}"}; start one process per GPU.')
+
+
+def connect(cfg: Config) -> None:
+    """Connect the processes by gloo where there is no GPU; with GPUs mmengine does it, as ``env_cfg.dist_cfg`` says.
+
+    ``env_cfg.dist_cfg.timeout`` (seconds, 1800 by default) is how long a
+    process waits for one that is silent; one that ends is noticed at once.
+    """
+    launcher = cfg.get('launcher', 'none')
+    if launcher == 'none' or torch.cuda.is_available():
+        return
+    if cfg.get('model_wrapper_cfg') is None:  # mmengine's own would be put on a GPU
+        cfg.model_wrapper_cfg = ConfigDict(
+            type='schanger_mm.CPUDataParallel', device_ids=None, broadcast_buffers=False,
+            find_unused_parameters=cfg.get('find_unused_parameters', False))
+    if distributed.is_initialized():
+        return
+    for name, theirs in zip(TOLD['pytorch'], TOLD[launcher]):
+        os.environ[name] = os.environ[theirs]
+    os.environ.setdefault('MASTER_PORT', PORT)
+    if launcher == 'slurm':
+        os.environ.setdefault('MASTER_ADDR', _first_host())
+    if 'MASTER_ADDR' not in os.environ:
+        raise ConfigError(f'--launcher {launcher}: MASTER_ADDR is not set; set it to the host of process 0.')
+    timeout = ((cfg.get('env_cfg') or {}).get('dist_cfg') or {}).get('timeout', 1800)
+    distributed.init_process_group('gloo', timeout=datetime.timedelta(seconds=timeout))
+
+
+def _first_host() -> str:
+    nodes = os.environ.get('SLURM_NODELIST', '')
+    try:
+        hosts = subprocess.run(['scontrol', 'show', 'hostnames', nodes], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise ConfigError(f'--launcher slurm: scontrol does not tell the hosts of SLURM_NODELIST={nodes!r}; set '
+                          'MASTER_ADDR to the host of process 0.') from error
+    return hosts.stdout.split()[0]
