@@ -69,6 +69,7 @@ setup(
         'geo': requirements('geo'),
         'dask': requirements('dask'),
         'export': requirements('export'),
+        'mmpretrain': requirements('mmpretrain'),
         'test': requirements('test'),
         'dev': requirements('test') + requirements('dev'),
     },

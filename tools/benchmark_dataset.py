@@ -3,8 +3,6 @@
 import argparse
 import sys
 
-from mmengine.config import DictAction
-
 from schanger_mm import apis
 from schanger_mm.apis.benchmark_dataset import benchmark_dataset
 
@@ -18,7 +16,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--samples', type=int, default=50, metavar='N', help='samples per round (default: 50)')
     parser.add_argument('--rounds', type=int, default=5, metavar='R', help='rounds of each way (default: 5)')
     parser.add_argument('--workers', type=int, default=1, metavar='N', help='loading processes (default: 1)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+    parser.add_argument('--cfg-options', nargs='+', action=apis.OptionsAction, metavar='KEY=VALUE',
                         help='override settings, for example train_dataloader.dataset.data_root=DIR')
     return parser.parse_args()
 

@@ -4,8 +4,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 from schanger_mm import apis
 from schanger_mm.apis.browse import browse_dataset
 
@@ -23,7 +21,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--normalised', action='store_true',
                         help='draw what the network receives too, and print its mean and deviation per date')
     parser.add_argument('--overwrite', action='store_true', help='replace pictures of another run')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+    parser.add_argument('--cfg-options', nargs='+', action=apis.OptionsAction, metavar='KEY=VALUE',
                         help='override settings, for example train_dataloader.dataset.data_root=DIR')
     return parser.parse_args()
 

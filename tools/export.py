@@ -3,8 +3,6 @@
 import argparse
 import sys
 
-from mmengine.config import DictAction
-
 from schanger_mm import apis
 from schanger_mm.apis.export import export
 from schanger_mm.deploy.card import BACKENDS
@@ -30,7 +28,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--pairs', nargs=2, action='append', default=[], metavar=('BEFORE', 'AFTER'),
                         help='images to compare on; may be repeated (default: three pairs of the test data, if there)')
     parser.add_argument('--overwrite', action='store_true', help='replace FILE where it exists')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override settings')
+    parser.add_argument('--cfg-options', nargs='+', action=apis.OptionsAction, metavar='KEY=VALUE',
+                        help='override settings')
     return parser.parse_args()
 
 

@@ -4,8 +4,6 @@ import argparse
 import os
 import sys
 
-from mmengine.config import DictAction
-
 from schanger_mm import apis
 from schanger_mm.deploy.card import BACKENDS
 
@@ -34,7 +32,7 @@ def parse_args() -> argparse.Namespace:
                         help='of weights and maps; fp16 on a GPU, exports in bf16 with openvino only (default: fp32)')
     parser.add_argument('--plain', action='store_true', help='the network layer by layer, as it was trained, instead '
                         'of its inference form (slower; the same within rounding)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+    parser.add_argument('--cfg-options', nargs='+', action=apis.OptionsAction, metavar='KEY=VALUE',
                         help='override settings, for example test_dataloader.dataset.data_root=DIR')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)

@@ -4,8 +4,6 @@ import argparse
 import os
 import sys
 
-from mmengine.config import DictAction
-
 from schanger_mm import apis
 
 
@@ -21,7 +19,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--on-nan', choices=['stop', 'skip'],
                         help='a loss that is NaN or Inf: stop and save a copy of the batch, or leave its update out '
                              '(default: as the config says in default_hooks.bad_loss, which is stop)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+    parser.add_argument('--cfg-options', nargs='+', action=apis.OptionsAction, metavar='KEY=VALUE',
                         help='override settings, for example train_dataloader.batch_size=4')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)

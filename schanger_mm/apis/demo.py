@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from schanger_mm.apis.options import option_word
 from schanger_mm.datasets.synthetic import write_demo_set
 from schanger_mm.evaluation.colour_difference import colour_difference_baseline
 from schanger_mm.visualization.report import format_table, read_scalars, write_report
@@ -68,14 +69,14 @@ class Demo:
                     'randomness.seed': self.seed}
         shorter = ['--max-iters', self.max_iters] if self.max_iters is not None else []
         self._call('tools/train.py', f'configs/schanger/{config}', '--work-dir', self.out / name, *shorter,
-                   '--cfg-options', *(f'{key}={value}' for key, value in options.items()))
+                   '--cfg-options', *(option_word(key, value) for key, value in options.items()))
 
     def _test(self, name: str) -> dict[str, float]:
         work_dir = self.out / f'test_{name}'
         best = max((self.out / name).glob('best_changed_F1_iter_*.pth'), key=lambda path: path.stat().st_mtime)
         self._call('tools/test.py', 'configs/schanger/demo.py', best, '--work-dir', work_dir,
                    '--show-dir', self.out / 'pictures' / name,
-                   '--cfg-options', f'test_dataloader.dataset.data_root={self.out / "data"}')
+                   '--cfg-options', option_word('test_dataloader.dataset.data_root', self.out / 'data'))
         (*_, newest) = sorted(work_dir.glob('*/*.json'))
         metrics = json.loads(newest.read_text())
         return {key: metrics[f'changed/{key}'] for key in SCORES}

@@ -23,6 +23,7 @@ from pathlib import Path
 from threading import Lock
 
 from schanger_mm.apis.config import load_config
+from schanger_mm.apis.options import option_word
 from schanger_mm.apis.transfer import ENCODER, transfer_file
 from schanger_mm.atomic import whole_file
 from schanger_mm.data_tools.split import RECORD, SplitRequest, write_splits
@@ -114,10 +115,6 @@ class Study:
 
     def _claim(self) -> None:
         """Write down what this study is, or refuse a folder that holds something else."""
-        where = str(self.out.resolve())
-        if ' ' in where or ',' in where:  # mmengine drops the one and splits at the other
-            raise ValueError(f'--out {where}: expected a path without spaces and commas, which would not reach the '
-                             'trainings through --cfg-options; choose another folder.')
         settings = {'max_iters': self.max_iters, 'sizes': asdict(self.sizes), 'configs': self._digest_of_configs()}
         record = self.out / 'study.json'
         if record.is_file():
@@ -228,7 +225,7 @@ class Study:
         shorter = ['--max-iters', str(self.max_iters)] if self.max_iters is not None else []
         words = [sys.executable, 'tools/train.py', str(CONFIGS / f'{config}.py'), '--work-dir', str(work_dir.resolve()),
                  *shorter, '--cfg-options', f'randomness.seed={seed}',
-                 *(f'{key}={Path(value).resolve()}' for key, value in options.items())]
+                 *(option_word(key, Path(value).resolve()) for key, value in options.items())]
         env = {**os.environ, 'OMP_NUM_THREADS': str(max(1, (os.cpu_count() or 1) // self.jobs))}
         log = work_dir / 'train.log'
         with log.open('w') as stream:

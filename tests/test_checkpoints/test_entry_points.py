@@ -10,7 +10,7 @@ from mmengine.model import BaseModule
 from mmengine.runner import CheckpointLoader
 
 from schanger_mm import apis
-from schanger_mm.apis import ChangeDetector, build_runner, load_config, prepare, resume_from, run
+from schanger_mm.apis import ChangeDetector, ChangeInferencer, build_runner, load_config, prepare, resume_from, run
 from schanger_mm.apis.convert import convert_file
 from schanger_mm.apis.fetch import fetch_published
 from schanger_mm.apis.initial_weights import check_pretrained
@@ -66,6 +66,10 @@ def predict_with_config(file, cfg, config, tmp_path):
     ChangeDetector(config, file, device='cpu')
 
 
+def infer(file, cfg, config, tmp_path):
+    ChangeInferencer(file, device='cpu')
+
+
 def convert(file, cfg, config, tmp_path):
     convert_file(str(file), str(tmp_path / 'out.pth'))
 
@@ -102,8 +106,8 @@ def make_plain(file, cfg, config, tmp_path):
     to_safetensors(file, tmp_path / 'out.safetensors')
 
 
-ENTRIES = [load_from, resume, test, predict, predict_with_config, convert, transfer, fetch, export, initial_weights,
-           mmengine, give_away, make_plain]
+ENTRIES = [load_from, resume, test, predict, predict_with_config, infer, convert, transfer, fetch, export,
+           initial_weights, mmengine, give_away, make_plain]
 test.__test__ = False
 
 

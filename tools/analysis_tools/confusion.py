@@ -3,8 +3,6 @@
 import argparse
 import sys
 
-from mmengine.config import DictAction
-
 from schanger_mm import apis
 from schanger_mm.analysis.thresholds import sweep_checkpoint
 
@@ -20,7 +18,7 @@ def main() -> None:
     parser.add_argument('--bins', type=int, default=1000, help='steps of the threshold from 0 to 1, even')
     parser.add_argument('--work-dir', help='where logs go (default: work_dirs/<config name>)')
     parser.add_argument('--overwrite', action='store_true', help='replace the files of an earlier sweep')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+    parser.add_argument('--cfg-options', nargs='+', action=apis.OptionsAction, metavar='KEY=VALUE',
                         help='override settings, for example val_dataloader.dataset.data_root=DIR')
     args = parser.parse_args()
     cfg = apis.load_config(args.config, args.cfg_options)

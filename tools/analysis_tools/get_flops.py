@@ -3,8 +3,6 @@
 import argparse
 import sys
 
-from mmengine.config import DictAction
-
 from schanger_mm import apis
 from schanger_mm.analysis.complexity import count_complexity
 
@@ -15,7 +13,8 @@ def main() -> None:
     parser.add_argument('config', help='config file')
     parser.add_argument('--shape', type=int, nargs='+', default=[256, 256], metavar='PIXELS',
                         help='height and width of the image, or one side (default: 256 256)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override settings')
+    parser.add_argument('--cfg-options', nargs='+', action=apis.OptionsAction, metavar='KEY=VALUE',
+                        help='override settings')
     args = parser.parse_args()
     print(count_complexity(apis.load_config(args.config, args.cfg_options), args.shape))
 

@@ -3,8 +3,6 @@
 import argparse
 import sys
 
-from mmengine.config import DictAction
-
 from schanger_mm import apis
 from schanger_mm.analysis.output import write_text
 
@@ -13,7 +11,8 @@ def main() -> None:
     """Read the command line and print, or write, the config."""
     parser = argparse.ArgumentParser(description='The resolved config as Python text, which is a config itself.')
     parser.add_argument('config', help='config file')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override settings')
+    parser.add_argument('--cfg-options', nargs='+', action=apis.OptionsAction, metavar='KEY=VALUE',
+                        help='override settings')
     parser.add_argument('--out', metavar='FILE', help='write it there (.py) instead of to the screen')
     parser.add_argument('--overwrite', action='store_true', help='replace FILE where it exists')
     args = parser.parse_args()

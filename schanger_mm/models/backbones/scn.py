@@ -65,8 +65,8 @@ class SCN(BaseModule):
         if x.shape[-2] % 16 or x.shape[-1] % 16:
             raise ValueError(
                 f'SCN got images of {x.shape[-2]} x {x.shape[-1]} px: both sides must be multiples of 16. '
-                'SiameseEncoderDecoder pads and crops back by itself; elsewhere pad the input '
-                '(size_divisor=16 in the data preprocessor).')
+                'pad the input (size_divisor=16 in the data preprocessor), or use a detector that pads and crops '
+                'back by itself.')
         x = self.stem(x)
         features = []
         for index, stage in enumerate(self.stages):

@@ -76,7 +76,7 @@ class BCEDiceLoss(nn.Module):
         if (target[valid] > 1).any():
             raise ValueError(
                 f'BCEDiceLoss: the target holds {target[valid].unique().tolist()}; expected 0 and 1 '
-                f'(and {ignore_index} = ignore). Binarise labels with LoadChangeLabel.')
+                f'(and {ignore_index} = ignore). Binarise labels when they are loaded.')
         with torch.autocast(pred.device.type, enabled=False):
             pred = pred if pred.dtype == torch.float64 else pred.float()
             mask = valid.to(pred)

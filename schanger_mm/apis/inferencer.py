@@ -1,0 +1,190 @@
+"""Change maps of ordinary images, from a checkpoint alone; for rasters of any size see :class:`ChangeDetector`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmseg.structures import SegDataSample
+
+from schanger_mm.apis.inputs import ImagePair, Images, list_pairs
+from schanger_mm.atomic import write_png
+from schanger_mm.checkpoints import read_checkpoint
+from schanger_mm.data_tools.writing import refuse_existing
+from schanger_mm.datasets.bitemporal import BiTemporalDataset
+from schanger_mm.datasets.transforms import PackBiTemporalInputs
+from schanger_mm.scene.errors import SceneError
+from schanger_mm.visualization import ChangeVisualizer
+
+PLAIN_STEPS = {'LoadBiTemporalImages', 'LoadChangeLabel', 'PackBiTemporalInputs'}
+
+
+class ChangeInferencer:
+    """A trained network, applied to pairs of images as ``tools/test.py`` applies it.
+
+    Example::
+
+        inferencer = ChangeInferencer('work_dirs/levir/best.pth')
+        found = inferencer('2019/', '2023/', batch_size=4, out_dir='changes')
+        print(dict(zip(found['names'], (mask.mean() for mask in found['predictions']))))
+
+    A checkpoint of our training holds config, classes and palette; nothing in
+    it is executed. The form is that of mmseg's inferencer, which could not be
+    the base: it executes the config of a checkpoint.
+
+    Args:
+        model: a checkpoint of our training, a config (with ``weights``), or a
+            published checkpoint such as ``'levir-base'``.
+        weights: checkpoint for a config.
+        device: such as ``'cuda:0'``; None: the GPU where there is one.
+        precision: ``'fp32'``, ``'bf16'`` or, on a GPU, ``'fp16'``.
+
+    Attributes:
+        dataset_meta: ``classes``, two names, and ``palette``, two RGB colours.
+
+    Raises:
+        ValueError: the model cannot be loaded, or its test does more to an image than to load it; says why.
+    """
+
+    def __init__(self, model: str | Path, weights: str | Path | None = None, device: str | None = None,
+                 precision: str = 'fp32'):
+        from schanger_mm.scene.model import SceneModel  # which builds on other modules of this package
+        device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
+        loaded = SceneModel.load(str(model), None if weights is None else str(weights), device, precision)
+        if not isinstance(loaded, SceneModel):
+            raise SceneError(f'MODEL {model} is an exported network, which ChangeDetector and tools/predict.py run; '
+                             'name its checkpoint here.')
+        self.network = loaded.network
+        self.allow_grey = _reading(loaded.cfg, str(model))
+        self.dataset_meta = _dataset_meta(loaded.weights)
+        self._pack = PackBiTemporalInputs()
+
+    def __call__(self, before: Images, after: Images, *, names: Sequence[str] | None = None,
+                 channel_order: str = 'rgb', batch_size: int = 1, return_datasamples: bool = False,
+                 return_vis: bool = False, show: bool = False, wait_time: float = 0, opacity: float = 0.5,
+                 out_dir: str | Path | None = None, img_out_dir: str = 'vis', pred_out_dir: str = 'pred',
+                 overwrite: bool = False) -> dict[str, list] | list[SegDataSample]:
+        """Predict pairs; every input is checked before the first is predicted.
+
+        Args:
+            before, after, names, channel_order: see :func:`~schanger_mm.apis.inputs.list_pairs`.
+            batch_size: pairs per step; neighbours of one size share one. It
+                moves no probability by more than rounding does.
+            return_datasamples: return mmseg's samples instead of a dict.
+            return_vis: return pictures, too.
+            show: open each picture in a window.
+            wait_time: seconds to leave it open; 0: until a key is pressed.
+            opacity: of the palette's colour on changed pixels of the later image.
+            out_dir: folder of the files; None writes none.
+            img_out_dir: folder in it for pictures, ``<name>.png``; empty writes none.
+            pred_out_dir: folder in it for maps of 0 and 255, ``<name>.png``; empty writes none.
+            overwrite: replace files of an earlier call.
+
+        Returns:
+            Lists in the order of the pairs, also for a single one: ``names``,
+            ``predictions`` ((H, W) uint8, 1 changed), ``probabilities`` ((H, W)
+            float32) and, where asked for, ``visualization`` ((H, W, 3) uint8
+            RGB). Or the samples, with ``pred_sem_seg``, ``seg_logits`` as mmseg
+            makes them, and the metainfo ``name``, ``img_path``, ``classes`` and
+            ``palette``.
+
+        Raises:
+            ValueError: inputs, see :func:`list_pairs`, or a value out of range.
+            FileExistsError: a file to be written exists; nothing was predicted.
+        """
+        if batch_size < 1 or not 0 <= opacity <= 1:
+            raise SceneError(f'expected a batch_size of 1 or more and an opacity of 0 to 1, found {batch_size} and '
+                             f'{opacity}.')
+        pairs = list_pairs(before, after, names, channel_order, self.allow_grey)
+        masks, pictures = ([] if out_dir is None or not folder else
+                           [Path(out_dir, folder, f'{pair.name}.png') for pair in pairs]
+                           for folder in (pred_out_dir, img_out_dir))
+        if not overwrite:
+            refuse_existing([*masks, *pictures])
+        samples, visualization = [], []
+        for index, (pair, image, sample) in enumerate(self._predict(pairs, batch_size)):
+            samples.append(sample)
+            if masks:
+                write_png(masks[index], self._mask(sample) * 255)
+            if pictures or show or return_vis:
+                picture = self.draw(image, self._mask(sample), opacity)
+                if pictures:
+                    write_png(pictures[index], picture)
+                if show:
+                    ChangeVisualizer(f'show_{id(self)}').show(picture, win_name=pair.name, wait_time=wait_time)
+                if return_vis:
+                    visualization.append(picture)
+        if return_datasamples:
+            return samples
+        return dict(names=[pair.name for pair in pairs], predictions=[self._mask(sample) for sample in samples],
+                    probabilities=[self._probability(sample) for sample in samples],
+                    **(dict(visualization=visualization) if return_vis else {}))
+
+    def draw(self, image: np.ndarray, mask: np.ndarray, opacity: float = 0.5) -> np.ndarray:
+        """Lay the palette's colour over the changed pixels of an RGB image ``(H, W, 3)`` uint8."""
+        colour = np.array(self.dataset_meta['palette'][1], np.float32)
+        return np.where(mask[..., None] == 1, (1 - opacity) * image + opacity * colour, image).round().astype(np.uint8)
+
+    def _predict(self, pairs: list[ImagePair], batch_size: int) -> Iterator[tuple[ImagePair, np.ndarray,
+                                                                                  SegDataSample]]:
+        """Yield each pair with its later image (RGB) and its sample, on the CPU."""
+        for _, group in groupby(pairs, key=lambda pair: pair.size):
+            same = list(group)
+            for start in range(0, len(same), batch_size):
+                yield from self._step(same[start:start + batch_size])
+
+    def _step(self, pairs: list[ImagePair]) -> Iterator[tuple[ImagePair, np.ndarray, SegDataSample]]:
+        images = [pair.read(self.allow_grey) for pair in pairs]
+        packed = [self._pack(dict(img=dates, img_path=pair.paths, name=pair.name, img_shape=pair.size,
+                                  ori_shape=pair.size)) for pair, dates in zip(pairs, images, strict=True)]
+        with torch.inference_mode():
+            samples = self.network.test_step(dict(inputs=[item['inputs'] for item in packed],
+                                                  data_samples=[item['data_samples'] for item in packed]))
+        for pair, dates, sample in zip(pairs, images, samples, strict=True):
+            sample.set_metainfo(self.dataset_meta)
+            yield pair, dates[1][..., ::-1], sample.cpu()
+
+    @staticmethod
+    def _mask(sample: SegDataSample) -> np.ndarray:
+        return sample.pred_sem_seg.data[0].numpy().astype(np.uint8)
+
+    @staticmethod
+    def _probability(sample: SegDataSample) -> np.ndarray:
+        values = sample.seg_logits.data  # of one channel mmseg has made probabilities
+        return (values[0] if len(values) == 1 else values.softmax(dim=0)[1]).float().numpy()
+
+
+def _reading(cfg, model: str) -> bool:
+    """Whether the test takes grey images.
+
+    Raises:
+        SceneError: it changes images in a way that is not known here.
+    """
+    loader = cfg.get('test_dataloader') or {}
+    steps = (loader.get('dataset') or {}).get('pipeline') or []
+    kinds = {str(step.get('type')).split('.')[-1]: step for step in steps}
+    if others := sorted(kinds.keys() - PLAIN_STEPS):
+        raise SceneError(f'{model}: its test pipeline has {", ".join(others)}, which only tools/test.py carries out; '
+                         f'expected none but {", ".join(sorted(PLAIN_STEPS))}.')
+    return bool(kinds.get('LoadBiTemporalImages', {}).get('allow_grey', False))
+
+
+def _dataset_meta(weights: str) -> dict:
+    """Read classes and palette of a checkpoint; weights without them have those of all change data sets."""
+    meta = read_checkpoint(weights).get('meta')
+    found = meta.get('dataset_meta') if isinstance(meta, dict) else None
+    result = {key: (found.get(key) if isinstance(found, dict) else None) or default
+              for key, default in BiTemporalDataset.METAINFO.items()}
+    try:
+        classes = tuple(str(name) for name in result['classes'])
+        palette = [[int(value) for value in colour] for colour in result['palette']]
+    except (TypeError, ValueError) as error:
+        raise SceneError(f'{weights}: its dataset_meta {result} cannot be read ({error}).') from error
+    if len(classes) != 2 or [len(colour) for colour in palette] != [3, 3] or not all(
+            0 <= value <= 255 for colour in palette for value in colour):
+        raise SceneError(f'{weights}: its dataset_meta has classes {classes} and palette {palette}; expected two names '
+                         'and two RGB colours of 0..255: unchanged, changed.')
+    return dict(classes=classes, palette=palette)
