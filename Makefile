@@ -30,7 +30,7 @@ test: $(STAMP) ## the fast tests
 test-long: $(STAMP) ## the tests that train or take longer than a few seconds
 	$(BIN)/python -m pytest -m long $(PYTEST_ARGS)
 
-test-soak: $(STAMP) ## the long tests at their full counts: 50 kills
+test-soak: $(STAMP) ## the long tests at their full counts: 50 kills, 21,000 damaged files
 	SOAK=1 $(BIN)/python -m pytest -m long $(PYTEST_ARGS)
 
 lint: $(STAMP) ## ruff and mypy

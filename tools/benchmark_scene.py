@@ -7,6 +7,7 @@ from pathlib import Path
 from schanger_mm import apis
 from schanger_mm.apis.benchmark_scene import benchmark_scene
 from schanger_mm.apis.detector import pair_spec
+from schanger_mm.checkpoints.quarantine import TRUST
 from schanger_mm.data_tools.writing import as_json, refuse_existing, write_atomic
 from schanger_mm.scene.model import SceneModel
 from schanger_mm.scene.run import Settings
@@ -21,6 +22,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('before', metavar='BEFORE', help='raster of the earlier date')
     parser.add_argument('after', metavar='AFTER', help='raster of the later date')
     parser.add_argument('--weights', metavar='FILE', help='checkpoint for a config')
+    parser.add_argument(TRUST, action='store_true', dest='trust', help='load a .pt2 export, which can run code')
     parser.add_argument('--device', default='cpu', help='such as cuda:0 (default: cpu)')
     parser.add_argument('--precision', choices=['fp32', 'bf16', 'fp16'], default='fp32',
                         help='of the network (default: fp32)')
@@ -45,7 +47,7 @@ def main() -> None:
         refuse_existing([args.json])
     spec = pair_spec(args.before, args.after, args.bands, args.scale)
     settings = Settings(args.window, args.overlap, args.block, args.batch_size)
-    model = SceneModel.load(args.model, args.weights, args.device, args.precision)
+    model = SceneModel.load(args.model, args.weights, args.device, args.precision, args.trust)
     result = benchmark_scene(spec, model, settings, args.rounds, args.threads)
     print(result)
     if args.json:

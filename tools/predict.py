@@ -5,6 +5,7 @@ import sys
 
 from schanger_mm import apis
 from schanger_mm.apis.predict import predict
+from schanger_mm.checkpoints.quarantine import TRUST
 
 
 def parse_args() -> argparse.Namespace:
@@ -15,14 +16,16 @@ def parse_args() -> argparse.Namespace:
         epilog='Examples: predict.py work_dirs/levir/best.pth 2019.tif 2023.tif --out changes; '
         'predict.py configs/schanger/custom.py 2019.tif 2023.tif --weights FILE --out changes; '
         'predict.py levir-base 2019/ 2023/ --out changes')
-    parser.add_argument('model', metavar='MODEL', help='a checkpoint of tools/train.py, a config (with --weights), or '
-                        'a published network such as levir-base')
+    parser.add_argument('model', metavar='MODEL', help='a checkpoint of tools/train.py, an export (.onnx, .xml), '
+                        'a config (with --weights), or a published network such as levir-base')
     parser.add_argument('before', metavar='BEFORE', help='raster of the earlier date, a folder of them, or a table '
                         '(.csv: before,after and, if wanted, name)')
     parser.add_argument('after', metavar='AFTER', nargs='?', help='raster or folder of the later date')
     parser.add_argument('--out', metavar='DIR', required=True, help='folder of the results; of folders and tables one '
                         'folder per pair')
     parser.add_argument('--weights', metavar='FILE', help='checkpoint for a config, or a published one (levir-base)')
+    parser.add_argument(TRUST, action='store_true', dest='trust', help='load a .pt2 export, which can run code as '
+                        'you; nothing else needs it')
     parser.add_argument('--device', help='such as cuda:0 (default: the GPU where there is one)')
     reading = parser.add_argument_group('reading')
     reading.add_argument('--bands', type=_numbers, metavar='R,G,B', help='bands to take, counted from 1, red first')
@@ -32,6 +35,8 @@ def parse_args() -> argparse.Namespace:
     reading.add_argument('--align', action='store_true', help='warp the later date onto the grid of the earlier one')
     reading.add_argument('--resample-gsd', dest='gsd', type=float, metavar='M',
                          help='read both dates at M metres per pixel')
+    reading.add_argument('--outside', action='store_true', help='let a table name rasters that do not lie below its '
+                         'folder (absolute paths, .., addresses)')
     network = parser.add_argument_group('predicting')
     network.add_argument('--window', type=int, default=256, metavar='PX', help='side of the windows (default: 256)')
     network.add_argument('--overlap', type=int, default=128, metavar='PX',

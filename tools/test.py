@@ -5,6 +5,7 @@ import os
 import sys
 
 from schanger_mm import apis
+from schanger_mm.checkpoints.quarantine import TRUST
 from schanger_mm.deploy.card import BACKENDS
 
 
@@ -30,6 +31,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--backend', choices=list(BACKENDS), help='what runs an exported network (default: by suffix)')
     parser.add_argument('--precision', choices=['fp32', 'bf16', 'fp16'],
                         help='of weights and maps; fp16 on a GPU, exports in bf16 with openvino only (default: fp32)')
+    parser.add_argument(TRUST, action='store_true', dest='trust', help='load a .pt2 export, which can run code as '
+                        'you; nothing else needs it')
     parser.add_argument('--plain', action='store_true', help='the network layer by layer, as it was trained, instead '
                         'of its inference form (slower; the same within rounding)')
     parser.add_argument('--cfg-options', nargs='+', action=apis.OptionsAction, metavar='KEY=VALUE',
@@ -47,7 +50,7 @@ def main() -> None:
     cfg = apis.load_config(args.config, args.cfg_options)
     apis.prepare(cfg, args.config, args.work_dir, args.launcher)
     apis.test_only(cfg, args.checkpoint, args.show_dir, args.mode, args.tta, args.tta_scales, args.batch_size,
-                   args.backend, args.precision, args.plain)
+                   args.backend, args.precision, args.plain, args.trust)
     apis.evaluate(cfg, args.out, args.worst, args.overwrite)
 
 

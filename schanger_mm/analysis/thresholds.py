@@ -23,7 +23,8 @@ WARNING = ('the threshold was swept over the TEST split; scores at a threshold c
            'Choose it on val.')
 
 
-def sweep_split(cfg: Config, checkpoint: str, split: str = 'val', bins: int = 1000) -> Sweep:
+def sweep_split(cfg: Config, checkpoint: str, split: str = 'val', bins: int = 1000,
+                trust: bool = False) -> Sweep:
     """Run a checkpoint over a split and count its probabilities; changes ``cfg``.
 
     Args:
@@ -31,6 +32,7 @@ def sweep_split(cfg: Config, checkpoint: str, split: str = 'val', bins: int = 10
         checkpoint: file with the weights.
         split: ``'val'`` or ``'test'``, whose dataloader is used.
         bins: steps of the threshold from 0 to 1, even.
+        trust: load a ``.pt2`` export, which can run code.
 
     Raises:
         ConfigError: the config has no such split, or there is no such checkpoint.
@@ -45,7 +47,7 @@ def sweep_split(cfg: Config, checkpoint: str, split: str = 'val', bins: int = 10
     cfg.test_dataloader = loader
     cfg.test_evaluator = dict(type='ThresholdSweep', bins=bins, **settings)
     cfg.test_cfg = cfg.get('test_cfg') or dict(type='TestLoop')
-    apis.test_only(cfg, checkpoint)
+    apis.test_only(cfg, checkpoint, trust=trust)
     runner = apis.build_runner(cfg)
     runner.test()
     (sweep, ) = (metric.sweep for metric in runner.test_loop.evaluator.metrics if isinstance(metric, ThresholdSweep))
@@ -59,7 +61,8 @@ def sweep_checkpoint(cfg: Config,
                      split: str = 'val',
                      out: str | Path | None = None,
                      bins: int = 1000,
-                     overwrite: bool = False) -> str:
+                     overwrite: bool = False,
+                     trust: bool = False) -> str:
     """Sweep the threshold over a split and write ``sweep.csv``, ``sweep.json`` and ``pr_curve.png``.
 
     Args:
@@ -69,6 +72,7 @@ def sweep_checkpoint(cfg: Config,
         out: folder to write to, ``<work_dir>/threshold_sweep_<split>`` by default.
         bins: steps of the threshold from 0 to 1, even.
         overwrite: replace the files of an earlier sweep.
+        trust: as for :func:`sweep_split`.
 
     Returns:
         Tables and the names of the files; with ``split='test'`` a warning first.
@@ -79,7 +83,7 @@ def sweep_checkpoint(cfg: Config,
     """
     folder = Path(out or Path(cfg.work_dir) / f'threshold_sweep_{split}')
     refuse_existing(*(folder / name for name in (CSV, JSON, PICTURE)), overwrite=overwrite)
-    sweep = sweep_split(cfg, checkpoint, split, bins)
+    sweep = sweep_split(cfg, checkpoint, split, bins, trust)
     about = {'split': split, 'config': str(cfg.filename), 'checkpoint': checkpoint,
              **({'warning': WARNING} if split == 'test' else {})}
     write_text(folder / JSON, json.dumps(about | summary(sweep), indent=2, allow_nan=False) + '\n', overwrite)

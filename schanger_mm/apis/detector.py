@@ -59,10 +59,12 @@ class ChangeDetector:
 
     Args:
         model: a config file, a checkpoint of our training (which holds its
-            config) or a published checkpoint such as ``'levir-base'``.
+            config), an exported file, or a published checkpoint such as
+            ``'levir-base'``.
         weights: checkpoint for a config, or the name of a published one.
         device: such as ``'cuda:0'``; None: the GPU where there is one.
         precision: ``'fp32'``, ``'bf16'`` or, on a GPU, ``'fp16'``.
+        trust: load a ``.pt2`` export, which can run code; nothing else needs it.
 
     Raises:
         ImportError: rasterio and its companions are not installed.
@@ -70,11 +72,12 @@ class ChangeDetector:
     """
 
     def __init__(self, model: str | Path, weights: str | Path | None = None, device: str | None = None,
-                 precision: str = 'fp32'):
+                 precision: str = 'fp32', trust: bool = False):
         require('rasterio', EXTRA, 'Predicting scenes')
         from schanger_mm.scene.model import SceneModel
         device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
-        self.model = SceneModel.load(str(model), None if weights is None else str(weights), device, precision)
+        self.model = SceneModel.load(str(model), None if weights is None else str(weights), device, precision,
+                                     trust)
 
     def predict(self, before: str | Path, after: str | Path, out: str | Path, *, bands: Sequence[int] | None = None,
                 scale: str | None = None, nodata: float | None = None, align: bool = False, gsd: float | None = None,

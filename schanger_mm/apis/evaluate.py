@@ -34,7 +34,7 @@ MODES = {'tiles': TILES, 'overlap': dict(TILES, stride=(TILE // 2, TILE // 2)), 
 
 def test_only(cfg: Config, checkpoint: str, show_dir: str | None = None, mode: str | None = None, tta: bool = False,
               tta_scales: Sequence[float] | None = None, batch_size: int | None = None, backend: str | None = None,
-              precision: str | None = None, plain: bool = False) -> None:
+              precision: str | None = None, plain: bool = False, trust: bool = False) -> None:
     """Turn a training config into one that scores ``checkpoint``, in place.
 
     Args:
@@ -52,6 +52,7 @@ def test_only(cfg: Config, checkpoint: str, show_dir: str | None = None, mode: s
         precision: of weights and maps, or of the backend; None: float32.
         plain: score the network as it was trained, layer by layer, instead of
             its inference form (the same within rounding, several times slower).
+        trust: load a ``.pt2`` export, which can run code.
 
     Raises:
         ConfigError: the checkpoint does not exist, the config has no test, or
@@ -68,7 +69,7 @@ def test_only(cfg: Config, checkpoint: str, show_dir: str | None = None, mode: s
     if exported and cfg.get('launcher', 'none') != 'none':
         raise ConfigError(f'{checkpoint}: an exported network is scored by one process; leave --launcher away.')
     if exported:
-        use_exported(cfg, checkpoint, backend, precision or 'fp32')
+        use_exported(cfg, checkpoint, backend, precision or 'fp32', trust)
     else:
         cfg.load_from = checkpoint
         if not plain:

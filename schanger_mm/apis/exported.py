@@ -10,8 +10,11 @@ from schanger_mm.apis.config import ConfigError
 from schanger_mm.deploy.card import BACKENDS, backend_of
 
 
-def use_exported(cfg: Config, file: str, backend: str | None = None, precision: str = 'fp32') -> None:
+def use_exported(cfg: Config, file: str, backend: str | None = None, precision: str = 'fp32',
+                 trust: bool = False) -> None:
     """Put an exported file in the place of a config's network, in place, so that a test scores it.
+
+    A ``.pt2`` file is loaded, and with it run, only if ``trust`` is set.
 
     Raises:
         ConfigError: the file does not exist, or is none that the backend runs.
@@ -21,7 +24,7 @@ def use_exported(cfg: Config, file: str, backend: str | None = None, precision: 
                           f'({", ".join(BACKENDS.values())}); tools/export.py makes one of a checkpoint.')
     if not os.path.isfile(file):
         raise ConfigError(f'no exported network {file}; tools/export.py makes one of a checkpoint.')
-    cfg.model = ConfigDict(type='ExportedDetector', file=file, backend=backend, precision=precision,
+    cfg.model = ConfigDict(type='ExportedDetector', file=file, backend=backend, precision=precision, trust=trust,
                            test_cfg=cfg.model.get('test_cfg') or dict(mode='whole'))
     cfg.data_preprocessor = None  # the file knows its statistics
     cfg.custom_hooks = []  # they are about training, and average or load weights

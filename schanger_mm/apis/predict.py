@@ -9,7 +9,8 @@ from schanger_mm.apis.detector import ChangeDetector, SceneResult
 
 
 def predict(model: str, before: str, after: str | None, out: str, weights: str | None = None,
-            device: str | None = None, precision: str = 'fp32', **options) -> int:
+            device: str | None = None, precision: str = 'fp32', trust: bool = False, outside: bool = False,
+            **options) -> int:
     """Predict what a command line names, and print what was found and where it is.
 
     The results of one pair go to ``out``, those of folders and tables to one
@@ -18,10 +19,11 @@ def predict(model: str, before: str, after: str | None, out: str, weights: str |
     complete are left as they are.
 
     Args:
-        model, weights, device, precision: as for :class:`ChangeDetector`.
+        model, weights, device, precision, trust: as for :class:`ChangeDetector`.
         before, after: two rasters, two folders, or a table (``.csv``) and None; see
             :func:`schanger_mm.scene.pairs.find_pairs`.
         out: folder of the results.
+        outside: let a table name rasters that are not below its folder.
         **options: those of :meth:`ChangeDetector.predict`.
 
     Returns:
@@ -30,18 +32,19 @@ def predict(model: str, before: str, after: str | None, out: str, weights: str |
     Raises:
         ValueError, OSError: the only pair cannot be predicted, or nothing can.
     """
-    detector = ChangeDetector(model, weights, device, precision)
+    detector = ChangeDetector(model, weights, device, precision, trust)
     if after is not None and not os.path.isdir(before) and not before.lower().endswith('.csv'):
         result = detector.predict(before, after, out, **options)
         print(f'{describe(result)}\n' + '\n'.join(result.paths.values()))
         return 0
-    failed = predict_pairs(detector, before, after, out, **options)
+    failed = predict_pairs(detector, before, after, out, outside, **options)
     if failed:
         print(f'{len(failed)} pairs failed:\n' + '\n'.join(f'  {line}' for line in failed))
     return 1 if failed else 0
 
 
-def predict_pairs(detector: ChangeDetector, before: str, after: str | None, out: str, **options) -> list[str]:
+def predict_pairs(detector: ChangeDetector, before: str, after: str | None, out: str, outside: bool = False,
+                  **options) -> list[str]:
     """Predict every pair of two folders or of a table; see :func:`predict`.
 
     Returns:
@@ -51,7 +54,7 @@ def predict_pairs(detector: ChangeDetector, before: str, after: str | None, out:
         SceneError: no pairs, or a table that cannot be read.
     """
     from schanger_mm.scene.pairs import find_pairs  # needs an extra, as the detector does
-    found = find_pairs(before, after)
+    found = find_pairs(before, after, outside)
     for note in found.notes:
         print(f'warning: {note}')
     failed = []

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from schanger_mm.apis.download import sha256_of
 from schanger_mm.checkpoints import CheckpointError, config_values, read_checkpoint
+from schanger_mm.json_files import JsonError, read_table
 from schanger_mm.version import __version__
 
 BUFFERS = ('running_mean', 'running_var', 'num_batches_tracked')
@@ -127,9 +128,9 @@ def _reported(path: Path, sha256: str) -> dict:
     if not path.is_file():
         raise CheckpointError(f'--report {path}: no such file; tools/test.py --out DIR writes DIR/report.json.')
     try:
-        found = json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
-        raise CheckpointError(f'--report {path}: not a report.json ({error}).') from error
-    if not isinstance(found, dict) or found.get('checkpoint_sha256') != sha256:
+        found = read_table(path)
+    except JsonError as error:
+        raise CheckpointError(f'--report: not a report.json: {error}') from error
+    if found.get('checkpoint_sha256') != sha256:
         raise CheckpointError(f'--report {path} is of another file: expected checkpoint_sha256 {sha256}.')
     return dict(source='a test', **{key: found.get(key) for key in REPORTED})

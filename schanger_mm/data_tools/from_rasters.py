@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from schanger_mm.datasets.errors import DatasetError
+from schanger_mm.json_files import read_table
 from schanger_mm.scene.errors import SceneError
 from schanger_mm.scene.grid import Grid
 from schanger_mm.scene.source import PairSource, PairSpec, open_pair
@@ -261,7 +262,7 @@ def _unfinished(out: Path, request: dict) -> Path:
 
 def _same_request(folder: Path, record: Path, request: dict, advice: str) -> None:
     try:
-        earlier = json.loads(record.read_text(encoding='utf-8'))
+        earlier = read_table(record)
         different = [key for key, value in request.items() if earlier[key] != value]
     except (ValueError, KeyError, TypeError) as error:
         raise DatasetError(f'{record}: damaged ({error!r}); expected the record of an earlier run. Choose another '

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from schanger_mm.datasets.errors import DatasetError, first_of
 from schanger_mm.datasets.files import list_stems, natural_key
+from schanger_mm.json_files import read_table
 
 from .draw import count_of, group_names, look_like_tiles, rank_groups, read_percent, read_share, take
 from .lists import listed_names
@@ -172,7 +172,7 @@ def _earlier_draws(out: Path, lists: Iterable[str]) -> list[dict]:
         return []
     replaced = {f'{name}.txt' for name in lists}
     try:
-        draws = json.loads(path.read_text(encoding='utf-8'))['draws']
+        draws = read_table(path)['draws']
         kept = [dict(draw, lists={name: entry for name, entry in draw['lists'].items() if name not in replaced})
                 for draw in draws]
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -14,10 +13,11 @@ import numpy as np
 from schanger_mm.datasets.errors import DatasetError, first_of
 from schanger_mm.datasets.files import list_stems, natural_key
 from schanger_mm.datasets.reading import read_header
+from schanger_mm.json_files import read_table
 
 from .grid import Tiling, tile_name
 from .parallel import run_parallel
-from .pixels import encode_png, large_images, read_pixels
+from .pixels import encode_png, read_pixels
 from .writing import as_json, write_atomic
 
 RECORD = 'tiling.json'
@@ -92,8 +92,7 @@ def tile_folder(src: str | Path, dst: str | Path, tiling: Tiling | None = None,
         raise FileNotFoundError(f'no folder {src}; expected the folder of the images to cut.')
     if dst.resolve().is_relative_to(src.resolve()):
         raise ValueError(f'{dst} is {src} or lies in it; name a folder outside for the tiles.')
-    with large_images():
-        jobs = _jobs(src, dst, tiling, folders)
+    jobs = _jobs(src, dst, tiling, folders)
     _record(src, dst, tiling, jobs)
     outcomes = list(run_parallel(cut, jobs, workers, 'cutting images'))
     return _summary(dst, tiling, jobs, outcomes)
@@ -103,8 +102,7 @@ def cut(job: Job) -> Outcome:
     """Write the tiles of one image that are not there yet."""
     missing = {path: corner for path, corner in job.tiles.items() if not _complete(path, job.tiling.size)}
     if missing:
-        with large_images():
-            pixels = read_pixels(job.source)
+        pixels = read_pixels(job.source)
         for path, (top, left) in missing.items():
             tile = _crop(pixels.array, top, left, job.tiling.size)
             write_atomic(path, encode_png(replace(pixels, array=tile), job.source))
@@ -181,7 +179,7 @@ def _earlier_sources(dst: Path, tiling: Tiling) -> dict[str, dict]:
         raise FileExistsError(f'{dst} holds other things (expected it to be absent, empty, or with a {RECORD} of an '
                               'earlier run). Nothing was changed; choose another folder.')
     try:
-        content = json.loads(record.read_text(encoding='utf-8'))
+        content = read_table(record)
         cut_with, sources = {key: content[key] for key in asdict(tiling)}, dict(content['sources'])
     except (ValueError, KeyError, TypeError) as error:
         raise DatasetError(f'{record}: damaged ({error}); expected the record of an earlier run. Cut into another '

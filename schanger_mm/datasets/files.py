@@ -78,17 +78,26 @@ def read_names(ann_file: str, known: Collection[str], suffixes: Suffixes = None,
             take those of this split.
 
     Raises:
-        DatasetError: the file names nothing, or something twice, or has no
-            line of this split.
+        DatasetError: the file is no UTF-8, names nothing, something twice or
+            something outside of the folders (an absolute path, ``..``), or
+            has no line of this split.
     """
-    lines = [line.strip().replace('\\', '/')
-             for line in mmengine.list_from_file(ann_file, backend_args=backend_args)]
+    try:
+        lines = mmengine.list_from_file(ann_file, encoding='utf-8-sig', backend_args=backend_args)
+    except UnicodeDecodeError as error:
+        raise DatasetError(f'{os.path.abspath(ann_file)}: expected a list of file names in UTF-8 ({error}); save it as '
+                           'such.') from error
+    lines = [line.strip().replace('\\', '/') for line in lines]
     if split is not None:
         lines = _lines_of(split, [line for line in lines if line], ann_file)
     stems = []
     for line in filter(None, lines):
         bare = strip_suffix(line, suffixes) or strip_suffix(line, None)
         stems.append(line if line in known or bare is None else bare)
+    if outside := [stem for stem in stems if _leads_out(stem)]:
+        raise DatasetError(f'{os.path.abspath(ann_file)}: {len(outside)} names lead out of the data root: '
+                           f'{first_of(outside)}. A list chooses among the files below the folders of `data_prefix`: '
+                           'name other folders there, or link the files into them.')
     if not stems:
         raise DatasetError(f'{os.path.abspath(ann_file)}: expected one file name per line, found none.')
     twice = sorted(stem for stem, count in Counter(stems).items() if count > 1)
@@ -96,6 +105,10 @@ def read_names(ann_file: str, known: Collection[str], suffixes: Suffixes = None,
         raise DatasetError(f'{os.path.abspath(ann_file)}: {len(twice)} names stand in it more than once: '
                            f'{first_of(twice)}. Remove the repeats.')
     return stems
+
+
+def _leads_out(name: str) -> bool:
+    return name.startswith('/') or re.match('[A-Za-z]:', name) is not None or '..' in name.split('/')
 
 
 def _lines_of(split: str, lines: list[str], ann_file: str) -> list[str]:

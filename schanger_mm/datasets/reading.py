@@ -16,12 +16,13 @@ import numpy as np
 from PIL import Image, TiffImagePlugin
 
 from .errors import DatasetError
+from .opening import FORMATS, open_image
 
-FORMATS = ('PNG', 'JPEG', 'TIFF', 'BMP')
 COLOUR, GREY = '8-bit 3-band', '8-bit grey'
 IGNORED = 255
 """What a pixel that does not count becomes in a label; the losses and metrics leave it out."""
-_DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error)
+"""What Pillow raises of a damaged file."""
 _NAMED_MODES = {'1': '1-bit', 'P': '8-bit palette', 'F': '32-bit float', 'CMYK': '8-bit CMYK'}
 _BITS_PER_SAMPLE, _SAMPLES_PER_PIXEL = 258, 277  # TIFF tags
 
@@ -30,13 +31,14 @@ def read_header(path: str, backend_args: dict | None = None) -> tuple[tuple[int,
     """Size ``(h, w)`` and form ('8-bit 3-band', '16-bit grey', ...) of an image, without decoding it.
 
     Raises:
-        DatasetError: the file is missing or its header cannot be read.
+        DatasetError: the file is missing, its header cannot be read, or it claims too many pixels.
     """
     try:
-        with fileio.get_local_path(path, backend_args=backend_args) as local, \
-                Image.open(local, formats=FORMATS) as image:
+        with fileio.get_local_path(path, backend_args=backend_args) as local, open_image(local, path) as image:
             return (image.height, image.width), _form(image)
-    except _DECODE_ERRORS as error:
+    except DatasetError:
+        raise
+    except DECODE_ERRORS as error:
         raise _unreadable(path, error) from error
 
 
@@ -53,8 +55,8 @@ def read_image(path: str, allow_grey: bool = False, backend_args: dict | None = 
         np.ndarray: (H, W, 3) uint8, channels B, G, R as everywhere in mmcv.
 
     Raises:
-        DatasetError: the file is missing, truncated or corrupt, or it is not
-            8-bit with three bands.
+        DatasetError: the file is missing, truncated or corrupt, claims too
+            many pixels, or is not 8-bit with three bands.
     """
     array, form, _ = _decode(path, backend_args)
     if form == COLOUR:
@@ -127,14 +129,16 @@ def _decode(path: str, backend_args: dict | None) -> tuple[np.ndarray, str, bool
     """Pixels, their form, and whether the file is a JPEG, whose values are not exact."""
     try:
         data = fileio.get(path, backend_args=backend_args)
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with open_image(io.BytesIO(data), path) as image:
             form = _form(image)
             if image.mode == 'P':
                 return _palette(image), form, False
             array, lossy = np.asarray(image), image.format == 'JPEG'
             if image.format == 'PNG' and data.rfind(b'IEND') < 0:  # from the end, where it stands
                 raise OSError('image file is truncated: it has no end mark')
-    except _DECODE_ERRORS as error:
+    except DatasetError:
+        raise
+    except DECODE_ERRORS as error:
         raise _unreadable(path, error) from error
     return array, form, lossy
 

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from schanger_mm.checkpoints.quarantine import TRUST
 from schanger_mm.deploy.card import EXTRA, backend_of
-from schanger_mm.deploy.errors import DeployError
+from schanger_mm.deploy.errors import DeployError, unusable
+from schanger_mm.deploy.formats import quiet
 from schanger_mm.deploy.runtime import Runtime
 from schanger_mm.optional import require
 
@@ -37,7 +39,10 @@ class OnnxRuntime(Runtime):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0
         settings = {'device_id': kind.index or 0} if kind.type == 'cuda' else {}
-        self._session = onnxruntime.InferenceSession(path, options, providers=[(provider, settings)])
+        try:
+            self._session = onnxruntime.InferenceSession(path, options, providers=[(provider, settings)])
+        except Exception as error:  # a class of its own for each status code
+            raise unusable(path, 'ONNX Runtime', error) from error
 
     def _run(self, images: list[np.ndarray]) -> np.ndarray:
         return self._session.run(None, dict(zip(self.card.inputs, images)))[0]
@@ -67,36 +72,49 @@ class OpenVinoRuntime(Runtime):
         if precision == 'bf16' and 'BF16' not in core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES'):
             raise DeployError(f'{path}: this CPU does not compute in bf16; leave the precision at fp32.')
         if backend_of(path) == 'onnx':
-            model = openvino.convert_model(path)  # read_model would not fold the biases into the convolutions
+            read = openvino.convert_model  # read_model would not fold the biases into the convolutions
         else:
             if not Path(path).with_suffix('.bin').is_file():
                 raise DeployError(f'{path}: its weights, {Path(path).stem}.bin beside it, are missing; keep both files '
                                   'together.')
-            model = core.read_model(path)
+            read = core.read_model
         settings: dict[str, str | int] = {'INFERENCE_PRECISION_HINT': hints[precision], 'PERFORMANCE_HINT': 'LATENCY'}
         if threads:
             settings['INFERENCE_NUM_THREADS'] = threads
-        self._model = core.compile_model(model, 'CPU', settings)
+        try:
+            self._model = core.compile_model(read(path), 'CPU', settings)
+        except Exception as error:  # RuntimeErrors, and those of its ONNX reader
+            raise unusable(path, 'OpenVINO', error) from error
 
     def _run(self, images: list[np.ndarray]) -> np.ndarray:
         return self._model(images)[0]
 
 
 class ProgramRuntime(Runtime):
-    """A ``.pt2`` file, PyTorch's ExportedProgram, in torch. As a checkpoint, it may run code when it is loaded.
+    """A ``.pt2`` file, PyTorch's ExportedProgram, in torch.
+
+    ``torch.export.load`` unpickles weights, constants and sample inputs
+    wherever the file asks for it, and evaluates the sizes in its graph as
+    Python (torch 2.13). So the file runs code as a program does.
 
     Args:
         path: the file.
         device: such as ``'cpu'`` or ``'cuda:0'``.
+        trust: load it nevertheless.
 
     Raises:
-        DeployError: see :class:`Runtime`.
+        DeployError: see :class:`Runtime`; or ``trust`` is not set.
     """
 
-    def __init__(self, path: str | Path, device: str = 'cpu'):
+    def __init__(self, path: str | Path, device: str = 'cpu', trust: bool = False):
         super().__init__(path)
+        if not trust:
+            raise DeployError(f'{path} is refused: PyTorch runs code from .pt2 files when it loads them. Take the same '
+                              'network as .onnx or OpenVINO .xml, which run none (tools/export.py --format onnx). If '
+                              f'you made the file yourself or trust its maker as you trust a program, pass {TRUST} '
+                              '(in Python: trust=True).')
         self.device = torch.device(device)
-        program = torch.export.load(path)
+        program = _loaded(path)
         if self.device.type != 'cpu':
             from torch.export.passes import move_to_device_pass
             program = move_to_device_pass(program, self.device)
@@ -105,3 +123,11 @@ class ProgramRuntime(Runtime):
     @torch.inference_mode()
     def _run(self, images: list[np.ndarray]) -> np.ndarray:
         return self._module(*(torch.from_numpy(x).to(self.device) for x in images)).cpu().numpy()
+
+
+def _loaded(path: str | Path) -> torch.export.ExportedProgram:
+    try:
+        with quiet():
+            return torch.export.load(path)
+    except Exception as error:  # torch raises a dozen kinds of a damaged file
+        raise unusable(path, 'PyTorch', error) from error

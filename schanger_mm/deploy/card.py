@@ -5,15 +5,20 @@ from __future__ import annotations
 import dataclasses
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
+from schanger_mm.deploy.card_checks import wrong_entries
 from schanger_mm.deploy.errors import DeployError
+from schanger_mm.json_files import JsonError, parse_table
 from schanger_mm.optional import require
 
 FORMAT = 1
+LONGEST = 1 << 20
+"""Of a card, bytes."""
 KEY = 'schanger_mm'
 """Key of the card: in ONNX's metadata, in OpenVINO's rt_info, and, with ``.json``, among a program's extra files."""
 EXTRA = 'export'
@@ -68,16 +73,24 @@ class Card:
         """Decode what :meth:`dumps` wrote into the file ``path``.
 
         Raises:
-            DeployError: there is no card, or one of another version.
+            DeployError: there is no card, a damaged one, or one of another version.
         """
         if not text:
             raise DeployError(f'{path} is no export of this project (it has no {KEY} among its metadata); expected a '
                               'file that tools/export.py wrote.')
-        facts = json.loads(text)
+        try:
+            facts = parse_table(text, f'{path}, its metadata {KEY}')
+        except JsonError as error:
+            raise DeployError(f'{error} Export the checkpoint again.') from error
         if facts.get('format') != FORMAT:
-            raise DeployError(f'{path}: its metadata is of version {facts.get("format")}, expected {FORMAT}; export '
-                              'the checkpoint again with this version of schanger_mm, or use the one that wrote it '
-                              f'({facts.get("versions", {}).get("schanger_mm")}).')
+            versions = facts.get('versions')
+            wrote = versions.get('schanger_mm') if isinstance(versions, dict) else None
+            raise DeployError(f'{path}: its metadata is of version {str(facts.get("format"))[:40]}, expected {FORMAT}; '
+                              'export the checkpoint again with this version of schanger_mm, or use the one that wrote '
+                              f'it ({str(wrote)[:40]}).')
+        if wrong := wrong_entries(facts):
+            raise DeployError(f'{path}: its metadata {KEY} is damaged or was changed: {"; ".join(wrong[:3])}. Export '
+                              'the checkpoint again.')
         for key in ('mean', 'std'):
             facts[key] = tuple(map(tuple, facts[key]))
         for key in ('inputs', 'classes'):
@@ -112,13 +125,27 @@ def _from_onnx(path: Path) -> str | None:
         model = onnx.load(path, load_external_data=False)
     except decode_error as error:
         raise DeployError(f'{path} cannot be read as ONNX: {error}.') from error
+    if other := next(_other_files(model), None):
+        raise DeployError(f'{path} is refused: its weights are in another file ({other[:80]!r}), and such a name may '
+                          'lead anywhere on this machine; an export of this project holds its weights itself.')
     return next((entry.value for entry in model.metadata_props if entry.key == KEY), None)
+
+
+def _other_files(message: Any) -> Iterator[str]:
+    """Names of the files that tensors of an ONNX model lie in, wherever in the model these stand."""
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        for part in value if hasattr(value, 'add') else [value]:  # repeated fields have it
+            if field.message_type.name == 'TensorProto' and part.data_location == part.EXTERNAL:
+                yield next((entry.value for entry in part.external_data if entry.key == 'location'), '')
+            yield from _other_files(part)
 
 
 def _from_xml(path: Path) -> str | None:
     try:
         root = ElementTree.parse(path).getroot()
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, ValueError, LookupError) as error:  # the latter of odd encodings
         raise DeployError(f"{path} cannot be read as OpenVINO's XML: {error}.") from error
     entry = root.find(f'rt_info/{KEY}')
     return None if entry is None else entry.get('value')
@@ -128,8 +155,14 @@ def _from_program(path: Path) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             name = next((name for name in archive.namelist() if name.endswith(f'/extra/{KEY}.json')), None)
-            return None if name is None else archive.read(name).decode()
-    except zipfile.BadZipFile as error:
+            if name is None:
+                return None
+            with archive.open(name) as stream:
+                card = stream.read(LONGEST + 1)
+            if len(card) > LONGEST:  # a kilobyte of a zip may unpack to gigabytes
+                raise ValueError(f'{name} is longer than {LONGEST} bytes')
+            return card.decode()
+    except Exception as error:  # zipfile raises a dozen kinds
         raise DeployError(f'{path} cannot be read as an ExportedProgram: {error}.') from error
 
 

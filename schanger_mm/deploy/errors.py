@@ -1,5 +1,16 @@
 """Mistakes around exported files."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
 
 class DeployError(ValueError):
     """A network cannot be exported as asked, or an exported file cannot be run on what it was given."""
+
+
+def unusable(path: str | Path, program: str, error: Exception) -> DeployError:
+    """Word that ``program`` could not load a file, by the first line of what it says."""
+    said = (str(error).strip().splitlines() or ['no reason given'])[0][:200]
+    return DeployError(f'{path}: {program} cannot load it ({type(error).__name__}: {said}). It is damaged, changed, '
+                       'or was written by other versions: export the checkpoint again.')

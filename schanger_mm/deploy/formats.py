@@ -33,7 +33,7 @@ def write_onnx(program: torch.export.ExportedProgram, path: Path, card: Card, mo
     """
     onnx = require('onnx', EXTRA, 'Exporting to ONNX')
     require('onnxscript', EXTRA, 'Exporting to ONNX')
-    with _quiet():
+    with quiet():
         model = torch.onnx.export(program, dynamo=True, input_names=card.inputs, output_names=[OUTPUT],
                                   verbose=False).model_proto
     _tidy(model)
@@ -58,7 +58,7 @@ def write_openvino(onnx_file: Path, path: Path, card: Card) -> None:
 
 def write_program(program: torch.export.ExportedProgram, path: Path, card: Card) -> None:
     """Write PyTorch's ExportedProgram, ``.pt2``."""
-    with _quiet():
+    with quiet():
         torch.export.save(program, path, extra_files={f'{KEY}.json': card.dumps()})
 
 
@@ -78,14 +78,19 @@ def _tidy(model: Any) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence what the exporter says about operators of packages that we do not use, and about itself."""
-    logger = logging.getLogger('torch.onnx')
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+def quiet() -> Iterator[None]:
+    """Silence what torch says about operators of packages that we do not use, and about itself.
+
+    Also the tracebacks that it logs of files which it cannot load: it raises an error besides.
+    """
+    loggers = [logging.getLogger(f'torch.{name}') for name in ('onnx', 'export', '_export')]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', FutureWarning)
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels):
+            logger.setLevel(level)

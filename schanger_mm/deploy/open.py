@@ -14,7 +14,7 @@ TAKES = dict(onnx=('onnx', ), openvino=('openvino', 'onnx'), program=('program',
 
 
 def open_runtime(path: str | Path, backend: str | None = None, device: str = 'cpu', threads: int | None = None,
-                 precision: str = 'fp32') -> Runtime:
+                 precision: str = 'fp32', trust: bool = False) -> Runtime:
     """Load an exported file.
 
     Args:
@@ -23,10 +23,12 @@ def open_runtime(path: str | Path, backend: str | None = None, device: str = 'cp
         device: ``'cpu'`` or, except with OpenVINO, ``'cuda:N'``.
         threads: of the CPU; None: the backend's default. A program uses torch's.
         precision: ``'fp32'``, or with OpenVINO ``'bf16'``.
+        trust: load a ``.pt2`` file, from which PyTorch runs code; no other file needs it.
 
     Raises:
         ImportError: the backend is not installed.
-        DeployError: the file is no export of this project, or the backend cannot do what is asked.
+        DeployError: the file is no export of this project, it is a ``.pt2`` without ``trust``, or the backend cannot
+            do what is asked.
     """
     own = backend_of(path)
     if own is None:
@@ -41,4 +43,4 @@ def open_runtime(path: str | Path, backend: str | None = None, device: str = 'cp
         if device != 'cpu':
             raise DeployError(f'{path} on {device}: OpenVINO runs on the CPU; choose another format or device.')
         return OpenVinoRuntime(path, threads, precision)
-    return OnnxRuntime(path, device, threads) if backend == 'onnx' else ProgramRuntime(path, device)
+    return OnnxRuntime(path, device, threads) if backend == 'onnx' else ProgramRuntime(path, device, trust)

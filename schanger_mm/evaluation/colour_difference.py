@@ -10,6 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from schanger_mm.datasets.reading import read_header
+
 SMOOTHING = 5
 """Side of the box filter of the smoothed variant, pixels."""
 
@@ -83,7 +85,10 @@ def _read(path: Path, flags: int) -> np.ndarray:
         raise FileNotFoundError(
             f'{path} is missing: every image in A needs a file of that name in B and label'
         )
-    image = cv2.imdecode(np.fromfile(path, np.uint8), flags) if path.stat().st_size else None
+    image = None
+    if path.stat().st_size:
+        read_header(str(path))  # refuses one that claims too many pixels
+        image = cv2.imdecode(np.fromfile(path, np.uint8), flags)
     if image is None:
         raise ValueError(f'{path} cannot be read as an image: it is empty, cut short or not a picture')
     return image

@@ -21,6 +21,7 @@ class ExportedModel:
         file: ``.onnx``, ``.xml`` or ``.pt2``.
         device: OpenVINO has the CPU only.
         precision: ``'fp32'``, or with OpenVINO ``'bf16'``.
+        trust: load a ``.pt2`` file, which can run code.
 
     Raises:
         SceneError: another precision.
@@ -28,15 +29,15 @@ class ExportedModel:
         DeployError: the file is no export of this project, or cannot run there.
     """
 
-    def __init__(self, file: str, device: torch.device, precision: str = 'fp32'):
+    def __init__(self, file: str, device: torch.device, precision: str = 'fp32', trust: bool = False):
         if precision != 'fp32' and (precision, backend_of(file)) != ('bf16', 'openvino'):
             raise SceneError(f'--precision {precision}: {file} predicts in fp32, except for .xml files, which OpenVINO '
                              'can run in bf16; leave it at fp32, or name the checkpoint that it was made of.')
-        self.device, self.precision = device, precision
+        self.device, self.precision, self.trust = device, precision, trust
         if self.device.type == 'cpu':
             keep_freed_memory(FOR_INFERENCE)
         # Dask workers say their number of threads to torch
-        self.runtime = open_runtime(file, None, str(device), torch.get_num_threads(), precision)
+        self.runtime = open_runtime(file, None, str(device), torch.get_num_threads(), precision, trust)
         card = self.runtime.card
         self.config, self.weights, self.names = f'{card.config} ({card.checkpoint}, exported)', file, (file, None)
         # an .xml has its weights beside it

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import zlib
 from collections.abc import Iterator
@@ -13,12 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
+from schanger_mm.json_files import JsonError, read_table
 from schanger_mm.scene.errors import SceneError
 
 FOLDER = '.journal'
 FINISHED = '.journal-finished'
 """What the journal is called while it is deleted."""
 _RUN, _LIST, _BLOCKS = 'run.json', 'done.txt', 'blocks'
+_LINE = re.compile(r'([0-9]{1,12}) ([0-9]{1,10}) \.')
 
 
 @contextmanager
@@ -101,7 +104,11 @@ class Journal:
         return (self.folder / _RUN).is_file()
 
     def _check(self, binding: dict) -> None:
-        before = json.loads((self.folder / _RUN).read_text(encoding='utf-8'))
+        try:
+            before = read_table(self.folder / _RUN)
+        except JsonError as error:
+            raise SceneError(f'--resume: {error} The blocks of that run cannot be told from others: delete '
+                             f'{self.folder} to start anew.') from error
         changes = list(differences(before, binding))
         if changes:
             raise SceneError(f'--resume: {self.folder} is of a run with other inputs or settings: '
@@ -111,11 +118,11 @@ class Journal:
         return self.folder / _BLOCKS / f'{index:06}.npy'
 
     def _listed(self) -> dict[int, int]:
-        """Read the list; a line that a kill cut short has no full stop."""
+        """Read the list; a line that a kill cut short has no full stop, and one that is damaged does not count."""
         path = self.folder / _LIST
         lines = path.read_text(encoding='ascii', errors='replace').splitlines() if path.exists() else []
-        words = [line.split() for line in lines]
-        return {int(word[0]): int(word[1]) for word in words if len(word) == 3 and word[2] == '.'}
+        found = [_LINE.fullmatch(line) for line in lines]
+        return {int(match[1]): int(match[2]) for match in found if match}
 
     def _whole(self, index: int, crc: int) -> bool:
         path = self._file(index)

@@ -45,6 +45,9 @@ class SceneModel:
         CheckpointError: the weights cannot be read.
     """
 
+    trust = False
+    """Whether the user let it run code while it is loaded; only a ``.pt2`` export needs that."""
+
     def __init__(self, cfg: Config, weights: str | Path, config_name: str, device: str = 'cpu',
                  precision: str = 'fp32', plain: bool = False):
         self.cfg, self.config, self.weights, self.precision = cfg, config_name, str(weights), precision
@@ -62,7 +65,7 @@ class SceneModel:
 
     @classmethod
     def load(cls, model: str, weights: str | None = None, device: str = 'cpu',
-             precision: str = 'fp32') -> SceneModel:
+             precision: str = 'fp32', trust: bool = False) -> SceneModel:
         """Load a network by one or two names.
 
         Args:
@@ -74,6 +77,7 @@ class SceneModel:
             weights: checkpoint file, or the name of a published one.
             device: such as ``'cpu'`` or ``'cuda:0'``.
             precision: ``'fp32'``, ``'bf16'`` or, on a GPU, ``'fp16'``.
+            trust: load a ``.pt2`` export, which can run code; checkpoints and other exports never do.
 
         Raises:
             SceneError, ConfigError, CheckpointError, DeployError, FetchError, DownloadError: in words.
@@ -82,7 +86,7 @@ class SceneModel:
             if weights is not None:
                 raise SceneError(f'MODEL {model} is an exported network and holds its weights; leave --weights '
                                  f'{weights} away.')
-            return ExportedModel(model, _device(device), precision)  # type: ignore[return-value]  # the same interface
+            return ExportedModel(model, _device(device), precision, trust)  # type: ignore[return-value]  # same interface
         if published_name(model):
             if weights is not None:
                 raise SceneError(f'MODEL {model} is a published checkpoint; leave --weights {weights} away.')

@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+from schanger_mm.json_files import JsonError, read_table
 from schanger_mm.scene.errors import SceneError
 from schanger_mm.scene.journal import FOLDER, clear_finished, differences, disk_errors
 
@@ -70,9 +71,12 @@ class Outputs:
             asked: sections of the summary that must be the same.
 
         Raises:
-            SceneError: they are of other inputs or settings.
+            SceneError: they are of other inputs or settings, or the summary is damaged.
         """
-        summary = json.loads((self.path / SUMMARY).read_text(encoding='utf-8'))
+        try:
+            summary = read_table(self.path / SUMMARY)
+        except JsonError as error:
+            raise SceneError(f'--resume: {error} Pass --overwrite to predict this pair again.') from error
         found = {key: summary.get(key) for key in asked}
         if changes := list(differences(found, json.loads(json.dumps(asked)))):
             raise SceneError(f'--resume: {self.path} holds the results of other inputs or settings: '

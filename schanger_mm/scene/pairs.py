@@ -34,7 +34,7 @@ class Pairs:
     notes: list[str]
 
 
-def find_pairs(before: str, after: str | None = None, **settings: Any) -> Pairs:
+def find_pairs(before: str, after: str | None = None, outside: bool = False, **settings: Any) -> Pairs:
     """List the pairs that two arguments of a command line mean.
 
     Two rasters are one pair, named after the earlier date. In two folders,
@@ -45,16 +45,18 @@ def find_pairs(before: str, after: str | None = None, **settings: Any) -> Pairs:
     Args:
         before: raster, folder or table.
         after: raster or folder; None beside a table.
+        outside: let a table name rasters that are not below its folder: absolute paths, ``..``, addresses. Links
+            below the folder may lead anywhere: whoever made them chose to.
         **settings: the other arguments of :class:`~schanger_mm.scene.source.PairSpec`.
 
     Raises:
         SceneError: a raster beside a folder, no pair, two pairs of one name,
-            or a table that cannot be read.
+            or a table that cannot be read or names rasters elsewhere.
     """
     if before.lower().endswith('.csv'):
         if after is not None:
             raise SceneError(f'{before}: a table of pairs stands alone, found {after} beside it.')
-        return Pairs(_from_table(Path(before), settings), [])
+        return Pairs(_from_table(Path(before), settings, outside), [])
     if after is None:
         raise SceneError(f'{before}: expected a second raster or folder after it, or a table of pairs (.csv).')
     folders = os.path.isdir(before), os.path.isdir(after)
@@ -96,7 +98,7 @@ def _rasters(folder: str) -> dict[str, str]:
     return found
 
 
-def _from_table(table: Path, settings: dict[str, Any]) -> list[NamedPair]:
+def _from_table(table: Path, settings: dict[str, Any], outside: bool) -> list[NamedPair]:
     try:
         with table.open(encoding='utf-8-sig', newline='') as file:
             reader = csv.DictReader(file, strict=True)
@@ -115,7 +117,7 @@ def _from_table(table: Path, settings: dict[str, Any]) -> list[NamedPair]:
     for line, row in rows:
         where = f'{table}, line {line}'
         cells = _cells(row, header, where)
-        before, after = (_relative(cells[column], table.parent) for column in ('before', 'after'))
+        before, after = (_located(cells[column], table.parent, where, outside) for column in ('before', 'after'))
         name = cells.get('name') or _stem(before)
         _check_name(name, where)
         key = name.lower()  # some file systems take a.tif and A.tif for one
@@ -136,8 +138,13 @@ def _cells(row: dict[Any, Any], header: list[str], where: str) -> dict[str, str]
     return cells
 
 
-def _relative(path: str, folder: Path) -> str:
-    return path if path.startswith('/') or '://' in path else str(folder / path)
+def _located(path: str, folder: Path, where: str, outside: bool) -> str:
+    elsewhere = os.path.isabs(path) or '://' in path
+    if not outside and (elsewhere or os.path.normpath(path).split(os.sep)[0] == os.pardir):
+        raise SceneError(f'{where}: {path} does not lie below {folder.absolute()}, the folder of the table. If you '
+                         'know where it comes from, pass --outside; or link the raster into that folder.')
+    # with a folder before it, not even `.` left away, no text means a driver of GDAL (HDF5:..., <VRTDataset>...)
+    return path if elsewhere else os.path.join(folder, path)
 
 
 def _check_name(name: str, where: str) -> None:

@@ -20,6 +20,7 @@ from rasterio.warp import calculate_default_transform
 from rasterio.windows import Window
 
 from schanger_mm.datasets.errors import first_of
+from schanger_mm.datasets.opening import how_to_raise, most_pixels
 
 from .errors import SceneError
 from .grid import Grid
@@ -30,6 +31,7 @@ WARP_TOLERANCE = 0.01  # pixels; GDAL's 0.125 is coarser than what a shift estim
 NEARLY_ONE = 0.95  # pixels per pixel, from which bilinear values need no smoothing
 HALF = 128  # of 255, what an averaged mask has where half of the pixels hold data
 SAMPLE_SIDE, SAMPLES = 32, 24  # 576 windows over the raster
+GDAL_ERRORS = (RasterioError, UnicodeDecodeError)  # the latter of a message that quotes a damaged file
 warnings.filterwarnings('ignore', category=NotGeoreferencedWarning)  # said in words by schanger_mm.scene.checks
 
 
@@ -49,8 +51,8 @@ class Raster:
         files: what it is made of, sidecar files and sources of a VRT among it.
 
     Raises:
-        SceneError: it cannot be opened, has other bands, or a transform that
-            places it nowhere.
+        SceneError: it cannot be opened, has other bands, blocks of too many
+            pixels, or a transform that places it nowhere.
     """
 
     def __init__(self, path: str, bands: tuple[int, ...] | None = None, nodata: float | None = None) -> None:
@@ -60,6 +62,7 @@ class Raster:
         self._stack.callback(self._data.close)
         try:
             self.files = _present_files(path, self._data.files)
+            _check_blocks(path, self._data)
             self.grid = self.own_grid = _grid(path, self._data)
             self.bands = _choose_bands(path, self._data, bands)
             self.dtype = _common_type(path, self._data, self.bands)
@@ -158,7 +161,7 @@ class Raster:
     def _reading(self, window: Window) -> Iterator[None]:
         try:
             yield
-        except (RasterioError, OSError) as error:
+        except (*GDAL_ERRORS, OSError) as error:
             left, top = window.col_off, window.row_off
             raise SceneError(f'{self.path}: pixels {left}..{left + window.width - 1} x {top}..'
                              f'{top + window.height - 1} cannot be read ({_reason(error)}); it is truncated, damaged '
@@ -188,7 +191,7 @@ def _open(path: str) -> Any:
         raise SceneError(f'{path}: expected a raster, found a folder.')
     try:
         dataset = rasterio.open(path)
-    except RasterioError as error:
+    except GDAL_ERRORS as error:
         if not os.path.exists(path):
             raise SceneError(f'{path}: no such raster ({_reason(error)}).') from error
         if not os.access(path, os.R_OK):
@@ -211,6 +214,15 @@ def _present_files(path: str, files: list[str]) -> list[str]:
         raise SceneError(f'{path}: {len(gone)} of the files it is made of do not exist: {first_of(gone)}. Restore '
                          'them, or build the VRT again (gdalbuildvrt).')
     return files
+
+
+def _check_blocks(path: str, dataset: Any) -> None:
+    """Refuse tiles or strips that fill the memory: GDAL decodes a whole one for the smallest window."""
+    height, width = max(dataset.block_shapes, key=math.prod)
+    if height * width > most_pixels():
+        raise SceneError(f'{path}: its header claims tiles or strips of {width} x {height} pixels, more than the limit '
+                         f'of {most_pixels()}, so it is not decoded. {how_to_raise(height * width)} (gdal_translate '
+                         '-co TILED=YES writes smaller ones).')
 
 
 def _remote(name: str) -> bool:

@@ -207,7 +207,8 @@ def _task(plan: Plan, model: SceneModel, spec: PairSpec, fixed: dict) -> BlockTa
     if model.names is None:
         raise SceneError('a network for other processes must come from SceneModel.load: they load it by its names.')
     return BlockTask(spec, plan, *model.names, str(model.device), model.precision, fixed['settings']['batch_size'],
-                     fixed['settings']['threshold'], torch.get_num_threads(), fixed['inputs'], model.sha256)
+                     fixed['settings']['threshold'], torch.get_num_threads(), fixed['inputs'], model.sha256,
+                     trust=model.trust)
 
 
 def _to_stderr(text: str) -> None:

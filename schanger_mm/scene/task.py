@@ -43,6 +43,7 @@ class BlockTask:
         fingerprint: of the pair, see ``PairSource.fingerprint``.
         weights_sha256: of the weights.
         versions: see :func:`pixel_versions`.
+        trust: as :meth:`SceneModel.load` takes it.
     """
 
     spec: PairSpec
@@ -57,6 +58,7 @@ class BlockTask:
     fingerprint: dict[str, Any]
     weights_sha256: str
     versions: dict[str, str] = field(default_factory=pixel_versions)
+    trust: bool = False
 
     def __call__(self, block: Block) -> np.ndarray:
         """Predict one block, see :func:`~schanger_mm.scene.block.predict_block`.
@@ -86,7 +88,7 @@ def _opened(task: BlockTask) -> tuple[PairSource, SceneModel]:
             for date, found in source.fingerprint().items():
                 _same('files', _files(task.fingerprint[date]), _files(found), 'all machines must read the same ones, '
                       'or copies that keep the time of modification (rsync -a)')
-            model = SceneModel.load(task.model, task.weights, task.device, task.precision)
+            model = SceneModel.load(task.model, task.weights, task.device, task.precision, task.trust)
             _same(f'weights in {model.weights}', dict(sha256=task.weights_sha256), dict(sha256=model.sha256), 'all '
                   'machines must read the same file')
             stack.pop_all()

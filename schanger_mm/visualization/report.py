@@ -103,14 +103,17 @@ def read_log(file: Path) -> dict[str, list[tuple[int, float]]]:
     """Read one log of mmengine, a JSON object per line, into curves of (step, value); half a last line is passed over.
 
     Raises:
-        ValueError: a line is not a JSON object.
+        ValueError: the file is no UTF-8, or a line is not a JSON object.
     """
     curves: dict[str, list[tuple[int, float]]] = {}
-    lines = file.read_text(encoding='utf-8').splitlines()
+    try:
+        lines = file.read_text(encoding='utf-8').splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{file}: damaged, or no log of a run ({error}).') from error
     for number, line in enumerate(lines, start=1):
         try:
             record = json.loads(line)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             if number == len(lines):
                 break
             raise ValueError(

@@ -55,14 +55,14 @@ def first(cfg, checkpoint, tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def opened(first):
-    return open_runtime(first[1])
+    return open_runtime(first[1], trust=True)
 
 
 @pytest.fixture
 def again(first, opened, cfg, checkpoint, monkeypatch):
     """Return a function that exports without tracing, and compares the first export, which takes less time."""
     monkeypatch.setattr(module, 'trace', lambda *args: first[2])
-    monkeypatch.setattr(module, 'open_runtime', lambda path: opened)
+    monkeypatch.setattr(module, 'open_runtime', lambda path, trust: opened)
     return lambda out, format='program', **options: export(cfg, CONFIG, checkpoint, out, format, **options)
 
 
@@ -113,7 +113,7 @@ def test_an_earlier_file_is_replaced_only_when_asked(again, tmp_path):
         again(out)
     assert out.read_bytes() == b'earlier'
     again(out, overwrite=True)
-    assert open_runtime(out)(*np.zeros((2, 1, 3, 8, 8), np.float32)).shape == (1, 8, 8)
+    assert open_runtime(out, trust=True)(*np.zeros((2, 1, 3, 8, 8), np.float32)).shape == (1, 8, 8)
     (tmp_path / 'net.bin').write_bytes(b'')
     with pytest.raises(DeployError, match='net.bin exists'):
         again(tmp_path / 'net.xml', 'openvino')

@@ -3,9 +3,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from schanger_mm.data_tools.pixels import encode_png, large_images, read_pixels
+from schanger_mm.data_tools.pixels import encode_png, read_pixels
 from schanger_mm.datasets import DatasetError
-from schanger_mm.datasets.reading import read_header
 
 
 def there_and_back(path, tmp_path):
@@ -79,12 +78,3 @@ def test_a_truncated_file_is_named(tmp_path, suffix):
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(DatasetError, match=rf'x\.{suffix}: truncated'):
         read_pixels(path)
-
-
-def test_the_limit_on_pixels_is_lifted_and_comes_back(tmp_path, monkeypatch):
-    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 10)
-    Image.fromarray(np.zeros((30, 30), np.uint8)).save(tmp_path / 'x.png')
-    with large_images():
-        assert read_pixels(tmp_path / 'x.png').array.shape == (30, 30)
-    with pytest.raises(DatasetError, match='exceeds limit'):
-        read_header(str(tmp_path / 'x.png'))

@@ -147,6 +147,30 @@ def test_one_table_may_hold_all_splits(pairs, comma):
         BiTemporalDataset(**table, list_split='test')
 
 
+@pytest.mark.parametrize('name', ['../../1.png', 'x/../1', '/etc/passwd', '..', r'..\1.png', 'C:/1.png', r'C:\1.png'])
+def test_a_list_does_not_lead_out_of_the_data_root(pairs, name):
+    root = pairs()
+    (root / 'list.txt').write_text(f'1\n{name}\n')
+    with pytest.raises(DatasetError, match=r'list\.txt: 1 names lead out of the data root: .*name other folders'):
+        BiTemporalDataset(data_root=str(root), ann_file='list.txt')
+
+
+def test_links_below_the_folders_are_the_users_own(pairs, tmp_path_factory):
+    root, disk = pairs(), tmp_path_factory.mktemp('disk')
+    (root / 'A/1.png').rename(disk / 'big.png')
+    (root / 'A/1.png').symlink_to(disk / 'big.png')
+    assert stems(BiTemporalDataset(data_root=str(root))) == ['1', '2', '10']
+
+
+def test_a_list_may_begin_with_a_byte_order_mark_but_is_utf8(pairs):
+    root = pairs()
+    (root / 'list.txt').write_bytes(b'\xef\xbb\xbf2.png\r\n10.png\r\n')
+    assert stems(BiTemporalDataset(data_root=str(root), ann_file='list.txt')) == ['2', '10']
+    (root / 'list.txt').write_bytes('2.png\n10.png\n'.encode('utf-16'))
+    with pytest.raises(DatasetError, match=r'list\.txt: expected a list of file names in UTF-8'):
+        BiTemporalDataset(data_root=str(root), ann_file='list.txt')
+
+
 def test_a_plain_list_is_not_a_table(pairs):
     root = pairs()
     (root / 'list.txt').write_text('1,train\n2\n')

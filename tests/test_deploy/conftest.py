@@ -12,6 +12,7 @@ from mmengine.registry import DefaultScope
 
 from schanger_mm.apis import load_config
 from schanger_mm.apis.export import make_card
+from schanger_mm.deploy.card import KEY, Card
 from schanger_mm.deploy.formats import write_onnx, write_openvino, write_program
 from schanger_mm.deploy.graph import PairGraph, trace
 from schanger_mm.registry import MODELS, SCOPE
@@ -103,3 +104,36 @@ def other_onnx(tmp_path_factory):
     path = Path(tmp_path_factory.mktemp('other')) / 'other.onnx'
     onnx.save(onnx.helper.make_model(graph), path)
     return str(path)
+
+
+@pytest.fixture(scope='session')
+def card():
+    return Card(inputs=('before', 'after'), classes=('unchanged', 'changed'), mean=((0.0, ) * 3, ) * 2,
+                std=((1.0, ) * 3, ) * 2, normalisation='inside', threshold=0.5, tile=256, fixed_size=False, gsd=None,
+                align_corners=True, config='c.py', checkpoint='c.pth', checkpoint_sha256='0' * 64, versions={})
+
+
+@pytest.fixture(scope='session')
+def make_onnx(card):
+    """Return a function that writes an ONNX export of the brightness of the later date times a weight of 1.
+
+    ``tensor`` changes the weight before it is written.
+    """
+    onnx = pytest.importorskip('onnx')
+
+    def make(path, tensor=lambda weight: None, text=None):
+        weight = onnx.helper.make_tensor('weight', onnx.TensorProto.FLOAT, [1], np.ones(1, np.float32).tobytes(), True)
+        tensor(weight)
+        image, many = ['batch', 3, 'height', 'width'], ['batch', 1, 'height', 'width']
+        nodes = [onnx.helper.make_node('Sub', ['after', 'before'], ['difference']),
+                 onnx.helper.make_node('ReduceMax', ['difference'], ['most'], axes=[1], keepdims=1),
+                 onnx.helper.make_node('Mul', ['most', 'weight'], ['logit']),
+                 onnx.helper.make_node('Sigmoid', ['logit'], ['probability'])]
+        values = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+                  for name, shape in (('before', image), ('after', image), ('probability', many))]
+        graph = onnx.helper.make_graph(nodes, 'graph', values[:2], values[2:], [weight])
+        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid('', 17)], ir_version=8)
+        onnx.helper.set_model_props(model, {KEY: card.dumps() if text is None else text})
+        Path(path).write_bytes(model.SerializeToString())  # onnx.save would move or refuse outside files
+        return path
+    return make

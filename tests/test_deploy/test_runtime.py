@@ -19,7 +19,7 @@ def runtimes(trained, needs):
     def runtime(backend):
         needs(backend)
         if backend not in opened:
-            opened[backend] = open_runtime(trained.files[backend], threads=1)
+            opened[backend] = open_runtime(trained.files[backend], threads=1, trust=backend == 'program')
         return opened[backend]
     return runtime
 

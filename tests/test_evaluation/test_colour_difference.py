@@ -140,7 +140,7 @@ def test_labels_of_ones_count_as_changed(split):
     assert colour_difference_baseline(split) == before
 
 
-def test_faults_name_the_file(split, tmp_path_factory):
+def test_faults_name_the_file(split, tmp_path_factory, monkeypatch):
     with pytest.raises(FileNotFoundError, match='no pair to score'):
         colour_difference_baseline(tmp_path_factory.mktemp('empty'))
     cv2.imwrite(str(split / 'label/1.png'), np.full((40, 40), 7, np.uint8))
@@ -148,6 +148,10 @@ def test_faults_name_the_file(split, tmp_path_factory):
         ValueError, match=r'1\.png: expected the values 0 and 255 \(or 0 and 1\), also found \[7\]'
     ):
         colour_difference_baseline(split)
+    with monkeypatch.context() as patch:
+        patch.setenv('SCHANGER_MM_MAX_PIXELS', '1599')
+        with pytest.raises(ValueError, match='claims 40 x 40 pixels, more than the limit of 1599'):
+            colour_difference_baseline(split)
     (split / 'label/1.png').write_bytes(b'')
     with pytest.raises(ValueError, match=r'1\.png cannot be read as an image'):
         colour_difference_baseline(split)

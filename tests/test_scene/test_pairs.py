@@ -64,10 +64,27 @@ def test_a_table_names_pairs_relative_to_its_folder(tmp_path):
     table = tmp_path / 'pairs.csv'
     table.write_text('\ufeffbefore,after,name\r\n2019/a.tif,2023/a.tif,north\r\n'
                      '"/abs/b, c.tif", /vsicurl/http://host/b.tif,\r\n\r\n', encoding='utf-8')
-    found = find_pairs(str(table), gsd=0.5)
+    found = find_pairs(str(table), outside=True, gsd=0.5)
     assert [(pair.name, pair.spec) for pair in found.pairs] == [
         ('north', PairSpec(f'{tmp_path}/2019/a.tif', f'{tmp_path}/2023/a.tif', gsd=0.5)),
         ('b, c', PairSpec('/abs/b, c.tif', '/vsicurl/http://host/b.tif', gsd=0.5))]
+
+
+@pytest.mark.parametrize('path', ['/abs/b.tif', '../b.tif', 'x/../../b.tif', '..', 'https://host/b.tif',
+                                  '/vsicurl/https://host/b.tif', 's3://bucket/b.tif'])
+def test_a_table_does_not_lead_out_of_its_folder_unless_told_to(tmp_path, path):
+    table = tmp_path / 'pairs.csv'
+    table.write_text(f'before,after\na.tif,{path}\n')
+    with pytest.raises(SceneError, match=f'pairs.csv, line 2: {path} does not lie below .*pass --outside'):
+        find_pairs(str(table))
+    assert find_pairs(str(table), outside=True).pairs[0].spec.after.endswith(path)
+
+
+def test_a_path_of_a_table_is_no_driver_of_gdal(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'pairs.csv').write_text('before,after\nx/../a.tif,GTIFF_DIR:1:b.tif\n')
+    spec = find_pairs('pairs.csv').pairs[0].spec
+    assert (spec.before, spec.after) == ('./x/../a.tif', './GTIFF_DIR:1:b.tif')
 
 
 @pytest.mark.parametrize('text, message', [

@@ -1,4 +1,5 @@
 import os
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -161,3 +162,17 @@ def test_the_cache_of_gdal_is_bounded(monkeypatch):
     monkeypatch.delenv('GDAL_CACHEMAX', raising=False)
     limit_cache()
     assert get_gdal_config('GDAL_CACHEMAX') == CACHE_BYTES == 64 * 2 ** 20
+
+
+def test_a_strip_that_would_fill_the_memory_is_refused(write_raster, noise, monkeypatch):
+    path = write_raster('a.tif', noise(64, 80), compress='deflate', blockysize=64)
+    monkeypatch.setenv('SCHANGER_MM_MAX_PIXELS', '5119')
+    with pytest.raises(SceneError, match=r'a\.tif: its header claims tiles or strips of 80 x 64 pixels, more than the '
+                       r'limit of 5119, .* set SCHANGER_MM_MAX_PIXELS=5120 in the environment'):
+        Raster(path)
+    monkeypatch.setenv('SCHANGER_MM_MAX_PIXELS', '5120')
+    Raster(path).close()
+    tiled = write_raster('b.tif', noise(64, 80), tiled=True, blockxsize=16, blockysize=16)
+    monkeypatch.setenv('SCHANGER_MM_MAX_PIXELS', '256')
+    with closing(Raster(tiled)) as raster:  # of any size, since it is read in windows
+        assert raster.read(0, 0, 80, 64)[0].shape == (3, 64, 80)

@@ -26,7 +26,7 @@ def test_a_process_opens_rasters_and_network_once(task, serial, monkeypatch):
     monkeypatch.setattr(SceneModel, 'load', lambda *words: loads.append(words) or load(*words))
     for block in task.plan.blocks()[:3]:
         assert pickle.loads(pickle.dumps(task))(block).tobytes() == serial[block.index].tobytes()
-    assert loads == [(task.model, task.weights, 'cpu', 'fp32')]
+    assert loads == [(task.model, task.weights, 'cpu', 'fp32', False)]
 
 
 def test_the_threads_of_the_task_are_set_for_every_block(make_task, monkeypatch):

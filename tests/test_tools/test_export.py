@@ -2,6 +2,7 @@
 
 import os
 import re
+import zipfile
 from importlib.util import find_spec
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 from schanger_mm.apis import load_config
 from schanger_mm.datasets.synthetic import DemoSizes, write_demo_set
+from schanger_mm.deploy.card import Card
 from schanger_mm.registry import MODELS
 
 CONFIG = 'configs/schanger/demo.py'
@@ -60,3 +62,17 @@ def test_an_export_is_written_scored_and_not_written_twice(run, data, checkpoint
 def test_mistakes_end_in_one_clear_error(run, words, message):
     error = run(*words, fails=2)
     assert message in error and error.count('\n') == 1
+
+
+def test_a_pt2_needs_a_word_of_trust(run, tmp_path):
+    card = Card(('before', 'after'), ('unchanged', 'changed'), ((0.0, ) * 3, ) * 2, ((1.0, ) * 3, ) * 2, 'inside', 0.5,
+                256, False, None, True, 'c.py', 'c.pth', '0' * 64, {})
+    file = tmp_path / 'net.pt2'
+    with zipfile.ZipFile(file, 'w') as archive:
+        archive.writestr('net/extra/schanger_mm.json', card.dumps())
+    words = ['tools/predict.py', file, 'a.tif', 'b.tif', '--out', tmp_path, '--device', 'cpu']
+    error = run(*words, fails=2)
+    assert error.count('\n') == 1 and 'net.pt2 is refused: PyTorch runs code' in error
+    assert 'pass --i-trust-this-file' in error
+    error = run(*words, '--i-trust-this-file', fails=2)
+    assert 'net.pt2: PyTorch cannot load it' in error

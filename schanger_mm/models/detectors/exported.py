@@ -30,15 +30,17 @@ class ExportedDetector(EncoderDecoder):
         backend: ``'onnx'``, ``'openvino'`` or ``'program'``; None: by suffix.
         precision: ``'fp32'``, or with OpenVINO ``'bf16'``.
         threads: of the CPU; None: torch's number.
+        trust: load a ``.pt2`` file, which can run code.
         test_cfg: as of mmseg's :class:`EncoderDecoder`.
     """
 
     def __init__(self, file: str, backend: str | None = None, precision: str = 'fp32', threads: int | None = None,
-                 test_cfg: dict | None = None, data_preprocessor: dict | None = None):
+                 test_cfg: dict | None = None, data_preprocessor: dict | None = None, trust: bool = False):
         from schanger_mm.deploy import open_runtime  # deploy needs the models
         BaseSegmentor.__init__(self, data_preprocessor=data_preprocessor or dict(
             type=f'{SCOPE}.BiTemporalPreProcessor', mean=[0.0] * BANDS, std=[1.0] * BANDS))
-        self.runtime = open_runtime(file, backend, 'cpu', threads or torch.get_num_threads(), precision)
+        self.runtime = open_runtime(file, backend, 'cpu', threads or torch.get_num_threads(), precision,
+                                    trust)
         card = self.runtime.card
         self.num_dates = 2
         self.test_cfg = ConfigDict(test_cfg or dict(mode='whole'))
