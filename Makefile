@@ -1,4 +1,5 @@
 # Everything runs in .venv, which is made on first use and again when a requirement file changes.
+# Other versions of what we build on have environments of their own beside it.
 PYTHON ?= python3
 PYTEST_ARGS ?=
 
@@ -7,14 +8,26 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 REQUIREMENTS := requirements.txt $(wildcard requirements/*.txt)
 PIP_INSTALL := $(BIN)/python -m pip install -c requirements/constraints.txt
+# Every list of ours but dev.txt and a stack's.
+LISTS := runtime selfsup geo dask export test
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# mmcv of the original stack is compiled, once for a version of torch; the wheel is kept here, `make clean` or not.
+WHEELS ?= .wheels
+MMLAB_PIN = $(shell sed -n 's/^$(1)==//p' requirements/constraints-openmmlab.txt)
+MMCV_WHEELS = $(WHEELS)/torch-$(call MMLAB_PIN,torch)
+MAX_JOBS ?= 2
+# MINIMUM_TORCH=2.13.0 takes that torch instead of the oldest allowed: older ones come with gigabytes for CUDA.
+MINIMUM_TORCH ?=
+# The minimum run is short: what there is of every layer, checkpoints that mean harm, and a scene.
+MINIMUM_TESTS := tests/test_smoke.py tests/test_checkpoints tests/test_apis/test_resume.py tests/test_apis/test_detector.py
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo study test test-long test-soak lint clean
+.PHONY: help install demo study test test-long test-soak test-openmmlab test-minimum test-latest lint clean
 
 help: ## show this list
 	@echo "make TARGET [PYTHON=python3.11] [PYTEST_ARGS='-n 2']"
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-12s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-15s %s\n", $$1, $$2}'
 
 install: $(STAMP) ## make .venv with the exact versions that were tested
 
@@ -33,31 +46,78 @@ test-long: $(STAMP) ## the tests that train or take longer than a few seconds
 test-soak: $(STAMP) ## the long tests at their full counts: 50 kills, 21,000 damaged files
 	SOAK=1 $(BIN)/python -m pytest -m long $(PYTEST_ARGS)
 
+# Beside the fast tests the few long ones that train, test and resume: what differs between the stacks is in their way.
+test-openmmlab: .venv-openmmlab/.installed ## the fast tests, and trainings, on the original stack (compiles mmcv once)
+	.venv-openmmlab/bin/python -m pytest -m "not long or stack" $(PYTEST_ARGS)
+
+test-minimum: .venv-minimum/.installed ## a short run on the oldest versions allowed (downloads CUDA libraries with torch)
+	.venv-minimum/bin/python -m pytest -m "not long" $(MINIMUM_TESTS) $(PYTEST_ARGS)
+
+test-latest: PINNED := test_constraints_pin_what_the_requirements_pull_in
+test-latest: ## the fast tests on the newest versions allowed, fetched anew each time
+	$(call new_venv,.venv-latest)
+	.venv-latest/bin/python -m pip install --upgrade setuptools -e ".[mm,selfsup,geo,dask,export,test]"
+	$(call finish_venv,.venv-latest)
+	.venv-latest/bin/python -m pytest -m "not long" --deselect tests/test_repository.py::$(PINNED) $(PYTEST_ARGS)
+
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
 
-clean: ## remove .venv and everything that builds and tests leave behind
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## remove the environments and everything that builds and tests leave behind
+	rm -rf $(VENV) .venv-* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The stamp is written last, so an interrupted install starts again on the next call.
-$(STAMP): setup.py pyproject.toml $(REQUIREMENTS)
+# $(call new_venv,FOLDER): an environment with nothing in it, unless there is one.
+define new_venv
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
 		echo "error: PYTHON=$(PYTHON) must be Python 3.10 or newer, found: $$($(PYTHON) --version 2>&1)."; \
 		echo "       Name another one: make PYTHON=python3.11 ..."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "error: $(PYTHON) cannot make virtual environments (no ensurepip)."; \
 		echo "       On Debian and Ubuntu: sudo apt-get install python3-venv"; exit 1; }
-	@rm -f $@
-	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
-		echo "Making $(VENV) with $$($(PYTHON) --version)"; $(PYTHON) -m venv --clear $(VENV); }
+	@rm -f $(1)/.installed
+	@$(1)/bin/python -m pip --version >/dev/null 2>&1 || { \
+		echo "Making $(1) with $$($(PYTHON) --version)"; $(PYTHON) -m venv --clear $(1); }
+endef
+
+# $(call finish_venv,FOLDER,CONSTRAINTS): OpenCV for machines without a screen where it is needed, and a first import.
+# The stamp is written last, so an interrupted install starts again on the next call.
+define finish_venv
+	@$(1)/bin/python -c 'import cv2' 2>/dev/null || { \
+		echo "OpenCV finds no libGL or libxcb here: taking its build without windows."; \
+		$(1)/bin/python -m pip uninstall --yes --quiet opencv-python; \
+		$(1)/bin/python -m pip install $(2) --force-reinstall --no-deps opencv-python-headless; }
+	$(1)/bin/python -c 'import schanger_mm; print("schanger_mm", schanger_mm.__version__, "is ready")'
+	@touch $(1)/.installed
+endef
+
+$(STAMP): setup.py pyproject.toml $(REQUIREMENTS)
+	$(call new_venv,$(VENV))
 	$(PIP_INSTALL) -r requirements.txt -r requirements/selfsup.txt -r requirements/geo.txt -r requirements/dask.txt \
 		-r requirements/export.txt -r requirements/test.txt -r requirements/dev.txt
 	$(BIN)/python -m pip install --no-build-isolation --no-deps -e .
-	@$(BIN)/python -c 'import cv2' 2>/dev/null || { \
-		echo "OpenCV finds no libGL or libxcb here: taking its build without windows."; \
-		$(BIN)/python -m pip uninstall --yes --quiet opencv-python; \
-		$(PIP_INSTALL) --force-reinstall --no-deps opencv-python-headless; }
-	$(BIN)/python -c 'import schanger_mm; print("schanger_mm", schanger_mm.__version__, "is ready")'
-	@touch $@
+	$(call finish_venv,$(VENV),-c requirements/constraints.txt)
+
+# torch comes first and mmcv is compiled against it. A wheel of another torch would be found and fail on import:
+# pip's own cache does not tell them apart, so wheels are kept by the version of torch.
+.venv-openmmlab/.installed: setup.py pyproject.toml $(REQUIREMENTS)
+	$(call new_venv,.venv-openmmlab)
+	.venv-openmmlab/bin/python -m pip install -c requirements/constraints-openmmlab.txt torch numpy setuptools wheel ninja
+	@tag=$$(.venv-openmmlab/bin/python -c 'import sys; print("cp%d%d" % sys.version_info[:2])'); \
+	ls $(MMCV_WHEELS)/mmcv-$(call MMLAB_PIN,mmcv)-$$tag-*.whl 2>/dev/null || { \
+		echo "Compiling mmcv with $(MAX_JOBS) jobs: minutes, once; the wheel is kept in $(MMCV_WHEELS)."; \
+		MAX_JOBS=$(MAX_JOBS) MMCV_WITH_OPS=1 PATH="$(CURDIR)/.venv-openmmlab/bin:$$PATH" \
+		.venv-openmmlab/bin/python -m pip wheel --no-cache-dir --no-deps --no-build-isolation -w $(MMCV_WHEELS) \
+			mmcv==$(call MMLAB_PIN,mmcv); }
+	.venv-openmmlab/bin/python -m pip install -c requirements/constraints-openmmlab.txt --find-links $(MMCV_WHEELS) \
+		--only-binary mmcv $(LISTS:%=-r requirements/%.txt) -r requirements/openmmlab.txt
+	.venv-openmmlab/bin/python -m pip install --no-build-isolation --no-deps -e .
+	$(call finish_venv,.venv-openmmlab,-c requirements/constraints-openmmlab.txt)
+
+.venv-minimum/.installed: setup.py pyproject.toml tests/minimum_versions.py $(REQUIREMENTS)
+	$(call new_venv,.venv-minimum)
+	$(PYTHON) tests/minimum_versions.py mm $(LISTS) > .venv-minimum/pins.txt
+	$(if $(MINIMUM_TORCH),sed -i 's/^torch==.*/torch==$(MINIMUM_TORCH)/' .venv-minimum/pins.txt)
+	.venv-minimum/bin/python -m pip install -c .venv-minimum/pins.txt -e ".[mm,selfsup,geo,dask,export,test]"
+	$(call finish_venv,.venv-minimum)

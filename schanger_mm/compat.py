@@ -7,6 +7,7 @@ module may know which of them it runs on.
 
 from __future__ import annotations
 
+import _codecs
 import contextlib
 import importlib
 import importlib.util
@@ -31,8 +32,16 @@ def prepare() -> None:
     """
     if importlib.util.find_spec('mmengine') is None:
         raise ImportError(f'schanger_mm needs an OpenMMLab stack (mmengine, mmcv, mmseg): {INSTALL_HINT}.')
+    _silence_deprecations()
     _map_base_config_names()
     _import_mmseg_quietly()
+
+
+def _silence_deprecations() -> None:
+    # What mmengine 0.10.7 (pkg_resources) and mmsegmentation 1.2.2 (its own build_loss) use is deprecated; nobody but
+    # them can act on these warnings. Can go with the original stack.
+    for message in ('pkg_resources is deprecated as an API', '``build_loss`` would be deprecated soon'):
+        warnings.filterwarnings('ignore', message=message, category=UserWarning)
 
 
 def _map_base_config_names() -> None:
@@ -76,13 +85,13 @@ def only_these_globals(classes: Iterable[type]) -> Iterator[None]:
         classes: found in files by their ``__module__`` and ``__qualname__``.
     """
     table = torch.serialization
-    if not hasattr(table, 'add_safe_globals'):  # torch before 2.4 has none, and refuses; can go with torch >= 2.4
-        yield
-        return
+    # bytes, sets and complex numbers are written by these; torch before 2.6 does not allow them by itself, and this
+    # can go with torch >= 2.6
+    older = [_codecs.encode, set, complex] if torch.__version__ < (2, 6) else []
     with _safe_globals:
         others = table.get_safe_globals()
         table.clear_safe_globals()
-        table.add_safe_globals(list(classes))
+        table.add_safe_globals([*classes, *older])
         try:
             yield
         finally:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from importlib import metadata
@@ -14,8 +15,10 @@ from packaging.utils import canonicalize_name
 from schanger_mm.version import __version__
 
 ROOT = Path(__file__).resolve().parents[1]
+MINIMUM = runpy.run_path(str(ROOT / 'tests/minimum_versions.py'))
 LISTS = ('runtime', 'mm', 'openmmlab', 'mmpretrain', 'selfsup', 'geo', 'dask', 'export', 'test', 'dev')
-TESTED_LISTS = ('runtime', 'mm', 'selfsup', 'geo', 'dask', 'export', 'test', 'dev')  # what the Makefile installs
+SHARED_LISTS = ('runtime', 'selfsup', 'geo', 'dask', 'export', 'test')  # what every environment has
+TESTED_LISTS = {'constraints': (*SHARED_LISTS, 'mm', 'dev'), 'constraints-openmmlab': (*SHARED_LISTS, 'openmmlab')}
 STACK = {'mmengine', 'mmcv', 'mmsegmentation', 'onedl-mmengine', 'onedl-mmcv', 'onedl-mmsegmentation'}
 CONFIGS = sorted(path for path in (ROOT / 'configs').rglob('*.py') if '_base_' not in path.parts)
 MAX_LINES = 500
@@ -34,9 +37,9 @@ def requirement_lines(name):
             yield Requirement(text.strip()), comment.strip()
 
 
-def pins():
-    """Return {canonical name: requirement} of the constraints file."""
-    return {canonicalize_name(pin.name): pin for pin, _ in requirement_lines('constraints')}
+def pins(file='constraints'):
+    """Return {canonical name: requirement} of a constraints file."""
+    return {canonicalize_name(pin.name): pin for pin, _ in requirement_lines(file)}
 
 
 def installed_closure(names):
@@ -76,26 +79,57 @@ def test_requirements_txt_is_the_package_and_the_maintained_stack():
     assert lines == ['-r requirements/runtime.txt', '-r requirements/mm.txt']
 
 
-def test_constraints_are_exact_and_leave_the_torch_build_to_the_index():
-    for name, pin in pins().items():
+@pytest.mark.parametrize('file', TESTED_LISTS)
+def test_constraints_are_exact_and_leave_the_torch_build_to_the_index(file):
+    for name, pin in pins(file).items():
         assert re.fullmatch(r'==[0-9][0-9a-z.]*', str(pin.specifier)), f'{name} is not pinned exactly: {pin}'
-    assert str(pins()['torch'].specifier) == '==2.13.0'
+    assert str(pins(file)['torch'].specifier) == '==2.13.0'
 
 
-@pytest.mark.parametrize('name', TESTED_LISTS)
-def test_constraints_pin_every_requirement_within_its_bounds(name):
+@pytest.mark.parametrize('file, name', [(file, name) for file, names in TESTED_LISTS.items() for name in names])
+def test_constraints_pin_every_requirement_within_its_bounds(file, name):
     for requirement, _ in requirement_lines(name):
-        pin = pins().get(canonicalize_name(requirement.name))
-        assert pin is not None, f'requirements/constraints.txt does not pin {requirement.name}'
+        pin = pins(file).get(canonicalize_name(requirement.name))
+        assert pin is not None, f'requirements/{file}.txt does not pin {requirement.name}'
         version = next(iter(pin.specifier)).version
         assert requirement.specifier.contains(version), f'{pin} is outside {requirement}'
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason='pins are complete from Python 3.11 on')
-def test_constraints_pin_what_the_requirements_pull_in():
-    names = [requirement.name for name in TESTED_LISTS for requirement, _ in requirement_lines(name)]
-    missing = installed_closure(names) - set(pins())
-    assert not missing, f'requirements/constraints.txt does not pin {sorted(missing)}'
+@pytest.mark.parametrize('file', TESTED_LISTS)
+def test_constraints_pin_what_the_requirements_pull_in(file):
+    names = [requirement.name for name in TESTED_LISTS[file] for requirement, _ in requirement_lines(name)]
+    missing = installed_closure(names) - set(pins(file))
+    assert not missing, f'requirements/{file}.txt does not pin {sorted(missing)}'
+
+
+def test_both_constraints_pin_what_the_stacks_share_alike():
+    main, original = pins(), pins('constraints-openmmlab')
+    differing = {name for name in main.keys() & original.keys() if str(main[name]) != str(original[name])}
+    assert differing <= {'setuptools'}
+    assert original.keys() - main.keys() == {'mmengine', 'mmcv', 'mmsegmentation', 'ninja', 'wheel'}
+
+
+def test_oldest_versions_are_the_highest_lower_bounds():
+    bounds, oldest = MINIMUM['bounds'], MINIMUM['minimum'](LISTS)
+    assert oldest['mmcv'] == '2.1.0' and oldest['mmsegmentation'] == '1.2.2'
+    assert (bounds('runtime')['numpy'], oldest['numpy']) == ('1.23.2', '2.0.1')
+    for name in LISTS:
+        for requirement, _ in requirement_lines(name):
+            if requirement.name in bounds(name):
+                assert requirement.specifier.contains(bounds(name)[requirement.name])
+
+
+def test_every_make_target_is_explained():
+    targets = set(re.search(r'^\.PHONY: (.+)$', read('Makefile'), re.M).group(1).split())
+    assert targets == set(re.findall(r'^([a-z-]+):.* ## ', read('Makefile'), re.M))
+    pages = read('CONTRIBUTING.md')
+    assert {target for target in targets if not re.search(rf'make {target}\b(?!-)', pages)} == set()
+
+
+def test_ci_runs_every_test_target_that_needs_no_more_than_its_time():
+    stages = re.findall(r'^stage ([a-z-]+)', read('.ci/run'), re.M)
+    assert stages == ['install', 'lint', 'test', 'test-long', 'test-minimum', 'test-openmmlab']
 
 
 def test_installing_the_package_does_not_choose_a_stack(tmp_path):

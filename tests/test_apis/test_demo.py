@@ -31,6 +31,7 @@ def test_demo_in_time_with_pre_training_ahead_of_scratch_and_both_of_the_colour_
 
 
 @pytest.mark.long
+@pytest.mark.stack
 def test_demo_shortened(root, tmp_path):
     """Every step and file of the demo, in a folder whose name needs quotes; the numbers mean nothing."""
     out = tmp_path / "it's mine, all of it"

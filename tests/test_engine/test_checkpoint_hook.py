@@ -122,6 +122,7 @@ def test_a_start_removes_what_a_killed_run_had_no_time_to_remove(toy_runner, tmp
 
 
 @pytest.mark.long
+@pytest.mark.stack
 def test_killed_at_random_moments_a_run_ends_as_if_it_never_was(fakes, tmp_path):
     """SIGKILL while starting, training, writing; 6 times, and 50 by ``make test-soak``."""
     run = subprocess.run([sys.executable, Path(__file__).with_name('lives.py'), 'soak', fakes('DemoDataset'), tmp_path,

@@ -209,6 +209,7 @@ def test_training_by_epochs_resumes_exactly_at_their_ends(small, tmp_path):
 
 
 @pytest.mark.long
+@pytest.mark.stack
 @pytest.mark.parametrize('config, kind', [('demo.py', 'DemoDataset'), ('levir.py', 'LEVIRCDDataset')])
 def test_40_iterations_straight_are_17_a_kill_and_the_rest(config, kind, fakes, tmp_path):
     """Weights, average, optimiser, schedules and losses bit for bit; 0 workers, 2 workers, and from 2 to 0."""

@@ -49,6 +49,7 @@ def pretrained(lists, run, tmp_path_factory):
 
 
 @pytest.mark.long
+@pytest.mark.stack
 def test_a_detector_starts_from_the_pretrained_encoder(data, pretrained, run, tmp_path):
     config = tmp_path / 'narrow.py'
     config.write_text(f"_base_ = '{ROOT}/configs/sadl/fpn-cd_r18_levir_sadl.py'\n"
