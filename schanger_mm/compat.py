@@ -34,6 +34,7 @@ def prepare() -> None:
         raise ImportError(f'schanger_mm needs an OpenMMLab stack (mmengine, mmcv, mmseg): {INSTALL_HINT}.')
     _silence_deprecations()
     _map_base_config_names()
+    _find_configs_by_module()
     _import_mmseg_quietly()
 
 
@@ -45,14 +46,20 @@ def _silence_deprecations() -> None:
 
 
 def _map_base_config_names() -> None:
-    # onedl-mmengine looks `mmseg::` configs up under the original distribution
-    # name; can go when onedl-mmengine maps it itself.
+    # onedl-mmengine's `get_config('mmseg::...')` looks under the original
+    # distribution name; can go when onedl-mmengine maps it itself.
     from mmengine.config import utils
     try:
         metadata.distribution('onedl-mmsegmentation')
     except metadata.PackageNotFoundError:
         return
     utils.MODULE2PACKAGE['mmseg'] = 'onedl-mmsegmentation'
+
+
+def _find_configs_by_module() -> None:
+    # mmengine refuses `_base_ = 'opencd::...'` and ours; schanger_mm/config_names.py says why and until when.
+    from schanger_mm.config_names import teach_mmengine
+    teach_mmengine()
 
 
 def _import_mmseg_quietly() -> None:

@@ -25,23 +25,3 @@ def require(module: str, extra: str, what: str) -> ModuleType:
             raise  # the package is there and lacks something of its own
         raise ImportError(f'{what} needs {package}, which is not installed: '
                           f'pip install "schanger-mm[{extra}]"') from error
-
-
-def require_named(node: object, scope: str = '') -> None:
-    """Import mmpretrain if a config takes a part from it, which a registry would only fail to find.
-
-    Args:
-        node: a config or a piece of one, with types such as ``'mmpretrain.ResNet'``.
-        scope: the ``_scope_`` around it.
-
-    Raises:
-        ImportError: mmpretrain is not installed; names the type and the command.
-    """
-    if isinstance(node, dict):
-        scope, name = str(node.get('_scope_') or scope), node.get('type')
-        if isinstance(name, str) and (name if '.' in name else f'{scope}.{name}').startswith('mmpretrain.'):
-            require('mmpretrain', 'mmpretrain', f'type={name!r}')
-        node = list(node.values())
-    if isinstance(node, (list, tuple)):
-        for item in node:
-            require_named(item, scope)

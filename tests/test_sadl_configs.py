@@ -1,4 +1,4 @@
-"""Every config in configs/sadl: it builds, trains two steps, tests, and means what it says."""
+"""Every config in configs/sadl means what it says; that it runs is tested in test_config_battery.py."""
 
 from pathlib import Path
 
@@ -52,30 +52,21 @@ def write_tiles(tmp_path):
     return write
 
 
-@pytest.mark.parametrize('name', CONFIGS)
-def test_trains_two_steps_and_tests(name, small, converted, tmp_path):
+@pytest.mark.parametrize('name', ['sadl_r18-fpn_inria.py', 'simsiam_r18-fpn_inria.py'])
+def test_pretraining_draws_its_features(name, small, tmp_path):
     cfg = small(FOLDER / name, tmp_path)
-    if cfg.model.backbone.get('init_cfg'):
-        assert cfg.model.backbone.init_cfg.checkpoint == 'torchvision://resnet18'
-        cfg.model.backbone.init_cfg = None
-    if name.endswith('_sadl.py'):
-        cfg.load_from = str(converted)
-    if 'scn-base' in name:
-        cfg.model.views.size = (32, 32)  # full resolution in every layer: slow
-    runner = build_runner(cfg)
-    before = {k: v.clone() for k, v in runner.model.named_parameters()}
-    runner.train()
-    assert runner.iter == 2
-    moved = sum(not torch.equal(v, before[k]) for k, v in runner.model.named_parameters())
-    assert moved > 0.9 * len(before)
-    assert (tmp_path / 'last_checkpoint').is_file()
-    if 'sadl_' in name or 'simsiam' in name:
-        assert (tmp_path / 'features/iter_2.png').is_file()
-    if name.endswith('_sadl.py'):
-        (log, ) = tmp_path.glob('*/*.log')
-        assert 'new: decode_head (14 entries); left: none' in log.read_text()
-    if cfg.get('test_evaluator'):
-        assert 0 <= runner.test()['changed/OA'] <= 100
+    assert cfg.model.backbone.init_cfg.checkpoint == 'torchvision://resnet18'
+    cfg.model.backbone.init_cfg = None
+    build_runner(cfg).train()
+    assert (tmp_path / 'features/iter_2.png').is_file()
+
+
+def test_fine_tuning_from_sadl_says_what_is_new(small, converted, tmp_path):
+    cfg = small(FOLDER / 'fpn-cd_r18_levir_sadl.py', tmp_path)
+    cfg.load_from = str(converted)
+    build_runner(cfg).train()
+    (log, ) = tmp_path.glob('*/*.log')
+    assert 'new: decode_head (14 entries); left: none' in log.read_text()
 
 
 @pytest.mark.parametrize('name', ['sadl_r18-fpn_inria.py', 'sadl_scn-base_inria.py', 'simsiam_r18-fpn_inria.py',

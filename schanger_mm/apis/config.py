@@ -10,6 +10,8 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from schanger_mm.apis.config_check import misspelt, nearest
+from schanger_mm.apis.neighbours import check_neighbours
+from schanger_mm.config_names import find_config, is_name
 
 #: keys that no Runner parameter names but that the tools or mmengine read
 _OTHER_KEYS = {'custom_imports', 'tta_model', 'tta_pipeline', 'log_level', 'launcher', 'env_cfg', 'tta_cfg',
@@ -29,18 +31,24 @@ def load_config(path: str | Path, options: Mapping[str, object] | None = None) -
     """Read a config file and merge ``--cfg-options`` into it.
 
     Args:
-        path: the config file.
+        path: the config file, or a name such as ``schanger_mm::schanger/levir.py``.
         options: dotted keys and their values; every key must exist in the
             config, or be one that the Runner knows.
 
     Raises:
-        ConfigError: the file is missing, or a key looks like a misspelt one; the
-            message names the nearest valid key. The same for misspelt names of
-            registered types and of their settings.
+        ConfigError: the file, or one that it inherits, is missing; a key, or the
+            name of a registered type or of one of its settings, looks like a
+            misspelt one (the message names the nearest valid one); or a part
+            comes from a package that cannot be imported.
+        ConfigNameError: a name leads to no config.
     """
-    if not Path(path).is_file():
+    file = find_config(str(path)) if is_name(path) else Path(path)
+    if not file.is_file():
         raise ConfigError(f'no config file {path}; the ones that ship with the project lie in configs/schanger/.')
-    cfg = Config.fromfile(str(path))
+    try:
+        cfg = Config.fromfile(str(file))
+    except FileNotFoundError as error:
+        raise ConfigError(f'{path} inherits a config that is not there: {error}') from error
     known = runner_keys()
     for key in cfg:
         if key not in known and not key.endswith('_pipeline') and (near := nearest(key, known, cutoff=0.88)):
@@ -50,6 +58,7 @@ def load_config(path: str | Path, options: Mapping[str, object] | None = None) -
     for option in options or {}:
         _check_option(cfg, option, known, path)
     cfg.merge_from_dict(dict(options or {}))
+    check_neighbours(cfg, path)
     return cfg
 
 

@@ -21,7 +21,6 @@ from schanger_mm.apis.resume import ResumeGuard
 from schanger_mm.checkpoints import read_weights
 from schanger_mm.datasets.workers import init_worker
 from schanger_mm.engine import PositionHook, SharedBuffersHook, StopSignalHook
-from schanger_mm.optional import require_named
 from schanger_mm.registry import DATASETS, SCOPE
 
 
@@ -111,7 +110,6 @@ def build_runner(cfg: Config) -> Runner:
     for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         if (loader := cfg.get(key)) and loader.get('num_workers') == 0:
             loader.persistent_workers = False  # torch refuses it without workers
-    require_named(cfg.model)
     _check_initial_weights(cfg)
     connect(cfg)
     runner = _Runner.from_cfg(cfg)

@@ -88,7 +88,8 @@ def _read(path: Path, flags: int) -> np.ndarray:
     image = None
     if path.stat().st_size:
         read_header(str(path))  # refuses one that claims too many pixels
-        image = cv2.imdecode(np.fromfile(path, np.uint8), flags)
+        # pixels as stored, as training and testing read them
+        image = cv2.imdecode(np.fromfile(path, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
     if image is None:
         raise ValueError(f'{path} cannot be read as an image: it is empty, cut short or not a picture')
     return image

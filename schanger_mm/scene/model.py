@@ -15,7 +15,6 @@ from schanger_mm.apis.download import sha256_of
 from schanger_mm.apis.memory import FOR_INFERENCE, keep_freed_memory
 from schanger_mm.checkpoints import read_weights
 from schanger_mm.deploy.card import backend_of
-from schanger_mm.optional import require_named
 from schanger_mm.registry import MODELS, SCOPE
 from schanger_mm.scene.errors import SceneError
 from schanger_mm.scene.exported_model import ExportedModel
@@ -164,7 +163,6 @@ def _build(cfg: Config, config_name: str) -> nn.Module:
     model = dict(cfg.model)
     if cfg.get('data_preprocessor') is not None:
         model.setdefault('data_preprocessor', cfg.data_preprocessor)
-    require_named(model)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or SCOPE):
         network = MODELS.build(model)
     if getattr(network, 'num_dates', 2) != 2 or not hasattr(network, 'encode_decode'):

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from schanger_mm.evaluation.colour_difference import best_f1, colour_difference, colour_difference_baseline
 
@@ -158,3 +159,17 @@ def test_faults_name_the_file(split, tmp_path_factory, monkeypatch):
     (split / 'label/1.png').unlink()
     with pytest.raises(FileNotFoundError, match=r'1\.png is missing'):
         colour_difference_baseline(split)
+
+
+def test_pixels_come_as_stored_like_in_training(tmp_path):
+    """A label has no orientation, so a photograph that says it is turned would be held against the wrong pixels."""
+    rng, exif = np.random.default_rng(0), Image.Exif()
+    exif[0x0112] = 3  # upside down
+    a = np.repeat(rng.integers(0, 256, (4, 4, 3), np.uint8), 8, 0).repeat(8, 1)
+    b, label = a.copy(), np.zeros((32, 32), np.uint8)
+    b[:8, :8], label[:8, :8] = 255 - b[:8, :8], 255
+    paths = [tmp_path / name for name in ('a.jpg', 'b.jpg', 'label.png')]
+    Image.fromarray(a).save(paths[0], quality=100, subsampling=0)
+    Image.fromarray(b).save(paths[1], quality=100, subsampling=0, exif=exif)
+    Image.fromarray(label).save(paths[2])
+    assert colour_difference_baseline([paths])['F1'] > 95

@@ -1,0 +1,202 @@
+"""What every config of the repository keeps: it builds, keeps the contracts, trains, tests, resumes and exports.
+
+Those for Open-CD run in a checkout of it: tests/test_neighbours/test_opencd.py.
+"""
+
+import copy
+import functools
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.registry import MODELS as ROOT_MODELS
+from mmengine.registry import DefaultScope
+
+from schanger_mm.apis import build_runner, load_config, resume_from
+from schanger_mm.apis.export import export
+from schanger_mm.deploy import open_runtime
+from schanger_mm.models.layers import resolve_arch
+from schanger_mm.registry import DATASETS, MODELS, SCOPE, TRANSFORMS
+from schanger_mm.scene.model import SceneModel
+
+FOLDER = Path(__file__).parents[1] / 'configs'
+CONFIGS = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob('*.py')
+                 if not {'_base_', 'opencd'} & set(path.relative_to(FOLDER).parts))
+TINY = (8, 8, 12, 16, 20, 24)
+STAND_IN = Path(__file__).parent / 'test_neighbours/stand_in_mmpretrain'
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
+@pytest.fixture(scope='module', autouse=True)
+def mmpretrain():
+    """Put a stand-in for mmpretrain on the path where it is not installed."""
+    if importlib.util.find_spec('mmpretrain') is not None:
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(STAND_IN))
+        patch.setattr(sys, 'dont_write_bytecode', True)
+        importlib.invalidate_caches()
+        yield
+    for name in [name for name in sys.modules if name.partition('.')[0] == 'mmpretrain']:
+        del sys.modules[name]
+    ROOT_MODELS.children.pop('mmpretrain', None)
+
+
+@functools.cache
+def read(name):
+    """Read a config without weights that it would download."""
+    cfg = load_config(FOLDER / name)
+    cfg.model.backbone.pop('init_cfg', None)
+    return cfg
+
+
+def narrow(model):
+    """Give SChanger's parts few channels; everything else stays as it is."""
+    backbone, head, neck = (model.get(key) or {} for key in ('backbone', 'decode_head', 'neck'))
+    if backbone.type != 'SCN' or not isinstance(backbone.get('arch', 'base'), str):
+        return
+    widths = list(resolve_arch(backbone.get('arch', 'base')))
+    for part in (backbone, head, neck):
+        if 'arch' in part or part.get('type') in ('SCN', 'SpatialConsistencyHead', 'DecoderFeatures'):
+            part.arch = TINY
+    if neck.get('in_channels') == widths[1:]:
+        neck.in_channels = list(TINY[1:])
+    if 'in_channels' in head:
+        head.in_channels = [TINY[1 + index] for index in head.in_index]
+    if 'projector' in model:
+        model.projector.in_channels = TINY[0]
+
+
+def one_of_each_network():
+    """Names of one config for each network, counted after narrowing."""
+    seen = {}
+    for name in CONFIGS:
+        if 'mmpretrain' in (FOLDER / name).read_text():
+            seen[name] = name  # not read here: the stand-in is not on the path yet
+            continue
+        model = copy.deepcopy(read(name).model)
+        narrow(model)
+        seen.setdefault(str(model), name)
+    return sorted(seen.values())
+
+
+NETWORKS = one_of_each_network()
+
+
+@functools.cache
+def output(name):
+    """Build the network of a config and run it without computing; return it and what comes out."""
+    cfg = read(name)
+    with DefaultScope.overwrite_default_scope(SCOPE):
+        net = MODELS.build({**cfg.model, 'data_preprocessor': None}).eval()
+    for part in ('backbone', 'neck', 'decode_head'):  # SaDL's views cannot live there
+        (getattr(net, part, None) or torch.nn.Identity()).to('meta')
+    images = torch.empty(2, 3 * getattr(net, 'num_dates', 1), 64, 96, device='meta')
+    detector = cfg.model.type == 'SiameseEncoderDecoder'
+    return net, net(images, mode='tensor') if detector else net.extract_feat(images)
+
+
+def same_network(name):
+    """Return the first config with exactly this network."""
+    return next(other for other in CONFIGS if read(other).model == read(name).model)
+
+
+@pytest.fixture
+def cheap(small):
+    """Return a function that reads a config and makes it cheap: few channels, two steps of two small samples."""
+    def make(name, work_dir):
+        cfg = small(FOLDER / name, work_dir)
+        cfg.model.backbone.pop('init_cfg', None)
+        narrow(cfg.model)
+        cfg.default_hooks.checkpoint.update(interval=1, max_keep_ckpts=3)
+        return cfg
+    return make
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_the_network_keeps_the_contract(name):
+    cfg, (net, result) = read(name), output(same_network(name))
+    if cfg.model.type == 'SiameseEncoderDecoder':
+        channels = 3 * net.num_dates
+        assert result.shape[:2] == (2, net.out_channels) and net.out_channels in (1, 2) and net.num_classes == 2
+        assert result.shape[2] * 96 == result.shape[3] * 64
+        assert net.out_channels == 2 or net.decode_head.threshold == 0.5
+        assert cfg.model.test_cfg.mode in ('whole', 'slide')
+    else:
+        channels = 3
+        assert result.shape[:2] == (2, cfg.model.projector.in_channels)
+    preprocessor = MODELS.build(cfg.data_preprocessor)
+    assert preprocessor.mean.numel() == preprocessor.std.numel() == channels
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_data_and_scores_keep_the_contract(name):
+    cfg = read(name)
+    dates = 2 if cfg.model.get('num_dates', 2) == 2 and cfg.model.type == 'SiameseEncoderDecoder' else 1
+    for key in LOADERS:
+        if loader := cfg.get(key):
+            steps = [step.type for step in loader.dataset.pipeline]
+            assert steps[0] == ('LoadBiTemporalImages' if dates == 2 else 'LoadImage')
+            assert steps[-1] == ('PackBiTemporalInputs' if dates == 2 else 'mmseg.PackSegInputs')
+            assert all(TRANSFORMS.build(step) for step in loader.dataset.pipeline)
+            assert DATASETS.get(loader.dataset.type) is not None
+            assert loader.sampler.type.startswith('Seeded') == (key == 'train_dataloader')
+    assert cfg.default_hooks.checkpoint.type == 'AtomicCheckpointHook'
+    assert cfg.default_hooks.exact_resume.type == 'ExactResumeHook'
+    assert cfg.default_scope == SCOPE and cfg.randomness.seed is not None
+    for key in ('val_evaluator', 'test_evaluator'):
+        if cfg.get(key):
+            assert cfg[key].type == 'ChangeMetric'
+
+
+@pytest.mark.long
+@pytest.mark.parametrize('name', CONFIGS)
+def test_trains_tests_and_resumes(name, cheap, tmp_path):
+    """Two steps; for each network the second of them again from the checkpoint after the first, bit for bit."""
+    cfg = cheap(name, tmp_path / 'run')
+    unit = 'epoch' if 'max_epochs' in cfg.train_cfg else 'iter'
+    if unit == 'epoch':
+        cfg.train_dataloader.batch_size = 2  # one step
+    runner = build_runner(cfg)
+    before = {key: value.clone() for key, value in runner.model.named_parameters()}
+    runner.train()
+    moved = sum(not torch.equal(value, before[key]) for key, value in runner.model.named_parameters())
+    assert runner.iter == 2 and moved > 0.9 * len(before)
+    assert (tmp_path / 'run/last_checkpoint').read_text().endswith(f'{unit}_2.pth')
+    end = {key: value.clone() for key, value in runner.model.state_dict().items()}
+    if runner._test_dataloader is not None:
+        metrics = runner.test()
+        assert set(metrics) == {f'changed/{s}' for s in ('F1', 'precision', 'recall', 'IoU', 'OA', 'kappa')}
+        assert all(0 <= metrics[f'changed/{s}'] <= 100 for s in ('recall', 'OA'))
+    if name in NETWORKS:
+        cfg = cheap(name, tmp_path / 'again')
+        if unit == 'epoch':
+            cfg.train_dataloader.batch_size = 2
+        resume_from(cfg, str(tmp_path / f'run/{unit}_1.pth'))
+        runner = build_runner(cfg)
+        runner.train()
+        assert all(torch.equal(end[key], value) for key, value in runner.model.state_dict().items())
+
+
+@pytest.mark.long
+@pytest.mark.parametrize('name', [name for name in NETWORKS if 'sadl_' not in name and 'simsiam' not in name])
+def test_predicts_fast_and_exports(name, cheap, tmp_path):
+    cfg = cheap(name, tmp_path)
+    if cfg.model.get('num_dates', 2) != 2:
+        pytest.skip('one date: only change detectors are exported')
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope(SCOPE):
+        plain = MODELS.build(dict(cfg.model, data_preprocessor=cfg.data_preprocessor)).eval()
+    checkpoint, out = str(tmp_path / 'random.pth'), tmp_path / 'net.pt2'
+    torch.save(dict(state_dict=plain.state_dict()), checkpoint)
+    pair = 255 * np.random.default_rng(0).random((1, 2, 3, 45, 70), np.float32)
+    expected = SceneModel(cfg, checkpoint, name, plain=True).predict(pair)
+    np.testing.assert_allclose(SceneModel(cfg, checkpoint, name).predict(pair), expected, atol=1e-5)
+    words = export(cfg, name, checkpoint, out, 'program')  # compares with the plain network before it writes
+    assert 'largest difference' in words
+    np.testing.assert_allclose(open_runtime(out)(pair[:, 0], pair[:, 1]), expected, atol=1e-4)
