@@ -16,7 +16,7 @@ def absent(monkeypatch):
 
 @pytest.mark.parametrize('settings, message', [
     (dict(model=dict(backbone=dict(type='mmpretrain.ConvNeXt'))),
-     "own.py: model.backbone.type is 'mmpretrain.ConvNeXt', and mmpretrain cannot .* schanger-mm\\[mmpretrain"),
+     "own.py: model.backbone.type is 'mmpretrain.ConvNeXt', and mmpretrain cannot .*schanger-mm\\[mmpretrain"),
     (dict(train_dataloader=dict(dataset=dict(pipeline=[dict(type='opencd.MultiImgRandomCrop')]))),
      "train_dataloader.dataset.pipeline.0.type is 'opencd.MultiImgRandomCrop', .* Open-CD is not on PyPI"),
     (dict(default_scope='opencd'), "default_scope is 'opencd'"),
