@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from mmengine.config import Config
 
 from schanger_mm.apis import ConfigError, build_runner, load_config, run
 from schanger_mm.apis.config_check import misspelt
@@ -57,9 +58,12 @@ def test_all_of_them_are_reported_at_once(config):
     'model = dict(decode_head=dict(align_corners=True, loss_decode=None))',
 ])
 def test_what_is_not_misspelt_passes(text, config):
-    assert list(misspelt(load_config(config(text))._cfg_dict)) == []
+    assert list(misspelt(Config.fromfile(config(text))._cfg_dict)) == []
 
 
 def test_every_config_passes(root):
-    for path in sorted((root / 'configs').glob('[!_]*/**/*.py')):
-        load_config(path)
+    # those for Open-CD inherit from its own
+    paths = sorted(path for path in (root / 'configs').glob('[!_]*/**/*.py') if 'opencd' not in path.parts)
+    assert len(paths) > 40
+    for path in paths:
+        assert list(misspelt(Config.fromfile(path)._cfg_dict)) == [], path

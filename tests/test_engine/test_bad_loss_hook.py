@@ -252,7 +252,9 @@ def test_our_networks_survive_a_nan_in_the_input(config, arch, small, tmp_path):
     assert means and any(value.abs().sum() > 0 for value in means)  # of the second batch
 
 
-@pytest.mark.parametrize('config', sorted(CONFIGS.glob('[!_]*/*.py')), ids=lambda path: path.stem)
+@pytest.mark.parametrize('config', [
+    path for path in sorted(CONFIGS.glob('[!_]*/*.py')) if path.parent.name != 'opencd'  # which has hooks of its own
+], ids=lambda path: path.stem)
 def test_every_config_has_it(config):
     from mmengine.config import Config
     hooks = Config.fromfile(config).default_hooks
