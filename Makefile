@@ -19,8 +19,10 @@ MMCV_WHEELS = $(WHEELS)/torch-$(call MMLAB_PIN,torch)
 MAX_JOBS ?= 2
 # MINIMUM_TORCH=2.13.0 takes that torch instead of the oldest allowed: older ones come with gigabytes for CUDA.
 MINIMUM_TORCH ?=
-# The minimum run is short: what there is of every layer, checkpoints that mean harm, and a scene.
-MINIMUM_TESTS := tests/test_smoke.py tests/test_checkpoints tests/test_apis/test_resume.py tests/test_apis/test_detector.py
+MINIMUM := .venv-minimum$(MINIMUM_TORCH:%=-torch-%)
+# The minimum run is short: the way through the package, checkpoints that mean harm, exports, and a scene.
+MINIMUM_TESTS := tests/test_smoke.py tests/test_checkpoints tests/test_deploy \
+	tests/test_apis/test_resume.py tests/test_apis/test_detector.py
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo study test test-long test-soak test-openmmlab test-minimum test-latest lint clean
@@ -50,8 +52,8 @@ test-soak: $(STAMP) ## the long tests at their full counts: 50 kills, 21,000 dam
 test-openmmlab: .venv-openmmlab/.installed ## the fast tests, and trainings, on the original stack (compiles mmcv once)
 	.venv-openmmlab/bin/python -m pytest -m "not long or stack" $(PYTEST_ARGS)
 
-test-minimum: .venv-minimum/.installed ## a short run on the oldest versions allowed (downloads CUDA libraries with torch)
-	.venv-minimum/bin/python -m pytest -m "not long" $(MINIMUM_TESTS) $(PYTEST_ARGS)
+test-minimum: $(MINIMUM)/.installed ## a short run on the oldest versions allowed (downloads CUDA libraries with torch)
+	$(MINIMUM)/bin/python -m pytest -m "not long" $(MINIMUM_TESTS) $(PYTEST_ARGS)
 
 test-latest: PINNED := test_constraints_pin_what_the_requirements_pull_in
 test-latest: ## the fast tests on the newest versions allowed, fetched anew each time
@@ -115,9 +117,9 @@ $(STAMP): setup.py pyproject.toml $(REQUIREMENTS)
 	.venv-openmmlab/bin/python -m pip install --no-build-isolation --no-deps -e .
 	$(call finish_venv,.venv-openmmlab,-c requirements/constraints-openmmlab.txt)
 
-.venv-minimum/.installed: setup.py pyproject.toml tests/minimum_versions.py $(REQUIREMENTS)
-	$(call new_venv,.venv-minimum)
-	$(PYTHON) tests/minimum_versions.py mm $(LISTS) > .venv-minimum/pins.txt
-	$(if $(MINIMUM_TORCH),sed -i 's/^torch==.*/torch==$(MINIMUM_TORCH)/' .venv-minimum/pins.txt)
-	.venv-minimum/bin/python -m pip install -c .venv-minimum/pins.txt -e ".[mm,selfsup,geo,dask,export,test]"
-	$(call finish_venv,.venv-minimum)
+$(MINIMUM)/.installed: setup.py pyproject.toml tests/minimum_versions.py $(REQUIREMENTS)
+	$(call new_venv,$(MINIMUM))
+	$(PYTHON) tests/minimum_versions.py mm $(LISTS) > $(MINIMUM)/pins.txt
+	$(if $(MINIMUM_TORCH),sed -i 's/^torch==.*/torch==$(MINIMUM_TORCH)/' $(MINIMUM)/pins.txt)
+	$(MINIMUM)/bin/python -m pip install -c $(MINIMUM)/pins.txt -e ".[mm,selfsup,geo,dask,export,test]"
+	$(call finish_venv,$(MINIMUM))

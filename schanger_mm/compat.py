@@ -7,7 +7,6 @@ module may know which of them it runs on.
 
 from __future__ import annotations
 
-import _codecs
 import contextlib
 import importlib
 import importlib.util
@@ -92,13 +91,10 @@ def only_these_globals(classes: Iterable[type]) -> Iterator[None]:
         classes: found in files by their ``__module__`` and ``__qualname__``.
     """
     table = torch.serialization
-    # bytes, sets and complex numbers are written by these; torch before 2.6 does not allow them by itself, and this
-    # can go with torch >= 2.6
-    older = [_codecs.encode, set, complex] if torch.__version__ < (2, 6) else []
     with _safe_globals:
         others = table.get_safe_globals()
         table.clear_safe_globals()
-        table.add_safe_globals([*classes, *older])
+        table.add_safe_globals(list(classes))
         try:
             yield
         finally:

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from schanger_mm import compat
+from schanger_mm.checkpoints.claims import check_claims
 from schanger_mm.checkpoints.container import check_container
 from schanger_mm.checkpoints.errors import CheckpointError
 from schanger_mm.checkpoints.imports import imports_of, own_imports
@@ -59,6 +60,7 @@ def read_checkpoint(path: str | Path, map_location: str | torch.device | None = 
             raise CheckpointError('it imports more than tensors need')
         with compat.only_these_globals(STAND_INS), warnings.catch_warnings():
             warnings.simplefilter('ignore')  # torch's advice on how to load it nevertheless
+            check_claims(path)
             content = Plain()(torch.load(path, map_location=device, weights_only=True))
     except Exception as error:  # a hostile file makes the readers raise anything
         raise CheckpointError(explain(path, error)) from error
