@@ -46,20 +46,21 @@ def misspelt(cfg: Mapping) -> Iterator[str]:
         if key.endswith('_dataloader') and isinstance(part, Mapping):
             known = set(inspect.signature(DataLoader.__init__).parameters) - {'self'} | _DATALOADER
             yield from _unknown(key, part, known, key)
-        for path, found in _typed(key, part):
-            yield from _check(path, found, scope)
+        for path, found, where in _typed(key, part, scope):
+            yield from _check(path, found, where)
 
 
-def _typed(path: str, part: object) -> Iterator[tuple[str, Mapping]]:
-    """Find what has a type, with its place in the config."""
+def _typed(path: str, part: object, scope: str) -> Iterator[tuple[str, Mapping, str]]:
+    """Find what has a type, with its place in the config and the package whose names it takes."""
     if isinstance(part, Mapping):
+        scope = part.get('_scope_') or scope  # mmengine notes it in what is inherited from another package
         if isinstance(part.get('type'), str) and not path.endswith('clip_grad'):  # 'norm' or 'value', of no registry
-            yield path, part
+            yield path, part, scope
         for key, value in part.items():
-            yield from _typed(f'{path}.{key}', value)
+            yield from _typed(f'{path}.{key}', value, scope)
     elif isinstance(part, (list, tuple)):
         for place, value in enumerate(part):
-            yield from _typed(f'{path}.{place}', value)
+            yield from _typed(f'{path}.{place}', value, scope)
 
 
 def _check(path: str, part: Mapping, scope: str) -> Iterator[str]:

@@ -67,3 +67,10 @@ def test_every_config_passes(root):
     assert len(paths) > 40
     for path in paths:
         assert list(misspelt(Config.fromfile(path)._cfg_dict)) == [], path
+
+
+def test_what_is_inherited_from_another_package_has_its_names():
+    step = dict(type='PackSegInputs')
+    assert len(list(misspelt(dict(a=[step])))) == 1  # ours has another name
+    assert list(misspelt(dict(a=[dict(step, _scope_='mmseg')]))) == []
+    assert list(misspelt(dict(a=dict(_scope_='mmseg', pipeline=[step])))) == []
