@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MULTIPLE = 16
 """Sides of windows are multiples of it: the coarsest level of the network has stride 16."""
+MOST_BLOCKS = 1_000_000
+"""They are listed in memory. By default it is 4 million megapixels; a header can claim any size."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,11 @@ class Plan:
                              f'of {self.window} px.')
         if self.block < self.window:
             raise SceneError(f'--block {self.block}: expected at least the window, {self.window} px.')
+        count = -(-self.grid.width // self.block) * -(-self.grid.height // self.block)
+        if count > MOST_BLOCKS:
+            raise SceneError(f'the scene is {self.grid.width:,} x {self.grid.height:,} px, {count:,} blocks of '
+                             f'{self.block} px; expected at most {MOST_BLOCKS:,}. If it is really that large, take a '
+                             'larger --block, or cut it first (gdal_translate -projwin).')
 
     @property
     def overlap(self) -> int:

@@ -68,3 +68,9 @@ def test_a_scene_narrower_than_the_window_is_one_window_of_its_width():
 def test_values_that_make_no_sense_are_refused(settings, message):
     with pytest.raises(SceneError, match=message):
         Plan(grid(500, 500), **settings)
+
+
+def test_a_size_that_nobody_can_list_is_refused():
+    with pytest.raises(SceneError, match='2,147,483,647 x 2,147,483,647 px, 1,099,511,627,776 blocks of 2048 px'):
+        Plan(grid(2 ** 31 - 1, 2 ** 31 - 1))
+    Plan(grid(2_048_000, 2_048_000))
