@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 from pathlib import Path
@@ -11,7 +10,7 @@ from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 
-from schanger_mm.atomic import remove_partial, write_durably
+from schanger_mm.atomic import FULL, remove_partial, write_durably
 from schanger_mm.registry import HOOKS
 
 POINTER = 'last_checkpoint'
@@ -38,7 +37,7 @@ class DurableBackend(LocalBackend):
             write_durably(path, obj)
         except OSError as error:
             problem = error.strerror
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno in FULL:
                 problem = (f'no space left: it takes {len(obj) / MIB:.1f} MiB and '
                            f'{shutil.disk_usage(path.parent).free / MIB:.1f} MiB are free')
             raise SaveError(f'{path} could not be written: {problem}. What was saved before is untouched; make '

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from schanger_mm.atomic import DiskFullError, write_durably
 from schanger_mm.json_files import JsonError, read_table
 from schanger_mm.scene.errors import SceneError
 
@@ -30,7 +31,9 @@ def disk_errors(what: str | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise SceneError(f'{what}: cannot be written ({error.strerror or error}). Make room or give permission; blocks '
+        cause = error.__cause__ if isinstance(error, DiskFullError) else error  # its own advice is another
+        reason = getattr(cause, 'strerror', None) or cause
+        raise SceneError(f'{what}: cannot be written ({reason}). Make room or give permission; blocks '
                          'that are finished are kept, and the same command with --resume goes on.') from error
 
 
@@ -66,7 +69,7 @@ class Journal:
                 self.done = {index: crc for index, crc in self._listed().items() if self._whole(index, crc)}
             else:
                 (self.folder / _BLOCKS).mkdir(parents=True)
-                _write(self.folder / _RUN, json.dumps(binding, indent=1).encode())
+                write_durably(self.folder / _RUN, json.dumps(binding, indent=1).encode())
 
     def store(self, index: int, block: np.ndarray) -> None:
         """Keep a finished block ``(h, w)`` uint8.
@@ -78,7 +81,7 @@ class Journal:
         np.save(stream, block)
         data = stream.getvalue()
         with disk_errors(self.folder):
-            _write(self._file(index), data)
+            write_durably(self._file(index), data)
             with open(self.folder / _LIST, 'ab') as listing:
                 listing.write(f'\n{index} {zlib.crc32(data)} .'.encode())
                 listing.flush()
@@ -151,16 +154,3 @@ def differences(before: object, now: object, name: str = '') -> Iterator[str]:
 def _short(value: object) -> str:
     text = str(value)
     return text if len(text) <= 80 else f'{text[:80]} ...'
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write whole or not at all, also when the power fails."""
-    partial = path.with_name(f'.{path.name}.partial')
-    try:
-        with open(partial, 'wb') as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
