@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,10 @@ class OpenVinoRuntime(Runtime):
         if precision == 'bf16' and 'BF16' not in core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES'):
             raise DeployError(f'{path}: this CPU does not compute in bf16; leave the precision at fp32.')
         if backend_of(path) == 'onnx':
-            read = openvino.convert_model  # read_model would not fold the biases into the convolutions
+            # read_model would not fold the biases into the convolutions. Bytes, because convert_model offers the path
+            # of a file that is a zip as well to torch.jit.load and torch.export.load, which runs what is in there.
+            def read(path):
+                return openvino.convert_model(io.BytesIO(Path(path).read_bytes()))
         else:
             if not Path(path).with_suffix('.bin').is_file():
                 raise DeployError(f'{path}: its weights, {Path(path).stem}.bin beside it, are missing; keep both files '

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -125,21 +126,42 @@ def _from_onnx(path: Path) -> str | None:
         model = onnx.load(path, load_external_data=False)
     except decode_error as error:
         raise DeployError(f'{path} cannot be read as ONNX: {error}.') from error
-    if other := next(_other_files(model), None):
-        raise DeployError(f'{path} is refused: its weights are in another file ({other[:80]!r}), and such a name may '
-                          'lead anywhere on this machine; an export of this project holds its weights itself.')
+    for tensor in _tensors(model):
+        if tensor.data_location == tensor.EXTERNAL:
+            other = next((entry.value for entry in tensor.external_data if entry.key == 'location'), '')
+            raise DeployError(f'{path} is refused: its weights are in another file ({other[:80]!r}), and such a name '
+                              'may lead anywhere on this machine; an export of this project holds its weights itself.')
+        if problem := _misfit(tensor):
+            raise DeployError(f'{path} is refused: its tensor {tensor.name[:80]!r} of shape {list(tensor.dims)[:8]} '
+                              f'does not fit the values that the file holds for it ({problem}); export it again.')
     return next((entry.value for entry in model.metadata_props if entry.key == KEY), None)
 
 
-def _other_files(message: Any) -> Iterator[str]:
-    """Names of the files that tensors of an ONNX model lie in, wherever in the model these stand."""
+def _tensors(message: Any) -> Iterator[Any]:
+    """All tensors of an ONNX model, wherever in the model they stand."""
     for field, value in message.ListFields():
         if field.message_type is None:
             continue
         for part in value if hasattr(value, 'add') else [value]:  # repeated fields have it
-            if field.message_type.name == 'TensorProto' and part.data_location == part.EXTERNAL:
-                yield next((entry.value for entry in part.external_data if entry.key == 'location'), '')
-            yield from _other_files(part)
+            if field.message_type.name == 'TensorProto':
+                yield part
+            yield from _tensors(part)
+
+
+_LISTS = ('float_data', 'int32_data', 'int64_data', 'uint64_data', 'double_data', 'string_data')
+
+
+def _misfit(tensor: Any) -> str | None:
+    """What is wrong with the size of an ONNX tensor, None for most: OpenVINO 2025.0 reads beyond its values."""
+    claimed = math.prod(tensor.dims)
+    held = len(tensor.raw_data) or sum(len(getattr(tensor, name)) for name in _LISTS)
+    if min(tensor.dims, default=0) < 0 or claimed > 2 * held:  # the smallest values have four bits
+        return f'{claimed} values in {held} bytes or numbers'
+    try:
+        require('onnx.numpy_helper', EXTRA, 'Reading ONNX files').to_array(tensor)
+    except (ValueError, TypeError, KeyError) as error:
+        return str(error)
+    return None
 
 
 def _from_xml(path: Path) -> str | None:

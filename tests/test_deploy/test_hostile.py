@@ -124,10 +124,43 @@ def test_a_card_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path):
         read_card(tmp_path / 'bomb.pt2')
 
 
+def shaped(*dims):
+    """Return a change of a tensor: its shape."""
+    def change(tensor):
+        tensor.dims[:] = dims
+    return change
+
+
+def of_four_bits(tensor):
+    tensor.data_type, tensor.raw_data = tensor.INT4, bytes(1)
+    tensor.dims[:] = [3]
+
+
+def listed(tensor):
+    tensor.ClearField('raw_data')
+    tensor.float_data.extend([1, 1])
+
+
+@pytest.mark.parametrize('backend', ['onnx', 'openvino'])
+@pytest.mark.parametrize(('change', 'said'), [
+    (shaped(10**9), '1000000000 values in'), (shaped(-1), '-1 values in'), (shaped(2), '.*'), (shaped(0), '.*'),
+    (shaped(2**62, 2**62), f'{2**124} values in'), (of_four_bits, '.*'), (listed, '.*'),
+    (lambda tensor: setattr(tensor, 'data_type', 0), '.*'), (lambda tensor: setattr(tensor, 'data_type', 99), '.*')])
+def test_a_tensor_that_claims_other_values_than_it_has_is_refused(make_onnx, tmp_path, needs, backend, change, said):
+    """The oldest OpenVINO allowed loads it, and reads what lies behind."""
+    needs(backend)
+    path = make_onnx(tmp_path / 'net.onnx', change)
+    with pytest.raises(DeployError, match=rf"net\.onnx is refused: its tensor 'weight' .* \({said}.*\); export"):
+        open_runtime(path, backend)
+
+
 @pytest.mark.parametrize('backend', ['onnx', 'openvino'])
 def test_a_network_that_does_not_fit_together_is_named(make_onnx, needs, tmp_path, backend):
     needs(backend)
-    path = make_onnx(tmp_path / 'net.onnx', lambda weight: weight.dims.__setitem__(0, 10**9))
+
+    def of_whole_numbers(weight):
+        weight.data_type, weight.raw_data = weight.INT64, bytes(8)
+    path = make_onnx(tmp_path / 'net.onnx', of_whole_numbers)
     with pytest.raises(DeployError, match=r'net\.onnx: (ONNX Runtime|OpenVINO) cannot load it .* export'):
         open_runtime(path, backend)
 

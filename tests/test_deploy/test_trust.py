@@ -124,3 +124,26 @@ def test_a_damaged_one_is_named(honest, tmp_path):
                 out.writestr(name, archive.read(name))
     with pytest.raises(DeployError, match='cut.pt2: PyTorch cannot load it .* export the checkpoint again'):
         open_runtime(path, trust=True)
+
+
+def test_an_onnx_file_that_is_a_program_too_is_onnx_only(hostile, make_onnx, needs):
+    """OpenVINO's convert_model hands the path of any zip with a program's members to torch first (2025.0 to 2026.4)."""
+    needs('openvino')
+    path = make_onnx(hostile.with_name('both.onnx'))
+    network = path.read_bytes()
+    field = b'\xa2\x06'  # number 100, bytes: readers skip what they do not know
+
+    def length(size):
+        return bytes([size & 127 | 128, size >> 7 & 127 | 128, size >> 14 & 127 | 128, size >> 21])
+
+    path.write_bytes(network + field + length(0))
+    with zipfile.ZipFile(hostile) as archive, zipfile.ZipFile(path, 'a') as out:
+        for name in archive.namelist():
+            out.writestr(name, archive.read(name))
+    content = path.read_bytes()
+    start = len(network + field) + 4
+    path.write_bytes(network + field + length(len(content) - start) + content[start:])
+
+    one = torch.zeros(1, 3, 8, 8)
+    assert open_runtime(path, 'openvino', threads=1)(one, one + 1).max() > 0.7
+    assert not (path.parent / 'canary').exists()
