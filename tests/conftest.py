@@ -1,5 +1,6 @@
 """Shared by all tests."""
 
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -77,6 +78,22 @@ def fakes(tmp_path_factory):
         return str(made[kind])
 
     return root_of
+
+
+@pytest.fixture
+def longest_file():
+    """Return a context within which no file can grow beyond so many bytes, as on a full disk."""
+    resource = pytest.importorskip('resource')
+
+    @contextmanager
+    def limited(size):
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    return limited
 
 
 @pytest.fixture

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import torch
 from mmengine.registry import DefaultScope
-from safetensors.torch import save  # save_file's are readable by their owner only
 from torch import Tensor, nn
 
 from schanger_mm.atomic import whole_file
-from schanger_mm.checkpoints import CheckpointError, read_weights
+from schanger_mm.checkpoints import CheckpointError, read_weights, write_safetensors
 from schanger_mm.models.published import arch_name, to_ours, to_published, widths_of
 from schanger_mm.registry import MODELS, SCOPE
 
@@ -34,7 +33,7 @@ def write_weights(path: str | Path, state: Mapping[str, Tensor], overwrite: bool
         raise ConversionError(f'{path} exists; name another file or pass --overwrite.')
     with whole_file(path) as partial:
         if path.suffix == '.safetensors':
-            partial.write_bytes(save({name: value.contiguous() for name, value in state.items()}))
+            write_safetensors(partial, state)
         else:
             torch.save({'state_dict': dict(state)}, partial)
 

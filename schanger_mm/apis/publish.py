@@ -12,11 +12,10 @@ from pathlib import Path
 import mmengine
 import torch
 from mmengine.logging import HistoryBuffer
-from safetensors.torch import save  # save_file's are readable by their owner only
 from torch import Tensor
 
 from schanger_mm.apis.download import sha256_of
-from schanger_mm.checkpoints import CheckpointError, config_values, read_checkpoint
+from schanger_mm.checkpoints import CheckpointError, config_values, read_checkpoint, write_safetensors
 from schanger_mm.json_files import JsonError, read_table
 from schanger_mm.version import __version__
 
@@ -63,7 +62,7 @@ def publish(checkpoint: str | Path, out: str | Path, report: str | Path | None =
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f'.{out.name}.', dir=out.parent) as folder:
         partial = Path(folder, 'weights')
-        partial.write_bytes(save({name: value.contiguous().clone() for name, value in state.items()}))
+        write_safetensors(partial, state)
         sha256 = sha256_of(partial)
         weights, text = (out.with_name(f'{out.name}-{sha256[:8]}{suffix}') for suffix in ('.safetensors', '.json'))
         if there := [str(path) for path in (weights, text) if path.exists()]:

@@ -9,12 +9,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from safetensors.torch import save  # save_file's are readable by their owner only
-
 from schanger_mm.atomic import whole_file
 from schanger_mm.checkpoints import quarantine_child
 from schanger_mm.checkpoints.errors import CheckpointError
 from schanger_mm.checkpoints.reading import read_checkpoint, read_weights, wanted
+from schanger_mm.checkpoints.writing import write_safetensors
 
 SECONDS = 600  # of the clock, for a file that waits instead of computing
 TRUST = '--i-trust-this-file'
@@ -94,7 +93,7 @@ def _write(source: Path, state: dict, target: Path) -> None:
     if not state:
         raise CheckpointError(f'{source}: no tensors were found in it; nothing was written.')
     with whole_file(target) as partial:
-        partial.write_bytes(save(state))
+        write_safetensors(partial, state)
 
 
 def _answer(path: Path) -> dict:

@@ -12,7 +12,9 @@ from typing import Any
 import torch
 from mmengine.structures import BaseDataElement, PixelData
 from mmseg.structures import SegDataSample
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+
+from schanger_mm.checkpoints import write_safetensors
 
 FOLDER = 'failures'
 """In the work directory."""
@@ -73,7 +75,7 @@ def write_batch(folder: Path, batch: object, facts: Mapping[str, Any]) -> Path:
     partial = folder.with_name(f'.{folder.name}.{os.getpid()}.partial')
     try:
         partial.mkdir(parents=True)
-        save_file({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, partial / TENSORS)
+        write_safetensors(partial / TENSORS, tensors)
         (partial / RECORD).write_text(json.dumps(record, indent=1, default=str))
         written, number = folder, 2
         while written.exists():

@@ -1,6 +1,7 @@
 """Losses that are NaN or Inf: nothing of them reaches weights, statistics or checkpoints."""
 
 import copy
+import errno
 import json
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from mmengine.hooks import Hook
 from mmengine.optim.optimizer import amp_optimizer_wrapper
 
 from schanger_mm.apis import build_runner, set_on_nan
+from schanger_mm.engine import failed_batch
 from schanger_mm.engine.bad_loss_hook import BadLossError, BadLossHook
 from schanger_mm.engine.failed_batch import read_batch
 
@@ -116,6 +118,16 @@ def test_the_copy_holds_inputs_labels_and_metainfo_and_gives_the_same_loss(toy_r
     for number in (2, 3):  # a second failure of the same iteration replaces nothing
         with pytest.raises(BadLossError, match=f'iter_1-{number}'):
             train(toy_runner, Poison(1, what='loss'), experiment_name=f'{tmp_path.name}_{number}')
+
+
+def test_a_full_disk_costs_the_copy_and_nothing_else(toy_runner, tmp_path, monkeypatch):
+    def full(path, tensors):
+        path.touch()
+        raise OSError(errno.ENOSPC, 'No space left on device')
+    monkeypatch.setattr(failed_batch, 'write_safetensors', full)
+    with pytest.raises(BadLossError, match=r'the loss is nan; .* No copy of the batch could be saved .*No space left'):
+        train(toy_runner, Poison(2, what='loss'))
+    assert files(tmp_path / 'run') == ['iter_1.pth'] and not list((tmp_path / 'run/failures').iterdir())
 
 
 @pytest.mark.parametrize('what', ['input', 'loss', 'gradients'])

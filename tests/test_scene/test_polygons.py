@@ -1,6 +1,5 @@
 import json
 import os
-import resource
 import subprocess
 import sys
 import textwrap
@@ -236,17 +235,12 @@ def test_rasters_that_do_not_fit_are_refused_and_nothing_is_left(tmp_path):
 
 @pytest.mark.parametrize('name', ['change.gpkg', 'change.geojson'])
 @pytest.mark.parametrize('share', [0.1, 0.5, 0.999])
-def test_a_full_disk_is_one_error_and_leaves_no_half_file(tmp_path, name, share):
+def test_a_full_disk_is_one_error_and_leaves_no_half_file(tmp_path, name, share, longest_file):
     rasters = write_result(tmp_path, np.eye(60))
     write_polygons(*rasters, tmp_path / name)
     limit = int((tmp_path / name).stat().st_size * share)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
-    try:
-        with pytest.raises(SceneError, match=f'new/{name}: not writable'):
-            write_polygons(*rasters, tmp_path / 'new' / name)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with longest_file(limit), pytest.raises(SceneError, match=f'new/{name}: not writable'):
+        write_polygons(*rasters, tmp_path / 'new' / name)
 
     assert list((tmp_path / 'new').iterdir()) == []
 
