@@ -5,8 +5,6 @@ from __future__ import annotations
 import platform
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -15,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from schanger_mm.benchmark.machine import processor, torch_threads
 from schanger_mm.scene.model import SceneModel
 from schanger_mm.scene.run import Settings, predict_scene
 from schanger_mm.scene.source import PairSpec
@@ -110,7 +109,7 @@ def benchmark_scene(spec: PairSpec, model: SceneModel, settings: Settings | None
         if value < 1:
             raise ValueError(f'--{name} {value}: expected 1 or more.')
     settings = settings or Settings()
-    with _threads(threads):
+    with torch_threads(threads):
         noted = _Noting(model)
         first = _predict(spec, noted, settings)
         bare, scene = [], []
@@ -124,7 +123,7 @@ def benchmark_scene(spec: PairSpec, model: SceneModel, settings: Settings | None
         seen=seen / pixels, threads=threads, batch_size=settings.batch_size, bare=bare,
         scene=[summary['timings']['total'] for summary in scene],
         parts={name: median(_parts(summary['timings'])[name] for summary in scene) for name in (*PARTS, *BACKGROUND)},
-        machine=dict(processor=_processor(), system=platform.platform(), python=platform.python_version(),
+        machine=dict(processor=processor(), system=platform.platform(), python=platform.python_version(),
                      torch=str(torch.__version__), device=str(model.device), precision=model.precision))
 
 
@@ -165,20 +164,3 @@ def _parts(timings: dict[str, float]) -> dict[str, float]:
     spent = ('checks', 'blocks', 'rasters', 'polygons', 'page')
     parts['other'] = timings['total'] - sum(timings.get(name, 0.0) for name in spent)
     return parts
-
-
-@contextmanager
-def _threads(number: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _processor() -> str:
-    facts = Path('/proc/cpuinfo')
-    lines = facts.read_text().splitlines() if facts.exists() else []
-    return next((line.split(':', 1)[1].strip() for line in lines if line.startswith('model name')),
-                platform.processor())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from mmengine.logging import print_log
@@ -12,8 +13,6 @@ from schanger_mm.apis.config import ConfigError
 from schanger_mm.checkpoints import CheckpointError, read_checkpoint
 
 POINTER = 'last_checkpoint'
-NEEDED = ('meta', 'message_hub', 'optimizer')
-"""What mmengine's Runner resumes from, beside weights."""
 
 
 def latest_checkpoint(work_dir: str | Path) -> str | None:
@@ -48,6 +47,11 @@ def latest_checkpoint(work_dir: str | Path) -> str | None:
     return None
 
 
+def missing_parts(content: Mapping) -> str:
+    """Name what a checkpoint lacks of that which mmengine's Runner resumes from, beside weights; mostly nothing."""
+    return ', '.join(key for key in ('meta', 'message_hub', 'optimizer') if not isinstance(content.get(key), dict))
+
+
 def _problem(path: Path) -> str | None:
     """Say why a checkpoint cannot be resumed from, or None."""
     if not path.is_file():
@@ -56,5 +60,5 @@ def _problem(path: Path) -> str | None:
         content = read_checkpoint(path)
     except CheckpointError as error:
         return str(error)
-    missing = [key for key in NEEDED if not isinstance(content.get(key), dict)]
-    return f'{path} has no {", ".join(missing)}' if missing else None
+    missing = missing_parts(content)
+    return f'{path} has no {missing}' if missing else None

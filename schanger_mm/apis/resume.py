@@ -10,7 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 
 from schanger_mm.apis.config import ConfigError
-from schanger_mm.apis.latest import NEEDED, latest_checkpoint
+from schanger_mm.apis.latest import latest_checkpoint, missing_parts
 from schanger_mm.checkpoints import config_values, read_checkpoint
 
 
@@ -32,8 +32,8 @@ def resume_from(cfg: Config, checkpoint: str) -> None:
     if not os.path.isfile(found):
         raise ConfigError(f'--resume {found}: no such file; plain --resume takes the newest of {cfg.work_dir}.')
     content = read_checkpoint(found)
-    if missing := [key for key in NEEDED if not isinstance(content.get(key), dict)]:
-        raise ConfigError(f'--resume {found}: it has no {", ".join(missing)}, so it is not what a training saves to be '
+    if missing := missing_parts(content):
+        raise ConfigError(f'--resume {found}: it has no {missing}, so it is not what a training saves to be '
                           'continued (iter_*.pth); start a new run from its weights with --cfg-options load_from=FILE.')
     _check_length(cfg, found, content['meta'].get('cfg'))
     cfg.resume = True

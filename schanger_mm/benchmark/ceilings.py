@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 import torch
 from torch import nn
 
+from schanger_mm.benchmark.machine import torch_threads
 from schanger_mm.benchmark.memory import MIB
 from schanger_mm.models.inference import InferenceConv
 
@@ -38,7 +39,7 @@ def measure_ceilings(device: torch.device, threads: int, precisions: Iterable[st
     """
     side = _SIDES[device.type]
     found = {}
-    with _threads(threads), _convolutions_precision(device), torch.inference_mode():
+    with torch_threads(threads), _convolutions_precision(device), torch.inference_mode():
         for precision in precisions:
             dtype = _DTYPES[precision]
             a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
@@ -69,16 +70,6 @@ def _best(run: Callable[[], object], device: torch.device, seconds: float) -> fl
 def _wait(device: torch.device) -> None:
     if device.type == 'cuda':
         torch.cuda.synchronize(device)
-
-
-@contextlib.contextmanager
-def _threads(number: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextlib.contextmanager

@@ -109,12 +109,14 @@ def _name(step: str, argument: object, texts: list[str]) -> str:
 
 def _nested(argument: object, depth: int) -> set[str]:
     """Look into a constant that is a pickle, or a file of ``torch.save``, itself."""
+    if not depth:
+        return set()
     if isinstance(argument, str):
         try:
             argument = argument.encode('latin1')  # in old protocols bytes are texts
         except UnicodeEncodeError:
             return set()
-    if not depth or not isinstance(argument, (bytes, bytearray)) or len(argument) < 4:
+    if not isinstance(argument, (bytes, bytearray)) or len(argument) < 4:
         return set()
     if argument.startswith(ZIP):
         return _of_zip(io.BytesIO(argument), depth - 1)

@@ -30,41 +30,24 @@ class PositionHook(Hook):
         """Say that training loads its first batch."""
         self.stage, self.iteration, self.batch = 'train', runner.iter + 1, None
 
-    def before_train_iter(self, runner, batch_idx: int, data_batch: dict | None = None) -> None:
-        """Note a training batch."""
-        self.stage, self.iteration, self.batch = 'train', runner.iter + 1, data_batch
-
-    def after_train_iter(self, runner, batch_idx: int, data_batch: dict | None = None,
-                         outputs: dict | None = None) -> None:
-        """Say that the next one is loading."""
-        self.iteration, self.batch = runner.iter + 2, None
-
-    def before_val_epoch(self, runner) -> None:
-        """Say that validation loads its first batch."""
-        self.stage, self.iteration, self.batch = 'val', 1, None
-
-    def before_val_iter(self, runner, batch_idx: int, data_batch: dict | None = None) -> None:
-        """Note a batch of the validation."""
-        self.iteration, self.batch = batch_idx + 1, data_batch
-
-    def after_val_iter(self, runner, batch_idx: int, data_batch: dict | None = None,
-                       outputs: list | None = None) -> None:
-        """Say that the next one is loading."""
-        self.iteration, self.batch = batch_idx + 2, None
-
     def after_val_epoch(self, runner, metrics: dict | None = None) -> None:
         """Return to training."""
         self.stage, self.batch = 'train', None
 
-    def before_test_epoch(self, runner) -> None:
-        """Say that the test loads its first batch."""
-        self.stage, self.iteration, self.batch = 'test', 1, None
+    def _before_epoch(self, runner, mode: str = 'train') -> None:
+        """Say that validation or the test loads its first batch; training has said so."""
+        if mode != 'train':
+            self.stage, self.iteration, self.batch = mode, 1, None
 
-    def before_test_iter(self, runner, batch_idx: int, data_batch: dict | None = None) -> None:
-        """Note a batch of the test."""
-        self.iteration, self.batch = batch_idx + 1, data_batch
+    def _before_iter(self, runner, batch_idx: int, data_batch: object = None, mode: str = 'train') -> None:
+        """Note a batch."""
+        self.stage, self.iteration, self.batch = mode, self._done(runner, batch_idx, mode) + 1, data_batch
 
-    def after_test_iter(self, runner, batch_idx: int, data_batch: dict | None = None,
-                        outputs: list | None = None) -> None:
+    def _after_iter(self, runner, batch_idx: int, data_batch: object = None, outputs: object = None,
+                    mode: str = 'train') -> None:
         """Say that the next one is loading."""
-        self.iteration, self.batch = batch_idx + 2, None
+        self.iteration, self.batch = self._done(runner, batch_idx, mode) + 2, None
+
+    @staticmethod
+    def _done(runner, batch_idx: int, mode: str) -> int:
+        return runner.iter if mode == 'train' else batch_idx
