@@ -22,6 +22,8 @@ ERROR_FILE = 'TORCHELASTIC_ERROR_FILE'
 NUMBERS = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
 PATIENCE = 20.0  # seconds in which process 0 meets the mistake that this one has met, and the launcher ends all
 
+_REGISTER = 'correct it, or let custom_imports name the module that registers it.'
+
 LOST = 3
 """Exit status of a process that lost the connection to another one, which has ended first."""
 
@@ -49,7 +51,8 @@ def run(main: Callable[[], None]) -> int:
         _tell('the connection to another process is lost: it has ended, or was silent for longer than '
               f'env_cfg.dist_cfg.timeout ({str(error).splitlines()[0]:.200})', lost=True)
         return LOST
-    except (ValueError, TypeError, OSError, ImportError, AssertionError, subprocess.CalledProcessError) as error:
+    except (ValueError, TypeError, KeyError, OSError, ImportError, AssertionError,
+            subprocess.CalledProcessError) as error:
         message = _explain(error)
         if message is None:
             raise
@@ -90,7 +93,15 @@ def _explain(error: Exception) -> str | None:
     if isinstance(error, subprocess.CalledProcessError):
         return f'the command above failed: {" ".join(map(str, error.cmd))}'
     if isinstance(error, TypeError):  # mmengine builds parts from config dicts by keyword
+        if text == 'None is not a callable object':  # what its look-up of optimisers finds
+            return f'optim_wrapper.optimizer.type: no optimiser is registered under this name; {_REGISTER}'
         return f'a part does not know one of its settings: {text}' if 'unexpected keyword' in text else None
+    if isinstance(error, KeyError):
+        text = str(error.args[0]) if error.args else ''
+        if found := re.match(r'(\S+) is not in the (\S+) registry', text):
+            return f'the config asks for {found[1]!r}, and {found[2]} has no part of this name; {_REGISTER}'
+        if found := re.match(r'`cfg` or `default_args` must contain the key "type", but got (.{,200})', text):
+            return f'a part of the config has no type: {found[1]}'
     if isinstance(error, AssertionError):  # mmengine's, of schedulers that count epochs
         return ('train_dataloader: an epoch has no batch, since the data set holds fewer images than batch_size and '
                 'drop_last=True leaves the rest out; lower train_dataloader.batch_size.'

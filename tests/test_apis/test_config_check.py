@@ -5,7 +5,7 @@ import re
 import pytest
 from mmengine.config import Config
 
-from schanger_mm.apis import ConfigError, build_runner, load_config, run
+from schanger_mm.apis import ConfigError, build_runner, load_config, prepare, run
 from schanger_mm.apis.config_check import misspelt
 
 
@@ -44,6 +44,24 @@ def test_a_misspelt_name_is_one_line_with_the_nearest_and_the_file(text, said, c
     assert line.startswith(f'error: {path}: ')
 
     assert re.search(said, line), line
+
+
+@pytest.mark.parametrize('text, said', [
+    ("model = dict(backbone=dict(type='Quux'))", r"asks for 'Quux', and schanger_mm::model has .*custom_imports"),
+    ("model = dict(backbone=dict(_delete_=True, arch='base'))", r"of the config has no type: \{'arch': 'base'\}"),
+    ("custom_hooks = [dict(type='Quux')]", "asks for 'Quux', and schanger_mm::hook has no part"),
+    ("optim_wrapper = dict(optimizer=dict(type='Quux'))", r'optim_wrapper\.optimizer\.type: .*custom_imports'),
+    ('model = dict(backbone=dict(quux=1))', r"does not know one of its settings: SCN.* 'quux'"),
+])
+def test_a_name_like_no_other_is_one_line(text, said, config, tmp_path, capsys):
+    def train():
+        cfg = load_config(config(f'load_from = None\n{text}'))
+        prepare(cfg, 'mine.py', str(tmp_path / 'work'))
+        runner = build_runner(cfg)
+        runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    assert run(train) == 2
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert line.startswith('error: ') and re.search(said, line), line
 
 
 def test_all_of_them_are_reported_at_once(config):
