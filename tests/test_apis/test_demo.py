@@ -8,6 +8,27 @@ import sys
 
 import cv2
 import pytest
+import torch
+
+from schanger_mm import apis
+from schanger_mm.checkpoints import read_weights
+from schanger_mm.registry import MODELS
+
+
+def largest_difference_of_forms(root, out):
+    """Probabilities of the trained network on four test pairs: plain against the inference form, both in float32."""
+    cfg = apis.load_config(root / 'configs/schanger/demo.py')
+    model = MODELS.build(cfg.model).eval()
+    (weights, ) = (out / 'finetuned').glob('best_changed_F1_iter_*.pth')
+    model.load_state_dict(read_weights(weights))
+    mean, std = (torch.tensor(cfg.data_preprocessor[key]).view(6, 1, 1) for key in ('mean', 'std'))
+    images = [torch.cat([torch.from_numpy(cv2.imread(str(out / 'data/test' / date / f'{n:04}.png'))[..., ::-1].copy())
+                         for date in 'AB'], dim=2).permute(2, 0, 1) for n in range(4)]
+    x = torch.stack([(image - mean) / std for image in images])
+    with torch.no_grad():
+        plain, fast = (net(x, mode='tensor').sigmoid() for net in (model, model.for_inference()))
+    assert plain.max() > 0.9  # it has learnt something
+    return (fast - plain).abs().max().item()
 
 
 @pytest.mark.long
@@ -26,6 +47,7 @@ def test_demo_in_time_with_pre_training_ahead_of_scratch_and_both_of_the_colour_
     assert 'pre-trained, then fine-tuned' in result.stdout and '598 of 638 entries taken' in result.stdout
     pictures = sorted((tmp_path / 'pictures/finetuned').glob('*.png'))
     assert len(pictures) == 48 and cv2.imread(str(pictures[0])).shape[1] > 4 * 128
+    assert largest_difference_of_forms(root, tmp_path) <= 1e-5
     page = (tmp_path / 'report.html').read_text()
     assert page.count('<img') >= 8 and 'http://' not in page.replace('http://www.w3.org', '')
 
