@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 from schanger_mm.json_files import JsonError, read_table
@@ -41,9 +42,9 @@ class Outputs:
     def start(self) -> None:
         """Make the folder of what is not complete yet, and empty it."""
         with disk_errors(self.partial):
-            self.partial.mkdir(parents=True, exist_ok=True)
-            for file in self.partial.iterdir():
-                file.unlink()
+            if self.partial.exists():
+                shutil.rmtree(self.partial)
+            self.partial.mkdir(parents=True)
 
     def publish(self) -> dict[str, str]:
         """Move the complete outputs to their place; those of an earlier run go.

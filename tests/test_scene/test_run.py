@@ -16,6 +16,7 @@ from rasterio.warp import calculate_default_transform
 from schanger_mm.apis import load_config
 from schanger_mm.registry import MODELS
 from schanger_mm.scene import outputs as scene_outputs
+from schanger_mm.scene import products
 from schanger_mm.scene.errors import SceneError
 from schanger_mm.scene.journal import FOLDER, Journal
 from schanger_mm.scene.model import SceneModel
@@ -163,6 +164,22 @@ def test_a_full_disk_ends_in_one_line_and_the_run_goes_on_later(tmp_path, spec, 
     assert predict_scene(spec, model, out, Settings(**SMALL, resume=True)) == summary  # nothing is left to do
     with pytest.raises(SceneError, match='holds the results of other inputs or settings: settings.threshold was 0.5'):
         predict_scene(spec, model, out, Settings(**SMALL, resume=True, threshold=0.4))
+
+
+def test_a_run_that_was_killed_while_it_wrote_polygons_goes_on(tmp_path, spec, model, monkeypatch):
+    """GDAL writes them in a folder of their own, which a kill leaves behind."""
+    def killed(probability, change, path, *args, **kwargs):
+        half = Path(path).with_name(f'.{Path(path).name}.x')
+        half.mkdir()
+        (half / 'change.gpkg-journal').touch()
+        raise KeyboardInterrupt
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(products, 'write_polygons', killed)
+        predict_scene(spec, model, tmp_path / 'out', Settings(**SMALL))
+    assert list((tmp_path / 'out' / FOLDER / 'outputs').glob('.change.gpkg.x/*'))
+    predict_scene(spec, model, tmp_path / 'out', Settings(**SMALL, resume=True))
+    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == sorted([
+        'change.gpkg', 'change.tif', 'probability.tif', 'summary.json'])
 
 
 def test_a_changed_input_or_setting_does_not_resume(tmp_path, spec, model, monkeypatch):
