@@ -14,6 +14,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--work-dir', help='where logs and checkpoints go (default: work_dirs/<config name>)')
     parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
                         help='continue from the newest checkpoint of the work directory, or from this one')
+    parser.add_argument('--overwrite', action='store_true',
+                        help='start anew in a work directory that holds checkpoints, which are replaced')
     parser.add_argument('--amp', action='store_true', help='automatic mixed precision (needs a GPU)')
     parser.add_argument('--max-iters', type=int, help='shorten the run; warm-up, decay and EMA keep their share')
     parser.add_argument('--on-nan', choices=['stop', 'skip'],
@@ -41,6 +43,8 @@ def main() -> None:
         apis.set_on_nan(cfg, args.on_nan)
     if args.resume:
         apis.resume_from(cfg, args.resume)
+    elif not args.overwrite:
+        apis.refuse_earlier_run(cfg.work_dir)
     apis.train(apis.build_runner(cfg))
 
 

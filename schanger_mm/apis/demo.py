@@ -68,8 +68,8 @@ class Demo:
         options |= {'train_dataloader.dataset.data_root': data, 'val_dataloader.dataset.data_root': data,
                     'randomness.seed': self.seed}
         shorter = ['--max-iters', self.max_iters] if self.max_iters is not None else []
-        self._call('tools/train.py', f'configs/schanger/{config}', '--work-dir', self.out / name, *shorter,
-                   '--cfg-options', *(option_word(key, value) for key, value in options.items()))
+        self._call('tools/train.py', f'configs/schanger/{config}', '--work-dir', self.out / name, '--overwrite',
+                   *shorter, '--cfg-options', *(option_word(key, value) for key, value in options.items()))
 
     def _test(self, name: str) -> dict[str, float]:
         work_dir = self.out / f'test_{name}'

@@ -109,5 +109,7 @@ def _explain(error: Exception) -> str | None:
     if 'Original Traceback' in text:  # torch re-raises a worker's error with its whole traceback as the text
         raised = re.split(r'^\S*schanger_mm\S*Error: ', text, flags=re.MULTILINE)  # of a chain, the last is the whole
         return raised[-1].strip() if len(raised) > 1 else None
+    if isinstance(error, OSError) and isinstance(error.filename, (str, bytes)):  # the system's, wherever it was met
+        return f"{os.fsdecode(error.filename) or 'the empty name'}: {error.strerror}"
     raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename).resolve()
     return text if raised_in.is_relative_to(_PACKAGE) else None

@@ -47,6 +47,20 @@ def latest_checkpoint(work_dir: str | Path) -> str | None:
     return None
 
 
+def refuse_earlier_run(work_dir: str | Path) -> None:
+    """Keep a run that starts anew from replacing the checkpoints of another one.
+
+    Raises:
+        ConfigError: the work directory holds checkpoints.
+    """
+    found = sorted(path.name for path in Path(work_dir).glob('*.pth')
+                   if re.fullmatch(r'((iter|epoch)_\d+|best_.+)\.pth', path.name))
+    if found:
+        more = f' and {len(found) - 1} more' if len(found) > 1 else ''
+        raise ConfigError(f'{work_dir} holds {found[0]}{more} of an earlier run, which this one would replace. Go on '
+                          'with that run by --resume, name another --work-dir, or pass --overwrite.')
+
+
 def missing_parts(content: Mapping) -> str:
     """Name what a checkpoint lacks of that which mmengine's Runner resumes from, beside weights; mostly nothing."""
     return ', '.join(key for key in ('meta', 'message_hub', 'optimizer') if not isinstance(content.get(key), dict))

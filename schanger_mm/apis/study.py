@@ -224,7 +224,7 @@ class Study:
         work_dir.mkdir(parents=True, exist_ok=True)
         shorter = ['--max-iters', str(self.max_iters)] if self.max_iters is not None else []
         words = [sys.executable, 'tools/train.py', str(CONFIGS / f'{config}.py'), '--work-dir', str(work_dir.resolve()),
-                 *shorter, '--cfg-options', f'randomness.seed={seed}',
+                 '--overwrite', *shorter, '--cfg-options', f'randomness.seed={seed}',
                  *(option_word(key, Path(value).resolve()) for key, value in options.items())]
         env = {**os.environ, 'OMP_NUM_THREADS': str(max(1, (os.cpu_count() or 1) // self.jobs))}
         log = work_dir / 'train.log'

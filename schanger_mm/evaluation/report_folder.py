@@ -27,12 +27,27 @@ class ReportFolder:
     def __init__(self, path: str | Path, overwrite: bool = False):
         self.path = Path(path)
         self.partial = self.path / '.partial'
+        if not str(path):
+            raise ValueError('--out: expected a folder, found an empty text; is a variable of the shell unset?')
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f'--out {self.path}: this is a file; expected a folder or a new name.')
+        for folder in (self.partial, self.path / PREDICTIONS, self.path / WORST):
+            self._refuse_foreign(folder)
         found = [part for part in PARTS if (self.path / part).exists()]
         if found and not overwrite:
             raise ValueError(f'--out {self.path}: it already holds {", ".join(found)}; name another folder, or pass '
                              '--overwrite to replace them.')
+
+    @staticmethod
+    def _refuse_foreign(folder: Path) -> None:
+        """Replace only what a report is made of: links and other people's files stay."""
+        if folder.is_symlink():
+            raise ValueError(f'--out: {folder} is a link, which a report would replace; remove it, or name another '
+                             'folder.')
+        for path in folder.rglob('*') if folder.is_dir() else ():
+            if path.is_file() and path.suffix not in ('.png', '.partial') and path.name not in PARTS:
+                raise ValueError(f'--out: {path} is not of a report, and its folder would be replaced; move it away or '
+                                 'name another folder.')
 
     def clear(self) -> None:
         """Remove what an interrupted test has collected."""

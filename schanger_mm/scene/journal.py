@@ -22,6 +22,7 @@ FOLDER = '.journal'
 FINISHED = '.journal-finished'
 """What the journal is called while it is deleted."""
 _RUN, _LIST, _BLOCKS = 'run.json', 'done.txt', 'blocks'
+_OWN = {_RUN, _LIST, _BLOCKS, 'outputs', 'publishing'}
 _LINE = re.compile(r'([0-9]{1,12}) ([0-9]{1,10}) \.')
 
 
@@ -101,6 +102,7 @@ class Journal:
     def _clean_up(self) -> None:
         clear_finished(self.folder.parent)
         if self.folder.exists() and not self._exists():  # killed before the first block
+            _refuse_foreign(self.folder)
             shutil.rmtree(self.folder)
 
     def _exists(self) -> bool:
@@ -137,7 +139,16 @@ def clear_finished(out: str | Path) -> None:
     folder = Path(out) / FINISHED
     with disk_errors(folder):
         if folder.exists():
+            _refuse_foreign(folder)
             shutil.rmtree(folder)
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Delete nothing that is not of a journal."""
+    foreign = sorted(path.name for path in folder.iterdir() if path.name not in _OWN and path.suffix != '.partial')
+    if foreign:
+        raise SceneError(f'{folder} is in the way of the journal of this run, and is none: it holds {foreign[0]}; move '
+                         'it away, or name another --out.')
 
 
 def differences(before: object, now: object, name: str = '') -> Iterator[str]:

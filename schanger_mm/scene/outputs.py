@@ -29,6 +29,8 @@ class Outputs:
     """
 
     def __init__(self, path: str | Path, overwrite: bool = False):
+        if not str(path):
+            raise SceneError('--out: expected a folder, found an empty text; is a variable of the shell unset?')
         self.path = Path(path)
         self.partial = self.path / FOLDER / 'outputs'
         self._mark = self.path / FOLDER / _PUBLISHING
@@ -38,6 +40,17 @@ class Outputs:
         if found and not overwrite and not self._mark.exists():  # moved there by the run that is now resumed
             raise SceneError(f'--out {self.path}: it already holds {", ".join(found)}; name another folder, or pass '
                              '--overwrite to replace them.')
+
+    def refuse_inputs(self, *inputs: str) -> None:
+        """Keep results from replacing what they are made of.
+
+        Raises:
+            SceneError: an input is one of the outputs' files.
+        """
+        targets = {(self.path / name).resolve(): name for name in NAMES}
+        for path in inputs:
+            if name := targets.get(Path(path).resolve()):
+                raise SceneError(f'{path} would be replaced by the result {name}; name another --out.')
 
     def start(self) -> None:
         """Make the folder of what is not complete yet, and empty it."""

@@ -111,6 +111,7 @@ def predict_scene(spec: PairSpec, model: SceneModel, out: str | Path, settings: 
     threshold = model.threshold if settings.threshold is None else settings.threshold
     complete = settings.resume and finished(out)
     outputs = Outputs(out, settings.overwrite or complete)
+    outputs.refuse_inputs(spec.before, spec.after)
     with clock('checks'), open_pair(spec) as source:
         spec = source.spec
         plan = Plan(source.grid, settings.block, settings.window, settings.window - settings.overlap)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from schanger_mm.apis.config import ConfigError
-from schanger_mm.apis.latest import latest_checkpoint
+from schanger_mm.apis.latest import latest_checkpoint, refuse_earlier_run
 
 WHOLE = dict(meta={}, message_hub={}, state_dict={'w': torch.ones(3)}, optimizer={})
 
@@ -70,3 +70,15 @@ def test_if_all_are_damaged_the_run_does_not_start_anew_in_silence(folder):
         cut(path)
     with pytest.raises(ConfigError, match=r'no checkpoint of .*run can be resumed from: .*iter_30\.pth.*--resume FILE'):
         latest_checkpoint(folder)
+
+
+def test_a_new_run_does_not_replace_the_checkpoints_of_another(folder, tmp_path):
+    with pytest.raises(ConfigError, match=r'run holds iter_10\.pth and 2 more of .*--resume.*--overwrite'):
+        refuse_earlier_run(folder)
+    (tmp_path / 'other').mkdir()
+    (tmp_path / 'other/my_weights.pth').touch()
+    refuse_earlier_run(tmp_path / 'other')
+    refuse_earlier_run(tmp_path / 'none')
+    (tmp_path / 'other/best_changed_F1_iter_10.pth').touch()
+    with pytest.raises(ConfigError, match=r'other holds best_changed_F1_iter_10\.pth of an earlier run'):
+        refuse_earlier_run(tmp_path / 'other')

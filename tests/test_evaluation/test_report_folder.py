@@ -56,3 +56,25 @@ def test_what_an_interrupted_test_left_is_cleared(tmp_path):
     fill(folder, 'half')
     folder.clear()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize('name', ['predictions/notes.txt', 'worst/a/mine.tif', '.partial/diary'])
+def test_files_that_are_not_of_a_report_stay(tmp_path, name):
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text('mine')
+    with pytest.raises(ValueError, match=f'{name} is not of a report'):
+        ReportFolder(tmp_path, overwrite=True)
+    assert (tmp_path / name).read_text() == 'mine'
+
+
+def test_a_link_is_refused_before_the_test_runs(tmp_path):
+    (tmp_path / 'elsewhere').mkdir()
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out/predictions').symlink_to(tmp_path / 'elsewhere')
+    with pytest.raises(ValueError, match='predictions is a link'):
+        ReportFolder(tmp_path / 'out', overwrite=True)
+
+
+def test_an_empty_text_is_no_folder():
+    with pytest.raises(ValueError, match='--out: expected a folder, found an empty text'):
+        ReportFolder('')

@@ -4,6 +4,7 @@ import os
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from schanger_mm.registry import MODELS
 from schanger_mm.scene import outputs as scene_outputs
 from schanger_mm.scene import products
 from schanger_mm.scene.errors import SceneError
-from schanger_mm.scene.journal import FOLDER, Journal
+from schanger_mm.scene.journal import FINISHED, FOLDER, Journal
 from schanger_mm.scene.model import SceneModel
 from schanger_mm.scene.run import Settings, predict_scene
 from schanger_mm.scene.source import PairSpec
@@ -180,6 +181,27 @@ def test_a_run_that_was_killed_while_it_wrote_polygons_goes_on(tmp_path, spec, m
     predict_scene(spec, model, tmp_path / 'out', Settings(**SMALL, resume=True))
     assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == sorted([
         'change.gpkg', 'change.tif', 'probability.tif', 'summary.json'])
+
+
+@pytest.mark.parametrize('name', [FOLDER, FINISHED])
+def test_a_folder_that_only_has_the_name_of_a_journal_stays(tmp_path, spec, model, name):
+    (tmp_path / 'out' / name).mkdir(parents=True)
+    (tmp_path / 'out' / name / 'diary').write_text('mine')
+    with pytest.raises(SceneError, match=f'{name} is in the way .* holds diary'):
+        predict_scene(spec, model, tmp_path / 'out', Settings(**SMALL, overwrite=True))
+    assert (tmp_path / 'out' / name / 'diary').read_text() == 'mine'
+
+
+def test_a_result_does_not_replace_what_it_is_made_of(tmp_path, spec, model):
+    (tmp_path / 'out').mkdir()
+    content = Path(spec.before).read_bytes()
+    (tmp_path / 'out/change.tif').write_bytes(content)
+    with pytest.raises(SceneError, match=r'change\.tif would be replaced by the result change'):
+        predict_scene(replace(spec, before=str(tmp_path / 'out/change.tif')), model, tmp_path / 'out',
+                      Settings(**SMALL, overwrite=True))
+    assert (tmp_path / 'out/change.tif').read_bytes() == content
+    with pytest.raises(SceneError, match='expected a folder, found an empty text'):
+        predict_scene(spec, model, '', Settings(**SMALL))
 
 
 def test_a_changed_input_or_setting_does_not_resume(tmp_path, spec, model, monkeypatch):

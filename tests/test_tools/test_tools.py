@@ -81,6 +81,15 @@ def test_resume_with_another_length_is_refused(data, finetuned):
     assert 'started with train_cfg.max_iters=4, now it is 6' in error
 
 
+def test_a_second_training_replaces_nothing_of_the_first(data, finetuned):
+    work_dir, _ = finetuned
+    before = {path: path.stat().st_mtime_ns for path in work_dir.glob('*.pth')}
+    error = run('tools/train.py', 'configs/schanger/demo.py', '--work-dir', work_dir, '--max-iters', 4,
+                '--cfg-options', *roots(data, 'train', 'val'), 'load_from=None', fails=True)
+    assert 'of an earlier run, which this one would replace' in error and '--overwrite' in error
+    assert before == {path: path.stat().st_mtime_ns for path in work_dir.glob('*.pth')}
+
+
 def test_resume_from_a_damaged_file_is_refused(tmp_path):
     (tmp_path / 'broken.pth').write_bytes(b'not a checkpoint')
     error = run('tools/train.py', 'configs/schanger/demo.py', '--work-dir', tmp_path, '--resume',
