@@ -95,13 +95,8 @@ def test_the_push_pairs_points_of_the_same_image():
     valid = torch.tensor([[True, True], [True, False], [True, True]])
     split = [points[valid[:, k], k].flatten(0, 1) for k in range(2)]
     paired = []
-    from schanger_mm.models.selfsup import sadl
-    original = sadl.discrimination_loss
-    sadl.discrimination_loss = lambda a, b: paired.append((a, b)) or original(a, b)
-    try:
-        net._discrimination(split, split, valid)
-    finally:
-        sadl.discrimination_loss = original
+    net.loss_discrimination.register_forward_pre_hook(lambda _, pair: paired.append(pair))
+    net._discrimination(split, split, valid)
     background, foreground = paired[0]
     assert torch.equal(foreground - background, torch.full((32, 5), 16.))
 
