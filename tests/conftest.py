@@ -1,5 +1,8 @@
 """Shared by all tests."""
 
+import importlib
+import importlib.util
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -7,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.registry import DefaultScope
 
 import schanger_mm  # noqa: F401  (adapts the installed stack)
@@ -78,6 +82,22 @@ def fakes(tmp_path_factory):
         return str(made[kind])
 
     return root_of
+
+
+@pytest.fixture(scope='module')
+def mmpretrain():
+    """Put a stand-in for mmpretrain on the path where it is not installed."""
+    if importlib.util.find_spec('mmpretrain') is not None:
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / 'tests/test_neighbours/stand_in_mmpretrain'))
+        patch.setattr(sys, 'dont_write_bytecode', True)
+        importlib.invalidate_caches()
+        yield
+    for name in [name for name in sys.modules if name.partition('.')[0] == 'mmpretrain']:
+        del sys.modules[name]
+    ROOT_MODELS.children.pop('mmpretrain', None)
 
 
 @pytest.fixture

@@ -5,15 +5,11 @@ Those for Open-CD run in a checkout of it: tests/test_neighbours/test_opencd.py.
 
 import copy
 import functools
-import importlib
-import importlib.util
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.registry import DefaultScope
 
 from schanger_mm.apis import build_runner, load_config, resume_from
@@ -27,24 +23,8 @@ FOLDER = Path(__file__).parents[1] / 'configs'
 CONFIGS = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob('*.py')
                  if not {'_base_', 'opencd'} & set(path.relative_to(FOLDER).parts))
 TINY = (8, 8, 12, 16, 20, 24)
-STAND_IN = Path(__file__).parent / 'test_neighbours/stand_in_mmpretrain'
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-
-
-@pytest.fixture(scope='module', autouse=True)
-def mmpretrain():
-    """Put a stand-in for mmpretrain on the path where it is not installed."""
-    if importlib.util.find_spec('mmpretrain') is not None:
-        yield
-        return
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(STAND_IN))
-        patch.setattr(sys, 'dont_write_bytecode', True)
-        importlib.invalidate_caches()
-        yield
-    for name in [name for name in sys.modules if name.partition('.')[0] == 'mmpretrain']:
-        del sys.modules[name]
-    ROOT_MODELS.children.pop('mmpretrain', None)
+pytestmark = pytest.mark.usefixtures('mmpretrain')
 
 
 @functools.cache

@@ -103,9 +103,25 @@ def test_the_network_is_the_papers():
     for mlp in (model.projector, model.predictor):
         assert [type(m).__name__ for m in mlp] == ['Linear', 'BatchNorm1d', 'ReLU', 'Linear']
     assert (type(model.neck.dropout), model.neck.dropout.p) == (torch.nn.Dropout2d, 0.2)
-    assert (model.num_points, model.discrimination_weight, model.synthetic_weight) == (16, 1.0, 0.5)
+    assert (model.sampler.num_points, model.discrimination_weight, model.synthetic_weight) == (16, 1.0, 0.5)
     assert model.extract_feat(torch.zeros(1, 3, 256, 256)).shape == (1, 256, 64, 64)
     assert model.views.size == (256, 256)
+
+
+def test_the_monitor_reads_images_that_are_held_back():
+    watched = {}
+    for name in CONFIGS:
+        cfg = of_sadl(name)
+        for hook in cfg.get('custom_hooks', []):
+            if hook.type == 'FeatureMonitorHook':
+                watched[name] = [(part.get('ann_file'), *part.data_prefix.values())
+                                 for part in (cfg.train_dataloader.dataset, hook.dataset)]
+                assert hook.dataset.data_root == cfg.train_dataloader.dataset.data_root
+    inria = [(f'splits/{split}.txt', 'train/images', 'train/gt') for split in ('train', 'val')]
+    drawn = [(None, f'pretrain/{split}/images', f'pretrain/{split}/masks') for split in ('train', 'val')]
+    assert watched == {
+        'sadl_r18-fpn_inria.py': inria, 'sadl_scn-base_inria.py': inria, 'simsiam_r18-fpn_inria.py': inria,
+        'study/sadl_r18.py': drawn, 'study/sadl_scn-tiny.py': drawn, 'study/simsiam_r18.py': drawn}
 
 
 def test_images_enter_as_in_the_paper():
@@ -201,15 +217,15 @@ def test_a_batch_of_one_ends_in_one_error(small, tmp_path, capsys):
     assert capsys.readouterr().err.splitlines()[-1].startswith('error: SaDL: a batch of 1; batch norm and')
 
 
-def test_images_smaller_than_the_crop_are_padded_where_no_point_is_drawn(small, write_tiles, tmp_path, monkeypatch):
+def test_images_smaller_than_the_crop_are_padded_where_no_point_is_drawn(small, write_tiles, tmp_path):
     """Tiles of 50 x 40 px under a crop of 256 px, padded to 64 x 64: points and probe stay on the pictures."""
-    from schanger_mm.models.selfsup import sadl
     root = write_tiles(size=(50, 40), mask_size=(50, 40))
     cfg = small(FOLDER / 'sadl_r18-fpn_inria.py', tmp_path / 'work', lambda kind: str(root))
     cfg.model.backbone.init_cfg = None
-    drawn, original = [], sadl.sample_points
-    monkeypatch.setattr(sadl, 'sample_points', lambda *args: drawn.append((args[0], *original(*args))) or drawn[-1][1:])
-    build_runner(cfg).train()
+    drawn, runner = [], build_runner(cfg)
+    sampler = runner.model.sampler
+    runner.model.sampler = lambda *args: drawn.append((args[0], *sampler(*args))) or drawn[-1][1:]
+    runner.train()
     assert len(drawn) == 2
     for masks, points, valid in drawn:
         assert masks.shape == (2, 1, 64, 64) and valid.all()

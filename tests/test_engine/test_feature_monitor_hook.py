@@ -41,8 +41,8 @@ class Encoder(BaseModel):
 class MonitoredImages(torch.utils.data.Dataset):
     """Bright squares, in B, G, R order, on a dark background; drawing a sample takes random numbers."""
 
-    def __init__(self, sizes=((SIZE, SIZE), ) * 6, blue=40):
-        self.sizes, self.blue = sizes, blue
+    def __init__(self, sizes=((SIZE, SIZE), ) * 6, blue=40, opposite=False):
+        self.sizes, self.blue, self.opposite = sizes, blue, opposite
 
     def __len__(self):
         return len(self.sizes)
@@ -54,6 +54,8 @@ class MonitoredImages(torch.utils.data.Dataset):
         mask[:, 8:20, 4:16] = 1
         image = (40 + 160 * mask).expand(3, -1, -1).clone().to(torch.uint8)
         image[0] = self.blue
+        if self.opposite and index % 2:  # bright is background there
+            mask = 1 - mask
         sample = SegDataSample()
         sample.gt_sem_seg = PixelData(data=mask)
         return dict(inputs=image, data_samples=sample)
@@ -80,6 +82,11 @@ def probe(runner):
 
 def test_features_that_separate_the_classes_score_near_100(tmp_path):
     assert probe(train(tmp_path)) > 95
+
+
+def test_the_probe_is_scored_on_other_images_than_it_was_fitted_on(tmp_path):
+    """Every other image says the opposite: what fits the one half is wrong on the other."""
+    assert probe(train(tmp_path, iters=1, dataset=dict(opposite=True))) < 5
 
 
 def test_noise_scores_near_50(tmp_path):

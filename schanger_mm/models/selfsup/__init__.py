@@ -1,14 +1,14 @@
 """Self-supervised pre-training: SaDL and its image-level control."""
 
-from .background_swap import swap_background
+from .background_swap import BackgroundSwap
 from .decoder_features import DecoderFeatures
-from .losses import consistency_loss, discrimination_loss
-from .points import gather_points, map_points, sample_points
+from .losses import ConsistencyLoss, DiscriminationLoss
+from .points import ClassPointSampler, gather_points, map_points
 from .sadl import SaDL
 from .simsiam import SimSiam
 from .two_views import TwoViews, View
 
 __all__ = [
-    'DecoderFeatures', 'SaDL', 'SimSiam', 'TwoViews', 'View', 'consistency_loss', 'discrimination_loss',
-    'gather_points', 'map_points', 'sample_points', 'swap_background',
+    'BackgroundSwap', 'ClassPointSampler', 'ConsistencyLoss', 'DecoderFeatures', 'DiscriminationLoss', 'SaDL',
+    'SimSiam', 'TwoViews', 'View', 'gather_points', 'map_points',
 ]

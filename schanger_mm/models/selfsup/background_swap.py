@@ -3,44 +3,62 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from schanger_mm.optional import require
+from schanger_mm.registry import MODELS
 
-DILATION = 9  # px, side of the square
-BLUR = (7, 7)  # px, rows and columns of the Gaussian
-SIGMA = (0.1, 2.0)  # px, vertical and horizontal
 EPS = 1e-5
 
 
-def swap_background(image: Tensor, mask: Tensor, other_image: Tensor, other_mask: Tensor) -> tuple[Tensor, Tensor]:
+@MODELS.register_module()
+class BackgroundSwap(nn.Module):
     """Put another image wherever both show background; its colours are fitted first.
 
-    Both masks are dilated by a 9x9 square and blurred, so that the seam is
-    soft and lies outside of every object.
+    Both masks are dilated by a square and blurred, so that the seam is soft
+    and lies outside of every object.
 
     Source: Chen et al., "Semantic-Aware Dense Representation Learning", IEEE
     TGRS 2022.
 
     Args:
-        image: ``(N, 3, H, W)``.
-        mask: ``(N, 1, H, W)``, 1 on the foreground of ``image``.
-        other_image: ``(N, 3, H, W)``, the partner of each image.
-        other_mask: ``(N, 1, H, W)``, 1 on the foreground of the partner.
+        dilation: side of the square in px, odd.
+        blur: rows and columns of the Gaussian in px, odd.
+        sigma: of the Gaussian in px, vertical and horizontal.
 
-    Returns:
-        The new image, and alpha ``(N, 1, H, W)``: the share of the partner.
+    Raises:
+        ImportError: kornia is not installed.
+        ValueError: a side is even.
     """
-    own, other = _soften(mask), _soften(other_mask)
-    alpha = (1 - own) * (1 - other)
-    return image * (1 - alpha) + _recolour(other_image, image) * alpha, alpha
 
+    def __init__(self, dilation: int = 9, blur: tuple[int, int] = (7, 7), sigma: tuple[float, float] = (0.1, 2.0)):
+        super().__init__()
+        if any(side % 2 == 0 for side in (dilation, *blur)):
+            raise ValueError(f'BackgroundSwap: dilation={dilation}, blur={blur}; expected odd sides, so that the '
+                             'masks stay in their place.')
+        self.gaussian = require('kornia.filters', 'selfsup', 'BackgroundSwap').gaussian_blur2d
+        self.dilation, self.blur, self.sigma = dilation, tuple(blur), tuple(sigma)
 
-def _soften(mask: Tensor) -> Tensor:
-    gaussian = require('kornia.filters', 'selfsup', 'The background swap').gaussian_blur2d
-    grown = F.max_pool2d(mask, DILATION, stride=1, padding=DILATION // 2)
-    return gaussian(grown, BLUR, SIGMA, border_type='reflect')
+    def forward(self, image: Tensor, mask: Tensor, other_image: Tensor, other_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Swap the backgrounds of a batch.
+
+        Args:
+            image: ``(N, 3, H, W)``.
+            mask: ``(N, 1, H, W)``, 1 on the foreground of ``image``.
+            other_image: ``(N, 3, H, W)``, the partner of each image.
+            other_mask: ``(N, 1, H, W)``, 1 on the foreground of the partner.
+
+        Returns:
+            The new image, and alpha ``(N, 1, H, W)``: the share of the partner.
+        """
+        own, other = self._soften(mask), self._soften(other_mask)
+        alpha = (1 - own) * (1 - other)
+        return image * (1 - alpha) + _recolour(other_image, image) * alpha, alpha
+
+    def _soften(self, mask: Tensor) -> Tensor:
+        grown = F.max_pool2d(mask, self.dilation, stride=1, padding=self.dilation // 2)
+        return self.gaussian(grown, self.blur, self.sigma, border_type='reflect')
 
 
 def _recolour(image: Tensor, like: Tensor) -> Tensor:

@@ -7,39 +7,56 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from schanger_mm.registry import TASK_UTILS
+
 CLASSES = 2  # background, foreground
 
 
-def sample_points(mask: Tensor, matrices: Sequence[Tensor], view_size: tuple[int, int],
-                  num_points: int) -> tuple[Tensor, Tensor]:
-    """Draw points of each class, with replacement, where all views see the ground.
+@TASK_UTILS.register_module()
+class ClassPointSampler:
+    """Draw as many points of background as of foreground, with replacement, where all views see the ground.
 
     Args:
-        mask: ``(N, H, W)`` or ``(N, 1, H, W)`` of 0 (background), 1
-            (foreground) and 255 (neither), on the original image.
-        matrices: per view, ``(N, 3, 3)`` from original to view pixels (x, y).
-        view_size: (h, w) of the views in px.
-        num_points: points per class and image.
+        num_points: points per class and image, 2 or more.
 
-    Returns:
-        ``(N, 2, num_points, 2)`` int64 points (x, y) on the original, class 0
-        first, and ``(N, 2)`` bool: whether that class has a pixel that all
-        views see. Points of a class that has none are 0 and must not be used.
+    Raises:
+        ValueError: fewer.
     """
-    mask = mask.reshape(len(mask), *mask.shape[-2:])
-    height, width = mask.shape[-2:]
-    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing='ij')
-    grid = torch.stack([x, y], dim=-1).reshape(1, -1, 2).to(mask.device).expand(len(mask), -1, -1)
-    seen = torch.ones_like(mask, dtype=torch.bool).flatten(1)
-    for matrix in matrices:
-        seen &= inside(map_points(grid, matrix), view_size)
-    weights = torch.stack([(mask.flatten(1) == label) & seen for label in range(CLASSES)], dim=1)
-    valid = weights.any(dim=-1)
-    weights = weights.float()
-    weights[..., 0] += (~valid).float()  # multinomial needs something to draw; `valid` says to ignore it
-    drawn = torch.multinomial(weights.flatten(0, 1), num_points, replacement=True).view(*valid.shape, num_points)
-    points = torch.stack([drawn % width, drawn // width], dim=-1)
-    return points * valid[..., None, None], valid
+
+    def __init__(self, num_points: int = 16):
+        if num_points < 2:
+            raise ValueError(f'ClassPointSampler: num_points={num_points}; batch norm needs 2 or more.')
+        self.num_points = num_points
+
+    def __call__(self, mask: Tensor, matrices: Sequence[Tensor], view_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Draw from the masks of a batch.
+
+        Args:
+            mask: ``(N, H, W)`` or ``(N, 1, H, W)`` of 0 (background), 1
+                (foreground) and 255 (neither), on the original image.
+            matrices: per view, ``(N, 3, 3)`` from original to view pixels (x, y).
+            view_size: (h, w) of the views in px.
+
+        Returns:
+            ``(N, 2, num_points, 2)`` int64 points (x, y) on the original,
+            class 0 first, and ``(N, 2)`` bool: whether that class has a pixel
+            that all views see. Points of a class that has none are 0 and must
+            not be used.
+        """
+        mask = mask.reshape(len(mask), *mask.shape[-2:])
+        height, width = mask.shape[-2:]
+        y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing='ij')
+        grid = torch.stack([x, y], dim=-1).reshape(1, -1, 2).to(mask.device).expand(len(mask), -1, -1)
+        seen = torch.ones_like(mask, dtype=torch.bool).flatten(1)
+        for matrix in matrices:
+            seen &= inside(map_points(grid, matrix), view_size)
+        weights = torch.stack([(mask.flatten(1) == label) & seen for label in range(CLASSES)], dim=1)
+        valid = weights.any(dim=-1)
+        weights = weights.float()
+        weights[..., 0] += (~valid).float()  # multinomial needs something to draw; `valid` says to ignore it
+        drawn = torch.multinomial(weights.flatten(0, 1), self.num_points, replacement=True).view(*valid.shape, -1)
+        points = torch.stack([drawn % width, drawn // width], dim=-1)
+        return points * valid[..., None, None], valid
 
 
 def map_points(points: Tensor, matrix: Tensor) -> Tensor:

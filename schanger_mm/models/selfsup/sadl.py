@@ -8,11 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from schanger_mm.models.layers import SyncNorm
-from schanger_mm.registry import MODELS
+from schanger_mm.registry import MODELS, TASK_UTILS
 
-from .background_swap import swap_background
-from .losses import consistency_loss, discrimination_loss
-from .points import CLASSES, gather_points, map_points, sample_points
+from .points import CLASSES, gather_points, map_points
 from .two_views import View
 
 
@@ -42,18 +40,22 @@ class ViewLearner(BaseModel):
         projector: config of the projector.
         predictor: config of the predictor, from the projector's width back to it.
         views: config of the two-view transform.
+        loss_consistency: config of the loss between predictions and targets, a
+            :class:`ConsistencyLoss` where it names no type.
         data_preprocessor: must hand over RGB in [0, 1].
         init_cfg: mmengine initialisation.
     """
 
     def __init__(self, backbone: dict, neck: dict | None, projector: dict, predictor: dict, views: dict,
-                 data_preprocessor: dict | None = None, init_cfg: dict | None = None):
+                 loss_consistency: dict | None = None, data_preprocessor: dict | None = None,
+                 init_cfg: dict | None = None):
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.backbone = MODELS.build(backbone)
         self.neck = MODELS.build(neck) if neck is not None else None
         self.projector = MODELS.build(projector)
         self.predictor = MODELS.build(predictor)
         self.views = MODELS.build(views)
+        self.loss_consistency = MODELS.build(loss_consistency or {}, default_args=dict(type='ConsistencyLoss'))
 
     def extract_feat(self, images: Tensor) -> Tensor:
         """Encode ``(N, 3, H, W)`` into the feature map that points are looked up in, ``(N, C, h, w)``."""
@@ -100,25 +102,30 @@ class SaDL(ViewLearner):
     Source: Chen et al., IEEE TGRS 2022, doi 10.1109/TGRS.2022.3203769.
 
     Args:
-        num_points: points per class and image, 2 or more.
         discrimination_weight: factor of the push between the classes.
         synthetic_weight: factor of the synthetic view; 0 skips its forward pass.
+        sampler: config of what draws the points, a :class:`ClassPointSampler` where it names no type.
+        background_swap: the same for the synthetic view, :class:`BackgroundSwap`.
+        loss_discrimination: the same for the push, :class:`DiscriminationLoss`.
+        loss_synthetic: the same for the synthetic view's foreground, :class:`ConsistencyLoss`.
         **kwargs: those of :class:`ViewLearner`.
     """
 
-    def __init__(self, num_points: int = 16, discrimination_weight: float = 1.0, synthetic_weight: float = 0.5,
-                 **kwargs):
+    def __init__(self, discrimination_weight: float = 1.0, synthetic_weight: float = 0.5, sampler: dict | None = None,
+                 background_swap: dict | None = None, loss_discrimination: dict | None = None,
+                 loss_synthetic: dict | None = None, **kwargs):
         super().__init__(**kwargs)
-        if num_points < 2:
-            raise ValueError(f'SaDL: num_points={num_points}; batch norm needs 2 or more.')
-        self.num_points = num_points
+        self.sampler = TASK_UTILS.build(sampler or {}, default_args=dict(type='ClassPointSampler'))
+        self.background_swap = MODELS.build(background_swap or {}, default_args=dict(type='BackgroundSwap'))
+        self.loss_discrimination = MODELS.build(loss_discrimination or {}, default_args=dict(type='DiscriminationLoss'))
+        self.loss_synthetic = MODELS.build(loss_synthetic or {}, default_args=dict(type='ConsistencyLoss'))
         self.discrimination_weight = discrimination_weight
         self.synthetic_weight = synthetic_weight
 
     def loss(self, view1: View, view2: View, masks: Tensor) -> dict[str, Tensor]:
         """Compute the three losses, and ``projection_std`` (1 / sqrt(width) where nothing has collapsed)."""
         size = view1.image.shape[-2:]
-        points, valid = sample_points(masks, (view1.matrix, view2.matrix), size, self.num_points)
+        points, valid = self.sampler(masks, (view1.matrix, view2.matrix), size)
         if not valid.any():
             raise ValueError('SaDL: no image of the batch has a pixel of 0 or 1 that both views show; check the masks '
                              '(255 is ignored) and the scale of the views.')
@@ -127,13 +134,14 @@ class SaDL(ViewLearner):
         projected1, projected2 = self._project(points1), self._project(points2)
         predicted1, predicted2 = self._predict(projected1), self._predict(projected2)
         losses = dict(
-            loss_consistency=(consistency_loss(predicted1, projected2) + consistency_loss(predicted2, projected1)) / 2,
+            loss_consistency=(self.loss_consistency(predicted1, projected2)
+                              + self.loss_consistency(predicted2, projected1)) / 2,
             loss_discrimination=self.discrimination_weight * self._discrimination(points1, points2, valid),
             projection_std=F.normalize(torch.cat(projected1), dim=1).std(dim=0).mean().detach())
         if self.synthetic_weight:
             synthetic = self._points(self._swapped(view1), places[0], valid)
             foreground = self._predict(self._project(synthetic))[1]
-            losses['loss_synthetic'] = self.synthetic_weight * consistency_loss([foreground], [projected1[1]])
+            losses['loss_synthetic'] = self.synthetic_weight * self.loss_synthetic([foreground], [projected1[1]])
         return losses
 
     def _points(self, images: Tensor, places: Tensor, valid: Tensor) -> list[Tensor]:
@@ -151,8 +159,7 @@ class SaDL(ViewLearner):
         waited_for = any(isinstance(part, (nn.SyncBatchNorm, SyncNorm)) for part in self.predictor.modules())
         return [self.predictor(p) if len(p) or waited_for else p for p in projected]
 
-    @staticmethod
-    def _discrimination(points1: list[Tensor], points2: list[Tensor], valid: Tensor) -> Tensor:
+    def _discrimination(self, points1: list[Tensor], points2: list[Tensor], valid: Tensor) -> Tensor:
         """Push apart where an image shows both classes, averaged over the views."""
         both = valid.all(dim=1)
         total = valid.new_zeros((), dtype=torch.float32)
@@ -160,11 +167,10 @@ class SaDL(ViewLearner):
             background, foreground = (
                 p.unflatten(0, (int(valid[:, k].sum()), -1))[both[valid[:, k]]].flatten(0, 1) if len(p) else p
                 for k, p in enumerate(points))
-            total = total + discrimination_loss(background, foreground) / 2
+            total = total + self.loss_discrimination(background, foreground) / 2
         return total
 
-    @staticmethod
-    def _swapped(view: View) -> Tensor:
+    def _swapped(self, view: View) -> Tensor:
         """Give each image the background of the image at the same place from the batch's end."""
         foreground = (view.mask == 1).to(view.image)
-        return swap_background(view.image, foreground, view.image.flip(0), foreground.flip(0))[0]
+        return self.background_swap(view.image, foreground, view.image.flip(0), foreground.flip(0))[0]

@@ -8,7 +8,6 @@ from torch.nn import functional as F
 
 from schanger_mm.registry import MODELS
 
-from .losses import consistency_loss
 from .sadl import ViewLearner
 from .two_views import View
 
@@ -25,6 +24,7 @@ class SimSiam(ViewLearner):
         """Compute the loss, and ``projection_std`` (1 / sqrt(width) where nothing has collapsed)."""
         projected = [self.projector(self.extract_feat(view.image).mean(dim=(2, 3))) for view in (view1, view2)]
         predicted = [self.predictor(p) for p in projected]
-        loss = (consistency_loss(predicted[:1], projected[1:]) + consistency_loss(predicted[1:], projected[:1])) / 2
+        loss = (self.loss_consistency(predicted[:1], projected[1:])
+                + self.loss_consistency(predicted[1:], projected[:1])) / 2
         spread = F.normalize(torch.cat(projected), dim=1).std(dim=0).mean().detach()
         return dict(loss_consistency=loss, projection_std=spread)

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schanger_mm.models.selfsup import TwoViews, gather_points, map_points, sample_points
+from schanger_mm.models.selfsup import ClassPointSampler, TwoViews, gather_points, map_points
 from schanger_mm.models.selfsup.points import inside
 
 SIZE = 64
@@ -30,7 +30,7 @@ def test_a_point_is_on_the_same_ground_in_both_views(seed, scale, ratio):
     torch.manual_seed(seed)
     masks = (torch.rand(4, 1, SIZE, SIZE) < 0.3).long()
     view1, view2 = geometry_only((scale, 1.0), (ratio, 1 / ratio))(ground(4), masks)
-    points, valid = sample_points(masks, (view1.matrix, view2.matrix), (SIZE, SIZE), 8)
+    points, valid = ClassPointSampler(8)(masks, (view1.matrix, view2.matrix), (SIZE, SIZE))
     for view in (view1, view2):
         places = map_points(points, view.matrix)
         assert inside(places, (SIZE, SIZE))[valid].all()
@@ -47,7 +47,7 @@ def test_points_are_of_their_class_and_balanced(seed):
     masks = (torch.rand(3, 1, SIZE, SIZE) < 0.05).long()
     masks[:, :, :8] = 255
     view1, view2 = geometry_only((0.5, 1.0), (0.8, 1.2))(ground(3), masks)
-    points, valid = sample_points(masks, (view1.matrix, view2.matrix), (SIZE, SIZE), 16)
+    points, valid = ClassPointSampler()(masks, (view1.matrix, view2.matrix), (SIZE, SIZE))
     assert points.shape == (3, 2, 16, 2) and valid.all()
     for image in range(3):
         for label in (0, 1):
@@ -59,7 +59,7 @@ def test_points_are_of_their_class_and_balanced(seed):
 def test_a_class_without_pixels_is_marked_and_not_drawn(label):
     masks = torch.full((2, 1, SIZE, SIZE), label)
     same = torch.eye(3).expand(2, 3, 3)
-    points, valid = sample_points(masks, (same, same), (SIZE, SIZE), 4)
+    points, valid = ClassPointSampler(4)(masks, (same, same), (SIZE, SIZE))
     assert valid.tolist() == [[label == 0, label == 1]] * 2
     assert (points[~valid] == 0).all()
 
@@ -69,7 +69,7 @@ def test_what_only_one_view_shows_is_not_drawn():
     masks[..., 40:] = 1
     left = torch.tensor([[[1., 0, 0], [0, 1, 0], [0, 0, 1]]])
     shifted = torch.tensor([[[1., 0, 30], [0, 1, 0], [0, 0, 1]]])  # shows x from 0 to 33 of the original
-    points, valid = sample_points(masks, (left, shifted), (SIZE, SIZE), 64)
+    points, valid = ClassPointSampler(64)(masks, (left, shifted), (SIZE, SIZE))
     assert valid.tolist() == [[True, False]]
     assert points[0, 0, :, 0].max() <= SIZE - 1 - 30
 
@@ -80,14 +80,14 @@ def test_drawing_repeats_with_the_seed():
     draws = []
     for _ in range(2):
         torch.manual_seed(5)
-        draws.append(sample_points(masks, (same, same), (SIZE, SIZE), 8)[0])
+        draws.append(ClassPointSampler(8)(masks, (same, same), (SIZE, SIZE))[0])
     assert torch.equal(*draws)
 
 
 def test_mixed_precision_does_not_move_points():
     masks = (torch.rand(2, 1, SIZE, SIZE) < 0.5).long()
     matrix = torch.tensor([[1.137, 0, -3.3], [0, 1.291, -7.7], [0, 0, 1]]).expand(2, 3, 3)
-    points, _ = sample_points(masks, (torch.eye(3).expand(2, 3, 3), ), (SIZE, SIZE), 512)
+    points, _ = ClassPointSampler(512)(masks, (torch.eye(3).expand(2, 3, 3), ), (SIZE, SIZE))
     exact = map_points(points, matrix)
     with torch.autocast('cpu', torch.bfloat16):
         assert torch.equal(map_points(points, matrix), exact)

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import torch
+from mmengine.optim import OptimWrapper
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
@@ -14,11 +15,14 @@ ARCH = (4, 4, 6, 8, 10, 12)
 RESNET = dict(
     backbone=dict(type='mmseg.ResNet', depth=18, base_channels=8, stem_channels=8),
     neck=dict(type='TopDownFPN', in_channels=[8, 16, 32, 64], out_channels=16))
+CONVNEXT = dict(
+    backbone=dict(type='mmpretrain.ConvNeXt', arch='atto', out_indices=(0, 1, 2, 3), gap_before_final_norm=False),
+    neck=dict(type='TopDownFPN', in_channels=[40, 80, 160, 320], out_channels=16))
 SCHANGER = dict(backbone=dict(type='SCN', arch=ARCH), neck=dict(type='DecoderFeatures', arch=ARCH))
 
 
 def model(encoder=RESNET, type='SaDL', **kwargs):
-    width = 16 if encoder is RESNET else ARCH[0]
+    width = ARCH[0] if encoder is SCHANGER else 16
     return MODELS.build(dict(
         type=type, **encoder, projector=dict(type='PointMLP', in_channels=width, hidden_channels=32, out_channels=24),
         predictor=dict(type='PointMLP', in_channels=24, hidden_channels=8, out_channels=24),
@@ -54,6 +58,51 @@ def test_every_parameter_learns(type, encoder, names):
     total.backward()
     idle = [name for name, p in net.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
     assert idle == []
+
+
+def test_a_backbone_of_mmpretrain_trains_a_step(mmpretrain):
+    net = model(CONVNEXT).train()
+    assert type(net.backbone).__module__.startswith('mmpretrain.')
+    before = {name: p.detach().clone() for name, p in net.backbone.named_parameters()}
+    images, samples = batch(blocks())
+    optimizer = OptimWrapper(torch.optim.SGD(net.parameters(), lr=0.1))
+    logged = net.train_step(dict(inputs=images, data_samples=samples), optimizer)
+    assert logged['loss'].isfinite() and set(logged) >= {'loss_consistency', 'loss_discrimination', 'loss_synthetic'}
+    still = [name for name, p in net.backbone.named_parameters() if torch.equal(p, before[name])]
+    assert before and still == []
+
+
+def test_settings_of_sampler_and_swap_come_from_the_config():
+    net = model(sampler=dict(num_points=4), background_swap=dict(sigma=(1.0, 1.0)))
+    assert (net.sampler.num_points, net.background_swap.sigma) == (4, (1.0, 1.0))
+    with pytest.raises(ValueError, match='num_points=1; batch norm needs 2 or more'):
+        model(sampler=dict(num_points=1))
+    with pytest.raises(ValueError, match=r'dilation=8, blur=\(7, 7\); expected odd sides'):
+        model(background_swap=dict(dilation=8))
+
+
+class Two(torch.nn.Module):
+    def forward(self, first, second):
+        return torch.tensor(2.0)
+
+
+class KeptBackground(torch.nn.Module):
+    def forward(self, image, mask, other_image, other_mask):
+        return image, torch.zeros_like(mask)
+
+
+@pytest.mark.parametrize('name', ['loss_consistency', 'loss_discrimination', 'loss_synthetic'])
+def test_a_loss_of_ones_own_takes_the_place_of_one(name):
+    losses = model(**{name: dict(type=Two)})(*batch(blocks()), mode='loss')
+    assert losses.pop(name) == (1.0 if name == 'loss_synthetic' else 2.0)
+    assert all(0 < value < 4 and value not in (1.0, 2.0) for value in losses.values())
+
+
+def test_a_swap_of_ones_own_makes_the_synthetic_view():
+    net, seen = model(background_swap=dict(type=KeptBackground)), []
+    net.backbone.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    net(*batch(blocks()), mode='loss')
+    assert [torch.equal(seen[0], images) for images in seen] == [True, False, True]
 
 
 def test_losses_are_within_their_bounds():
@@ -95,13 +144,8 @@ def test_the_push_pairs_points_of_the_same_image():
     valid = torch.tensor([[True, True], [True, False], [True, True]])
     split = [points[valid[:, k], k].flatten(0, 1) for k in range(2)]
     paired = []
-    from schanger_mm.models.selfsup import sadl
-    original = sadl.discrimination_loss
-    sadl.discrimination_loss = lambda a, b: paired.append((a, b)) or original(a, b)
-    try:
-        net._discrimination(split, split, valid)
-    finally:
-        sadl.discrimination_loss = original
+    net.loss_discrimination.register_forward_pre_hook(lambda _, pair: paired.append(pair))
+    net._discrimination(split, split, valid)
     background, foreground = paired[0]
     assert torch.equal(foreground - background, torch.full((32, 5), 16.))
 
