@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -45,10 +46,7 @@ def load_config(path: str | Path, options: Mapping[str, object] | None = None) -
     file = find_config(str(path)) if is_name(path) else Path(path)
     if not file.is_file():
         raise ConfigError(f'no config file {path}; the ones that ship with the project lie in configs/schanger/.')
-    try:
-        cfg = Config.fromfile(str(file))
-    except FileNotFoundError as error:
-        raise ConfigError(f'{path} inherits a config that is not there: {error}') from error
+    cfg = _read(file, path)
     known = runner_keys()
     for key in cfg:
         if key not in known and not key.endswith('_pipeline') and (near := nearest(key, known, cutoff=0.88)):
@@ -59,6 +57,26 @@ def load_config(path: str | Path, options: Mapping[str, object] | None = None) -
         _check_option(cfg, option, known, path)
     cfg.merge_from_dict(dict(options or {}))
     check_neighbours(cfg, path)
+    return cfg
+
+
+def _read(file: Path, path: str | Path) -> Config:
+    try:
+        cfg = Config.fromfile(str(file))
+    except FileNotFoundError as error:
+        raise ConfigError(f'{path} inherits a config that is not there: {error}') from error
+    except SyntaxError as error:
+        where = error.filename if error.filename and Path(error.filename).is_file() else path
+        raise ConfigError(f'{where}, line {error.lineno}: {error.msg}; expected Python, found '
+                          f'{str(error.text).strip()!r:.80}') from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f'{path}, or what it inherits, is not UTF-8: {error}') from error
+    except RecursionError as error:
+        raise ConfigError(f'{path} inherits itself, directly or through another config.') from error
+    except (OSError, json.JSONDecodeError) as error:
+        raise ConfigError(f'{path} cannot be read as a config (.py, .json, .yaml): {error}') from error
+    if not isinstance(cfg.get('model', {}), Mapping):
+        raise ConfigError(f'{path}: model is {cfg.model!r:.80}, expected dict(type=..., ...).')
     return cfg
 
 

@@ -15,6 +15,12 @@ class OptionsAction(DictAction):
     shell's quotes around Python's.
     """
 
+    def __call__(self, parser, namespace, values, option_string=None):
+        """Read the words of the command line."""
+        if wrong := [word for word in values if not word.partition('=')[0] or '=' not in word]:
+            parser.error(f'{option_string} {wrong[0]}: expected KEY=VALUE, such as train_dataloader.batch_size=4')
+        super().__call__(parser, namespace, values, option_string)
+
     @staticmethod
     def _parse_iterable(val: str) -> object:
         if val[:1] in ('"', "'"):

@@ -52,3 +52,17 @@ def test_misspelt_top_level_key_in_a_file(tmp_path):
 def test_missing_file():
     with pytest.raises(ConfigError, match=r'no config file nowhere\.py'):
         load_config('nowhere.py')
+
+
+@pytest.mark.parametrize('name, content, said', [
+    ('mine.py', b'model = dict(\n', r"mine\.py, line 1: '\(' was never closed; .*found 'model = dict\('"),
+    ('mine.py', '# café\n'.encode('latin1'), r'mine\.py, or what it inherits, is not UTF-8'),
+    ('mine.py', b"_base_ = './mine.py'\n", r'mine\.py inherits itself'),
+    ('mine.py', b'model = 5\n', r'mine\.py: model is 5, expected dict\(type='),
+    ('mine.json', b'{', r'mine\.json cannot be read as a config .*Expecting property name'),
+    ('mine.txt', b'model = dict()', r'mine\.txt cannot be read as a config \(\.py, \.json, \.yaml\)'),
+])
+def test_a_file_that_is_no_config_is_named(name, content, said, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ConfigError, match=said):
+        load_config(tmp_path / name)

@@ -22,3 +22,12 @@ def test_the_rest_is_read_as_mmengine_reads_it():
     assert parse('a=1', 'b=x,y', 'c=[(1,2),3]', 'd=none.pth', "e='a','b'", 'f=None', "g='open", 'h=(256,256)') == {
         'a': 1, 'b': ['x', 'y'], 'c': [(1, 2), 3], 'd': 'none.pth', 'e': ['a', 'b'], 'f': None, 'g': 'open',
         'h': (256, 256)}
+
+
+@pytest.mark.parametrize('word', ['batch_size', '=4', ''])
+def test_a_word_that_sets_nothing_is_said(word, capsys):
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction)
+    with pytest.raises(SystemExit):
+        parser.parse_args(['--cfg-options', 'a=1', word])
+    assert f'--cfg-options {word}: expected KEY=VALUE' in capsys.readouterr().err
