@@ -46,6 +46,10 @@ class Demo:
         Returns:
             The rows of the table that is printed at the end.
         """
+        there = [name for name in ('report.html', 'results.json') if (self.out / name).exists()]
+        if there and not (self.out / 'data').is_dir():
+            raise ValueError(f'--out {self.out}: it holds {" and ".join(there)}, and is no folder of an earlier demo; '
+                             'name another one.')
         with self._step('draw the scenes'):
             made = write_demo_set(self.out / 'data', seed=self.seed, progress=_show_progress)
             print(f'\r{made["root"]}: {made["sizes"]}' + ('' if made['created'] else ', there already'))

@@ -71,6 +71,9 @@ def write_splits(folder: str | Path, out: str | Path, request: SplitRequest, fro
             ``split.json`` of something else.
     """
     names, out = _names(Path(folder), from_list, list_split), Path(out)
+    if unlike := [name for name in names if _as_read(name) != name]:
+        raise DatasetError(f'{folder}: {len(unlike)} names cannot stand in a list, which has one per line, without '
+                           f'spaces at its ends: {first_of([repr(name) for name in unlike])}. Rename these files.')
     lists = draw_lists(names, request)
     contents = {out / f'{name}.txt': _list_bytes(stems) for name, stems in lists.items()}
     if not overwrite:
@@ -161,6 +164,12 @@ def _missed(count: int, percent: Decimal | None, among: Sequence[str]) -> str:
     return f', {reached:.1f} % instead of {percent.normalize():f} %'
 
 
+def _as_read(name: str) -> str:
+    """What a list that holds this name and nothing else is read as."""
+    (first, *rest) = [*name.lstrip('\ufeff').splitlines(), '']
+    return '' if rest[1:] else first.strip().replace('\\', '/')
+
+
 def _list_bytes(names: Sequence[str]) -> bytes:
     return ''.join(f'{name}\n' for name in names).encode()
 
@@ -188,7 +197,7 @@ def _warnings(names: Sequence[str], request: SplitRequest, out: Path) -> list[st
         warnings.append(
             f'WARNING: names look like tiles of {len(shared)} common images ({first_of(shared)}). If they are, tiles '
             "of one image now stand in different lists; keep them together by --group-by '(.+)_\\d+'.")
-    there = {path.name: set(path.read_text(encoding='utf-8').split('\n')) - {''}
+    there = {path.name: set(path.read_text(encoding='utf-8', errors='replace').split('\n')) - {''}
              for path in sorted(out.glob('*.txt')) if path.stem in ('val', 'test') or path.stem.startswith('train')}
     for held in ('test.txt', 'val.txt'):
         held_stems = there.pop(held, set())

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from schanger_mm import apis
+from schanger_mm.apis.demo import Demo
 from schanger_mm.checkpoints import read_weights
 from schanger_mm.registry import MODELS
 
@@ -63,3 +64,10 @@ def test_demo_shortened(root, tmp_path):
     assert result.returncode == 0, (result.stdout + result.stderr)[-3000:]
     assert '$ python tools/train.py configs/schanger/pretrain_demo.py' in result.stdout
     assert (out / 'report.html').is_file() and (out / 'results.json').is_file()
+
+
+def test_a_page_of_somebody_else_stays(root, tmp_path):
+    (tmp_path / 'report.html').write_text('mine')
+    with pytest.raises(ValueError, match=r'it holds report\.html, and is no folder of an earlier demo'):
+        Demo(root, tmp_path).run()
+    assert (tmp_path / 'report.html').read_text() == 'mine' and not (tmp_path / 'data').exists()

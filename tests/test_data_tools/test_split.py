@@ -175,3 +175,19 @@ def test_a_share_that_whole_groups_miss_is_said(tmp_path):
     assert lines['val.txt'].endswith('32 names in 2 groups, 20.0 % instead of 15 %')
     assert lines['train_5.txt'].endswith('16 names in 1 groups, 14.3 % instead of 5 %')
     assert lines['train_28.txt'].endswith('32 names in 2 groups') and lines['test.txt'].endswith('16 names in 1 groups')
+
+
+@pytest.mark.parametrize('name', [' a', 'a ', '\ufeffa', 'a\nb', 'a\rb', 'a\\b', 'a\n'])
+def test_a_name_that_a_list_would_change_is_refused(name, tmp_path):
+    (tmp_path / 'A').mkdir()
+    for stem in (name, 'a', 'c'):
+        (tmp_path / f'A/{stem}.png').touch()
+    with pytest.raises(DatasetError, match='A: 1 names cannot stand in a list') as error:
+        write_splits(tmp_path / 'A', tmp_path / 'out', SplitRequest(val='1'))
+    assert repr(name) in str(error.value) and not (tmp_path / 'out').exists()
+
+
+def test_notes_in_another_encoding_are_no_list(folder, tmp_path):
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out/train_notes.txt').write_bytes('café'.encode('latin1'))
+    assert 'WARNING' not in write_splits(folder, tmp_path / 'out', SplitRequest(val='0.1'))
