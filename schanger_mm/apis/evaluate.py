@@ -97,9 +97,9 @@ def augment(cfg: Config, scales: Sequence[float]) -> None:
     if cfg.get('tta_pipeline'):
         raise ConfigError("--tta makes its views from the test pipeline and would ignore the config's tta_pipeline; "
                           'set tta_pipeline=None.')
-    if 1.0 not in scales or min(scales) <= 0 or len(set(scales)) < len(scales):
-        raise ConfigError(f'--tta-scales {" ".join(map(str, scales))}: expected different numbers above 0, among them '
-                          '1.0: the view that is held against the truth.')
+    if 1.0 not in scales or not all(0 < scale <= 4 for scale in scales) or len(set(scales)) < len(scales):
+        raise ConfigError(f'--tta-scales {" ".join(map(str, scales))}: expected different numbers above 0, up to 4, '
+                          'among them 1.0: the view that is held against the truth.')
     data = cfg.test_dataloader.dataset
     if not data.get('pipeline'):
         raise ConfigError(f'--tta: test_dataloader.dataset ({data.type}) has no pipeline of its own to make views in.')

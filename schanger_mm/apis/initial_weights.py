@@ -47,27 +47,18 @@ def check_pretrained(model: nn.Module) -> None:
 
 
 def _fetch(key: str, checkpoint: str) -> dict:
-    what = f'{key}.checkpoint={checkpoint}'
     ways = (f'Name a local file by --cfg-options {key}.checkpoint=FILE, or start from random weights by {key}=None.')
     if '://' not in checkpoint:
         if not os.path.isfile(os.path.expanduser(checkpoint)):
-            raise ConfigError(f'{what}: no such file. {ways}')
+            raise ConfigError(f'{key}.checkpoint={checkpoint}: no such file. {ways}')
         try:
             return read_weights(os.path.expanduser(checkpoint))
         except ValueError as error:
             raise ConfigError(f'{key}.checkpoint: {error} {ways}') from error
     try:
         content = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
-    except ModuleNotFoundError as error:
-        raise ConfigError(f'{what}: needs {error.name}, which is not installed: pip install {error.name}. {ways}'
-                          ) from error
-    except KeyError as error:
-        raise ConfigError(f'{what}: {checkpoint.partition("://")[0]} has no weights of the name {error}. {ways}'
-                          ) from error
     except CheckpointError as error:
-        raise ConfigError(f'{what}: {error} {ways}') from error
-    except (OSError, RuntimeError) as error:  # no network, no such address, a damaged download
-        raise ConfigError(f'{what}: could not be fetched ({type(error).__name__}: {error}). {ways}') from error
+        raise ConfigError(f'{key}.checkpoint: {error} {ways}') from error
     return content.get('state_dict', content)
 
 

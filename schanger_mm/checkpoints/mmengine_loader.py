@@ -6,8 +6,11 @@ mmengine tries ``weights_only`` first and unpickles what that refuses; torch's
 
 from __future__ import annotations
 
+import difflib
+import http.client
 import os
 from collections import OrderedDict
+from collections.abc import Mapping
 from urllib.parse import urlparse
 
 import torch
@@ -55,13 +58,18 @@ def load_from_http(filename: str, map_location: str | torch.device | None = None
 
 def load_from_torchvision(filename: str, map_location: str | torch.device | None = None) -> dict:
     """Read weights of torchvision by their name there."""
-    return load_from_http(mmengine_checkpoint.get_torchvision_models()[_name(filename)], map_location)
+    try:
+        models = mmengine_checkpoint.get_torchvision_models()
+    except ModuleNotFoundError as error:
+        raise CheckpointError(f'{filename}: needs {error.name}, which is not installed: pip install {error.name}.'
+                              ) from error
+    return load_from_http(_look_up(models, filename), map_location)
 
 
 def load_from_openmmlab(filename: str, map_location: str | torch.device | None = None) -> dict:
     """Read weights of OpenMMLab's list, or of the user's own in mmengine's folder."""
     name = mmengine_checkpoint.get_deprecated_model_names().get(_name(filename), _name(filename))
-    place = mmengine_checkpoint.get_external_models()[name]
+    place = _look_up(mmengine_checkpoint.get_external_models(), f'open-mmlab://{name}')
     if place.startswith(('http://', 'https://')):
         return load_from_http(place, map_location)
     return load_from_local(os.path.join(mmengine_checkpoint._get_mmengine_home(), place), map_location)
@@ -69,7 +77,7 @@ def load_from_openmmlab(filename: str, map_location: str | torch.device | None =
 
 def load_from_mmcls(filename: str, map_location: str | torch.device | None = None) -> dict:
     """Read the backbone of a classifier of OpenMMLab's list."""
-    content = load_from_http(mmengine_checkpoint.get_mmcls_models()[_name(filename)], map_location)
+    content = load_from_http(_look_up(mmengine_checkpoint.get_mmcls_models(), filename), map_location)
     state = content.get('state_dict', content)
     return dict(state_dict=OrderedDict(
         (name.removeprefix('backbone.'), value) for name, value in state.items() if name.startswith('backbone.')))
@@ -89,7 +97,19 @@ def _name(filename: str) -> str:
     return filename.partition('://')[2]
 
 
+def _look_up(models: Mapping[str, str], filename: str) -> str:
+    if (name := _name(filename)) not in models:
+        near = difflib.get_close_matches(name, models, n=1)
+        raise CheckpointError(f'{filename}: no weights of this name are known'
+                              + (f'; did you mean {near[0]!r}?' if near else '.'))
+    return models[name]
+
+
 def _fetch(url: str, path: str) -> None:
     if not os.path.exists(path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        torch.hub.download_url_to_file(url, path)
+        try:
+            torch.hub.download_url_to_file(url, path)
+        except (OSError, RuntimeError, ValueError, http.client.HTTPException) as error:
+            raise CheckpointError(f'{url}: could not be fetched ({type(error).__name__}: {error}). Check the address '
+                                  'and the network, or name a local file.') from error

@@ -62,3 +62,23 @@ def test_text_that_the_runner_would_execute_is_dropped(tmp_path):
     torch.save(dict(meta=dict(config='import this', cfg='a = 1'), state_dict={}), tmp_path / 'a.pth')
     content = CheckpointLoader.load_checkpoint(str(tmp_path / 'a.pth'), logger=None)
     assert content['meta'] == dict(cfg='a = 1')
+
+
+@pytest.mark.parametrize('address, said', [
+    ('http://127.0.0.1:9/x.pth', r':9/x\.pth: could not be fetched \(URLError.*refused.*name a local file'),
+    ('open-mmlab://resnet50_v1', r"open-mmlab://resnet50_v1: no weights .* did you mean 'resnet50_v1c'"),
+    ('mmcls://nothing-like-it', r'mmcls://nothing-like-it: no weights of this name are known\.'),
+])
+def test_what_cannot_be_fetched_is_named(address, said, monkeypatch, tmp_path):
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+    monkeypatch.setattr(mmengine_checkpoint, 'get_external_models', lambda: {'resnet50_v1c': 'https://example.com/x.pth'})
+    with pytest.raises(CheckpointError, match=said):
+        CheckpointLoader.load_checkpoint(address, logger=None)
+
+
+def test_weights_of_a_torchvision_that_is_not_there(monkeypatch):
+    def missing():
+        raise ModuleNotFoundError("No module named 'torchvision'", name='torchvision')
+    monkeypatch.setattr(mmengine_checkpoint, 'get_torchvision_models', missing)
+    with pytest.raises(CheckpointError, match='torchvision://resnet18: needs torchvision, which is not'):
+        CheckpointLoader.load_checkpoint('torchvision://resnet18', logger=None)
