@@ -5,6 +5,7 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 import shapely
 import torch
 from rasterio.transform import from_origin
@@ -52,6 +53,10 @@ def test_arrays_and_rasters_agree(tmp_path, detector, images):
     paths = [write(tmp_path / f'{date}.png', image) for date, image in zip('ab', images)]
     result = detector.predict(*paths, tmp_path / 'out', **SMALL)
     assert sorted(result.paths) == ['change.gpkg', 'change.tif', 'probability.tif', 'summary.json']
+    check_like_arrays(detector, result, images)
+
+
+def check_like_arrays(detector, result, images):
     arrays = detector.predict_array(*images, window=64, overlap=32)
     assert arrays.probability.shape == (150, 130) and arrays.probability.dtype == np.float32
     with rasterio.open(result.paths['probability.tif']) as raster:
@@ -60,6 +65,24 @@ def test_arrays_and_rasters_agree(tmp_path, detector, images):
         far = np.abs(arrays.probability - 0.5) > 1e-5
         np.testing.assert_array_equal(raster.read(1)[far], arrays.changed[far])
     assert result.summary['pixels']['changed'] == pytest.approx(arrays.changed.sum(), abs=int((~far).sum()))
+
+
+def write_cog(path, image):
+    """Write an orthophoto as surveys deliver it: in tiles, with overviews, JPEG inside."""
+    plain = write(path.with_name('plain.tif'), image, **PLACE)
+    rasterio.shutil.copy(plain, path, driver='COG', BLOCKSIZE=64, COMPRESS='JPEG')
+    with rasterio.open(path) as raster:
+        assert raster.tags(ns='IMAGE_STRUCTURE')['LAYOUT'] == 'COG' and raster.overviews(1) == [2, 4]
+    return path
+
+
+@pytest.mark.parametrize(('name', 'writer'), [('{}.jpg', write), ('{}.tif', write_cog)], ids=['jpeg', 'cog'])
+def test_jpeg_and_cog_are_read(tmp_path, detector, images, name, writer):
+    smooth = [cv2.GaussianBlur(image, (0, 0), 3) for image in images]
+    paths = [writer(tmp_path / name.format(date), image) for date, image in zip('ab', smooth)]
+    decoded = [cv2.imread(str(path))[..., ::-1] for path in paths]
+    assert 0 < np.abs(np.subtract(decoded, smooth, dtype=float)).mean() < 6  # bands in order, compressed with loss
+    check_like_arrays(detector, detector.predict(*paths, tmp_path / 'out', **SMALL), decoded)
 
 
 def test_options_reach_the_reader(tmp_path, detector, images):

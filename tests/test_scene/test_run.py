@@ -32,6 +32,7 @@ def checkpoint(root, tmp_path_factory):
     """Random weights, and the config that they belong to."""
     torch.manual_seed(0)
     cfg = load_config(root / 'configs/schanger/demo.py')
+    cfg.gsd = 0.5
     network = MODELS.build({'_scope_': 'schanger_mm', **cfg.model, 'data_preprocessor': cfg.data_preprocessor})
     with torch.no_grad():
         network.decode_head.conv_seg.weight.mul_(20)  # or all probabilities lie near a half
@@ -74,10 +75,21 @@ def test_two_rasters_become_five_files(tmp_path, spec, model):
     assert summary['pixels'] == dict(width=260, height=300, total=78_000, valid=78_000 - 5_400, changed=changed,
                                      nodata=5_400)
     assert summary['settings']['min_area'] == 2 and summary['model']['weights_sha256'] == model.sha256
-    assert summary['speed']['blocks'] == 9 and summary['timings']['network'] > 0
+    assert summary['speed']['blocks'] == 9 and summary['timings']['network'] > 0 and summary['warnings'] == []
     with rasterio.open(out / 'change.tif') as raster, rasterio.open(spec.before) as before:
         assert (raster.crs, raster.transform) == (before.crs, before.transform)
         assert raster.tags()['schanger_mm_threshold'] == '0.5'
+
+
+def test_a_run_warns_of_its_ground_sampling_distance_and_of_a_shift(tmp_path, write_raster, noise, model):
+    image, said = noise(300, 260), []
+    spec = PairSpec(write_raster('a.tif', image, pixel=2), write_raster('b.tif', np.roll(image, 3, axis=2), pixel=2))
+    summary = predict_scene(spec, model, tmp_path / 'out', Settings(**SMALL), say=said.append)
+    distance, shift = summary['warnings']
+    assert distance.startswith('the scene has 2 m per pixel, the model was trained at 0.5 m: objects look 4.0 times')
+    assert shift.startswith('the later date lies 3.0 px off the earlier one (+3.0 px to the right, ')
+    assert said == [f'warning: {distance}', f'warning: {shift}']
+    assert json.loads((tmp_path / 'out/summary.json').read_text())['warnings'] == [distance, shift]
 
 
 def test_blocks_and_batches_change_nothing_but_rounding(tmp_path, spec, model):
