@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from schanger_mm.scene.plan import Block, Plan, megapixels
 
@@ -25,11 +26,13 @@ class Bar:
     def __init__(self, plan: Plan, blocks: list[Block], name: str):
         console = Console(stderr=True)
         self._bar = Progress(TextColumn('{task.description}'), BarColumn(), TaskProgressColumn(),
-                             TextColumn('{task.fields[speed]}'), TimeRemainingColumn(), TextColumn('left'),
+                             TextColumn('{task.fields[speed]}'), TextColumn('{task.fields[left]}'),
                              console=console, disable=not console.is_terminal)
-        self._task = self._bar.add_task(name, total=megapixels(blocks), speed='')
+        self._total = megapixels(blocks)
+        self._task = self._bar.add_task(name, total=self._total, speed='', left='')
+        self._plan = plan
         windows = sum(len(plan.windows(block)) for block in blocks)
-        self._per_window = megapixels(blocks) / max(windows, 1)
+        self._per_window = self._total / max(windows, 1)
         self._blocks = self._windows = 0.0
         self._started = time.perf_counter()
 
@@ -42,20 +45,23 @@ class Bar:
         self._bar.stop()
 
     def windows(self, count: int) -> None:
-        """Count windows of a block that is not finished yet."""
+        """Count windows of blocks that are not finished yet."""
         self._windows += count * self._per_window
         self._show()
 
     def block(self, block: Block) -> None:
         """Count a finished block."""
         self._blocks += megapixels([block])
-        self._windows = 0.0
+        # the windows of the next block may be counted already: it is predicted while this one is stored
+        self._windows = max(0.0, self._windows - len(self._plan.windows(block)) * self._per_window)
         self._show()
 
     def _show(self) -> None:
-        done = self._blocks + self._windows
+        done = min(self._blocks + self._windows, self._total)  # windows of small blocks are counted at the mean size
         speed = done / max(time.perf_counter() - self._started, 1e-9)
-        self._bar.update(self._task, completed=done, speed=f'{speed:.3g} MP/s')
+        # rich's own time left knows 30 s only, less than a block takes where workers report no windows
+        left = timedelta(seconds=round((self._total - done) / speed))
+        self._bar.update(self._task, completed=done, speed=f'{speed:.3g} MP/s', left=f'{left} left')
 
 
 class Clock:
