@@ -4,6 +4,8 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
+import time
 from importlib import metadata
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from schanger_mm.scene import outputs as scene_outputs
 from schanger_mm.scene.errors import SceneError
 from schanger_mm.scene.journal import FOLDER, Journal
 from schanger_mm.scene.model import SceneModel
-from schanger_mm.scene.run import Settings, predict_scene
+from schanger_mm.scene.run import MOST_UNSTORED, Settings, predict_scene
 from schanger_mm.scene.source import PairSpec
 from schanger_mm.scene.task import BlockTask
 
@@ -116,6 +118,44 @@ def test_an_aligned_date_does_not_depend_on_the_blocks(tmp_path, write_raster, n
     assert np.unique(results[0][1]).size > 100
     for result in results[1:]:
         np.testing.assert_array_equal(result, results[0])
+
+
+def test_blocks_are_stored_while_the_next_is_predicted(tmp_path, spec, model, monkeypatch):
+    """Storing a block ends only when the network is at the next one: it must not be what the network waits for."""
+    started, store, in_time = [threading.Event() for _ in range(9)], Journal.store, []
+
+    def predict(images):
+        next(event for event in started if not event.is_set()).set()
+        return images[:, 0, 0] / 255
+
+    def slow(journal, index, block):
+        in_time.append(index == 8 or (all(in_time) and started[index + 1].wait(20)))
+        store(journal, index, block)
+
+    monkeypatch.setattr(model, 'predict', predict)
+    monkeypatch.setattr(Journal, 'store', slow)
+    summary = predict_scene(spec, model, tmp_path / 'out', Settings(window=128, overlap=0, block=128, page=False))
+    assert in_time == [True] * 9 and summary['timings']['storing'] > 0
+
+
+def test_a_slow_disk_holds_the_network_back(tmp_path, spec, model, monkeypatch):
+    predicted, stored, waiting = [], [], []
+    store = Journal.store
+
+    def slow(journal, index, block):
+        time.sleep(0.02)
+        store(journal, index, block)
+        stored.append(index)
+
+    def runner(blocks, task):
+        for block in blocks:
+            waiting.append(len(predicted) - len(stored))
+            predicted.append(block.index)
+            yield block, np.zeros((block.height, block.width), np.uint8)
+
+    monkeypatch.setattr(Journal, 'store', slow)
+    predict_scene(spec, model, tmp_path / 'out', Settings(**{**SMALL, 'block': 64}), runner)
+    assert len(predicted) == 25 and 1 < max(waiting) <= MOST_UNSTORED
 
 
 @pytest.mark.parametrize('below', ['', 'new'])
