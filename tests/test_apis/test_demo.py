@@ -7,7 +7,11 @@ import subprocess
 import sys
 
 import cv2
+import numpy as np
 import pytest
+
+from schanger_mm.apis import ChangeDetector
+from schanger_mm.datasets.synthetic import draw_pair
 
 
 @pytest.mark.long
@@ -28,6 +32,19 @@ def test_demo_in_time_with_pre_training_ahead_of_scratch_and_both_of_the_colour_
     assert len(pictures) == 48 and cv2.imread(str(pictures[0])).shape[1] > 4 * 128
     page = (tmp_path / 'report.html').read_text()
     assert page.count('<img') >= 8 and 'http://' not in page.replace('http://www.w3.org', '')
+    check_windows_against_whole_images(tmp_path / 'finetuned/iter_300.pth')
+
+
+def check_windows_against_whole_images(checkpoint):
+    """The bound of docs/scenes.md, on scenes larger than any image of the training."""
+    detector = ChangeDetector(checkpoint, device='cpu')
+    for seed in range(3):
+        before, after, _ = draw_pair(np.random.default_rng(seed), 512)
+        whole = detector.predict_array(before, after, window=512, overlap=0)
+        windows = detector.predict_array(before, after)
+        assert 0.01 < whole.changed.mean() < 0.5
+        assert np.abs(windows.probability - whole.probability).mean() < 0.015
+        assert (windows.changed != whole.changed).mean() < 0.015
 
 
 @pytest.mark.long
