@@ -28,12 +28,11 @@ class Bar:
         self._bar = Progress(TextColumn('{task.description}'), BarColumn(), TaskProgressColumn(),
                              TextColumn('{task.fields[speed]}'), TextColumn('{task.fields[left]}'),
                              console=console, disable=not console.is_terminal)
-        self._total = megapixels(blocks)
+        self._plan, self._total = plan, megapixels(blocks)
         self._task = self._bar.add_task(name, total=self._total, speed='', left='')
-        self._plan = plan
-        windows = sum(len(plan.windows(block)) for block in blocks)
-        self._per_window = self._total / max(windows, 1)
-        self._blocks = self._windows = 0.0
+        # by windows, which is where the time goes: blocks of one size may have different numbers of them
+        self._per_window = self._total / max(sum(len(plan.windows(block)) for block in blocks), 1)
+        self._finished = self._begun = 0
         self._started = time.perf_counter()
 
     def __enter__(self) -> Bar:
@@ -46,18 +45,19 @@ class Bar:
 
     def windows(self, count: int) -> None:
         """Count windows of blocks that are not finished yet."""
-        self._windows += count * self._per_window
+        self._begun += count
         self._show()
 
     def block(self, block: Block) -> None:
         """Count a finished block."""
-        self._blocks += megapixels([block])
-        # the windows of the next block may be counted already: it is predicted while this one is stored
-        self._windows = max(0.0, self._windows - len(self._plan.windows(block)) * self._per_window)
+        windows = len(self._plan.windows(block))
+        self._finished += windows
+        # some of the next block's may be counted already: it is predicted while this one is stored
+        self._begun = max(0, self._begun - windows)
         self._show()
 
     def _show(self) -> None:
-        done = min(self._blocks + self._windows, self._total)  # windows of small blocks are counted at the mean size
+        done = (self._finished + self._begun) * self._per_window
         speed = done / max(time.perf_counter() - self._started, 1e-9)
         # rich's own time left knows 30 s only, less than a block takes where workers report no windows
         left = timedelta(seconds=round((self._total - done) / speed))

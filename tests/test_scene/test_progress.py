@@ -86,17 +86,16 @@ def test_a_block_that_is_stored_late_does_not_take_the_next_ones_windows_away(sh
     assert ' 38% ' in shown(draw)  # 1.5 of 4 blocks
 
 
-def test_a_small_last_block_ends_at_the_end(shown, stopwatch):
-    plan = Plan(Grid(260, 256, PLAN.grid.transform, None), block=256, window=64, stride=16)
-    large, small = plan.blocks()
-
-    def draw(bar):
-        stopwatch.now = 100.0
-        bar.windows(len(plan.windows(large)))
-        bar.block(large)
-        bar.windows(len(plan.windows(small)))
-
-    assert shown(draw, plan).endswith(' 100% 0.000666 MP/s 0:00:00 left')
+def test_blocks_of_different_size_never_move_the_bar_back(stopwatch, monkeypatch):
+    plan, seen = Plan(Grid(260, 256, PLAN.grid.transform, None), block=256, window=64, stride=16), []
+    monkeypatch.setattr(progress.Progress, 'update', lambda self, task, **fields: seen.append(fields))
+    bar, stopwatch.now = Bar(plan, plan.blocks(), 'my_city'), 100.0
+    for block in plan.blocks():
+        bar.windows(len(plan.windows(block)))
+        bar.block(block)
+    total, done = 260 * 256 / 1e6, [fields['completed'] for fields in seen]
+    assert done == pytest.approx([total * 14 / 15, total * 14 / 15, total, total])  # 14 columns of windows, and the last once more
+    assert (seen[-1]['speed'], seen[-1]['left']) == ('0.000666 MP/s', '0:00:00 left')
 
 
 def test_without_a_terminal_nothing_is_shown(capsys, monkeypatch):
