@@ -94,7 +94,8 @@ def test_blocks_of_different_size_never_move_the_bar_back(stopwatch, monkeypatch
         bar.windows(len(plan.windows(block)))
         bar.block(block)
     total, done = 260 * 256 / 1e6, [fields['completed'] for fields in seen]
-    assert done == pytest.approx([total * 14 / 15, total * 14 / 15, total, total])  # 14 columns of windows, and the last once more
+    # 14 columns of windows, the last one in both blocks
+    assert done == pytest.approx([total * 14 / 15, total * 14 / 15, total, total])
     assert (seen[-1]['speed'], seen[-1]['left']) == ('0.000666 MP/s', '0:00:00 left')
 
 
