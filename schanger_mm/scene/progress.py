@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from schanger_mm.scene.plan import Block, Plan, megapixels
 
@@ -25,12 +26,13 @@ class Bar:
     def __init__(self, plan: Plan, blocks: list[Block], name: str):
         console = Console(stderr=True)
         self._bar = Progress(TextColumn('{task.description}'), BarColumn(), TaskProgressColumn(),
-                             TextColumn('{task.fields[speed]}'), TimeRemainingColumn(), TextColumn('left'),
+                             TextColumn('{task.fields[speed]}'), TextColumn('{task.fields[left]}'),
                              console=console, disable=not console.is_terminal)
-        self._task = self._bar.add_task(name, total=megapixels(blocks), speed='')
-        windows = sum(len(plan.windows(block)) for block in blocks)
-        self._per_window = megapixels(blocks) / max(windows, 1)
-        self._blocks = self._windows = 0.0
+        self._plan, self._total = plan, megapixels(blocks)
+        self._task = self._bar.add_task(name, total=self._total, speed='', left='')
+        # by windows, which is where the time goes: blocks of one size may have different numbers of them
+        self._per_window = self._total / max(sum(len(plan.windows(block)) for block in blocks), 1)
+        self._finished = self._begun = 0
         self._started = time.perf_counter()
 
     def __enter__(self) -> Bar:
@@ -42,20 +44,24 @@ class Bar:
         self._bar.stop()
 
     def windows(self, count: int) -> None:
-        """Count windows of a block that is not finished yet."""
-        self._windows += count * self._per_window
+        """Count windows of blocks that are not finished yet."""
+        self._begun += count
         self._show()
 
     def block(self, block: Block) -> None:
         """Count a finished block."""
-        self._blocks += megapixels([block])
-        self._windows = 0.0
+        windows = len(self._plan.windows(block))
+        self._finished += windows
+        # some of the next block's may be counted already: it is predicted while this one is stored
+        self._begun = max(0, self._begun - windows)
         self._show()
 
     def _show(self) -> None:
-        done = self._blocks + self._windows
+        done = (self._finished + self._begun) * self._per_window
         speed = done / max(time.perf_counter() - self._started, 1e-9)
-        self._bar.update(self._task, completed=done, speed=f'{speed:.3g} MP/s')
+        # rich's own time left knows 30 s only, less than a block takes where workers report no windows
+        left = timedelta(seconds=round((self._total - done) / speed))
+        self._bar.update(self._task, completed=done, speed=f'{speed:.3g} MP/s', left=f'{left} left')
 
 
 class Clock:

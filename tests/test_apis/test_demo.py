@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import cv2
+import numpy as np
 import pytest
 import torch
 
@@ -31,6 +32,9 @@ def largest_difference_of_forms(root, out):
     assert plain.max() > 0.9  # it has learnt something
     return (fast - plain).abs().max().item()
 
+from schanger_mm.apis import ChangeDetector
+from schanger_mm.datasets.synthetic import draw_pair
+
 
 @pytest.mark.long
 def test_demo_in_time_with_pre_training_ahead_of_scratch_and_both_of_the_colour_difference(root, tmp_path):
@@ -51,6 +55,19 @@ def test_demo_in_time_with_pre_training_ahead_of_scratch_and_both_of_the_colour_
     assert largest_difference_of_forms(root, tmp_path) <= 1e-5
     page = (tmp_path / 'report.html').read_text()
     assert page.count('<img') >= 8 and 'http://' not in page.replace('http://www.w3.org', '')
+    check_windows_against_whole_images(tmp_path / 'finetuned/iter_300.pth')
+
+
+def check_windows_against_whole_images(checkpoint):
+    """The bound of docs/scenes.md, on scenes larger than any image of the training."""
+    detector = ChangeDetector(checkpoint, device='cpu')
+    for seed in range(3):
+        before, after, _ = draw_pair(np.random.default_rng(seed), 512)
+        whole = detector.predict_array(before, after, window=512, overlap=0)
+        windows = detector.predict_array(before, after)
+        assert 0.01 < whole.changed.mean() < 0.5
+        assert np.abs(windows.probability - whole.probability).mean() < 0.015
+        assert (windows.changed != whole.changed).mean() < 0.015
 
 
 @pytest.mark.long

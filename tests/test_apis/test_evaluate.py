@@ -14,6 +14,7 @@ from mmengine.registry import DefaultScope
 from PIL import Image
 
 from schanger_mm import apis
+from schanger_mm.apis.memory import FOR_INFERENCE
 from schanger_mm.datasets.synthetic import DemoSizes, write_demo_set
 from schanger_mm.models import ChangeTTAModel
 from schanger_mm.registry import MODELS, SCOPE
@@ -110,6 +111,17 @@ def test_the_inference_form_is_the_default_and_scores_like_the_plain_network(pla
     assert json.loads((tmp_path / 'report.json').read_text())['form'] == 'plain'
     assert {key: round(value, 2) for key, value in again.items()} == {
         key: round(value, 2) for key, value in scores.items()}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='the allocator is that of CPUs')
+def test_training_keeps_all_freed_memory_and_a_test_keeps_some(score, tmp_path, monkeypatch):
+    """The Runner asks for what training needs; a test lowers it before its first image."""
+    asked = []
+    monkeypatch.setattr('schanger_mm.apis.runner.keep_freed_memory', lambda: asked.append('all'))
+    monkeypatch.setattr(evaluate_module, 'keep_freed_memory', asked.append)
+    monkeypatch.setattr('mmengine.runner.Runner.test', lambda runner: asked.append('test') or {})
+    score()
+    assert asked == ['all', FOR_INFERENCE, 'test']
 
 
 def test_other_precision_scores_nearly_the_same(plain, score, tmp_path):

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from schanger_mm import apis
+from schanger_mm.apis.memory import FOR_INFERENCE
 from schanger_mm.datasets.synthetic import DemoSizes, write_demo_set
 from schanger_mm.models import ExportedDetector
 from schanger_mm.scene.errors import SceneError
@@ -80,8 +81,11 @@ def test_logits_are_positive_exactly_above_a_half(trained):
     assert torch.isfinite(logits).all()
 
 
-def test_a_file_alone_is_a_model_for_scenes(trained, pair):
+def test_a_file_alone_is_a_model_for_scenes(trained, pair, monkeypatch):
+    limits = []
+    monkeypatch.setattr('schanger_mm.scene.exported_model.keep_freed_memory', limits.append)
     plain, found = trained.plain, SceneModel.load(trained.files['program'], trust=True)
+    assert limits == [FOR_INFERENCE]
     assert isinstance(found, ExportedModel) and found.names == (trained.files['program'], None)
     images = np.stack(pair(2, 48, 40), axis=1)
     np.testing.assert_allclose(found.predict(images), plain.predict(images), atol=1e-5)

@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from torch.nn.modules.batchnorm import _BatchNorm
 
-from schanger_mm.apis import load_config
+from schanger_mm.apis import convert, load_config
+from schanger_mm.apis.memory import FOR_INFERENCE
 from schanger_mm.registry import MODELS
 from schanger_mm.scene.arrays import predict_arrays
 from schanger_mm.scene.errors import SceneError
@@ -47,8 +49,6 @@ def pair():
     return np.random.default_rng(0).integers(0, 256, (2, 300, 420, 3), np.uint8)
 
 
-
-
 def test_probabilities_are_those_of_the_test_tool(checkpoint, network, pair):
     model = SceneModel.load(checkpoint)
     tile = np.ascontiguousarray(pair[:, :256, :256])
@@ -63,6 +63,24 @@ def test_probabilities_are_those_of_the_test_tool(checkpoint, network, pair):
     np.testing.assert_array_equal(found > model.threshold, sample.pred_sem_seg.data[0].numpy() == 1)
     swapped = predict_arrays(*tile[..., ::-1], model, overlap=0)
     assert np.abs(swapped - found).max() > 1e-3
+
+
+def norms(network):
+    return sum(isinstance(module, _BatchNorm) for module in network.modules())
+
+
+def test_the_network_takes_its_inference_form_unless_it_is_wanted_plain(cfg, network, checkpoint, pair):
+    fast, plain = SceneModel.load(checkpoint), SceneModel(cfg, checkpoint, 'demo.py', plain=True)
+    assert norms(fast.network) == 0 and norms(plain.network) == norms(network) > 20
+    images = np.ascontiguousarray(pair[:, :64, :64].transpose(0, 3, 1, 2)[None], np.float32)
+    np.testing.assert_allclose(fast.predict(images), plain.predict(images), atol=1e-5)
+
+
+def test_loading_on_a_cpu_sets_the_allocator(checkpoint, monkeypatch):
+    limits = []
+    monkeypatch.setattr('schanger_mm.scene.model.keep_freed_memory', limits.append)
+    SceneModel.load(checkpoint, device='cpu')
+    assert limits == [FOR_INFERENCE]
 
 
 @pytest.mark.parametrize('size', [(100, 37), (16, 300), (5, 3)])
@@ -183,6 +201,31 @@ def test_published_weights_are_fetched_once(root, network, checkpoint, monkeypat
     with pytest.raises(ValueError, match='no checkpoint checkpoints/schanger_base_levir_mm.pth'):
         SceneModel.load('levir-base')
     assert [words[:2] for words in asked] == [('levir', 'base')]
+
+
+def test_published_weights_load_by_name_and_as_weights(root, monkeypatch, tmp_path):
+    """The authors' file lies where torch keeps downloads, so that nothing is fetched; the rest is as ever."""
+    trained = convert.network('base', 2)
+    with torch.no_grad():
+        for value in trained.state_dict().values():
+            if value.is_floating_point():
+                value.uniform_(0.01, 0.02)
+    cache = tmp_path / 'hub/checkpoints/schanger_base_levir.pth'
+    cache.parent.mkdir(parents=True)
+    torch.save({'state_dict': convert.mm_to_published(trained.state_dict())[0]}, cache)
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+    monkeypatch.setattr('urllib.request.urlopen', lambda *words, **options: pytest.fail('asks the network'))
+    monkeypatch.chdir(tmp_path)
+
+    named = SceneModel.load('levir-base')
+    config = str(root / 'configs/schanger/levir.py')
+    given = SceneModel.load(config, 'levir-base')
+    weights = 'checkpoints/schanger_base_levir_mm.pth'
+    assert named.names == given.names == (config, weights) and named.describe() == given.describe()
+    assert named.describe()['weights'] == weights and named.gsd == 0.5
+    for model in (named, given):
+        found, expected = model.network.decode_head.conv_seg.weight, trained.decode_head.conv_seg.weight
+        assert found.shape == (1, *expected.shape[1:]) and torch.equal(found.flatten(), expected.flatten())
 
 
 def test_a_scene_of_one_texture_shows_no_grid(checkpoint):

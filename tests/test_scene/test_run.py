@@ -4,6 +4,8 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -21,7 +23,7 @@ from schanger_mm.scene import products
 from schanger_mm.scene.errors import SceneError
 from schanger_mm.scene.journal import FINISHED, FOLDER, Journal
 from schanger_mm.scene.model import SceneModel
-from schanger_mm.scene.run import Settings, predict_scene
+from schanger_mm.scene.run import MOST_UNSTORED, Settings, predict_scene
 from schanger_mm.scene.source import PairSpec
 from schanger_mm.scene.task import BlockTask
 
@@ -34,6 +36,7 @@ def checkpoint(root, tmp_path_factory):
     """Random weights, and the config that they belong to."""
     torch.manual_seed(0)
     cfg = load_config(root / 'configs/schanger/demo.py')
+    cfg.gsd = 0.5
     network = MODELS.build({'_scope_': 'schanger_mm', **cfg.model, 'data_preprocessor': cfg.data_preprocessor})
     with torch.no_grad():
         network.decode_head.conv_seg.weight.mul_(20)  # or all probabilities lie near a half
@@ -76,10 +79,21 @@ def test_two_rasters_become_five_files(tmp_path, spec, model):
     assert summary['pixels'] == dict(width=260, height=300, total=78_000, valid=78_000 - 5_400, changed=changed,
                                      nodata=5_400)
     assert summary['settings']['min_area'] == 2 and summary['model']['weights_sha256'] == model.sha256
-    assert summary['speed']['blocks'] == 9 and summary['timings']['network'] > 0
+    assert summary['speed']['blocks'] == 9 and summary['timings']['network'] > 0 and summary['warnings'] == []
     with rasterio.open(out / 'change.tif') as raster, rasterio.open(spec.before) as before:
         assert (raster.crs, raster.transform) == (before.crs, before.transform)
         assert raster.tags()['schanger_mm_threshold'] == '0.5'
+
+
+def test_a_run_warns_of_its_ground_sampling_distance_and_of_a_shift(tmp_path, write_raster, noise, model):
+    image, said = noise(300, 260), []
+    spec = PairSpec(write_raster('a.tif', image, pixel=2), write_raster('b.tif', np.roll(image, 3, axis=2), pixel=2))
+    summary = predict_scene(spec, model, tmp_path / 'out', Settings(**SMALL), say=said.append)
+    distance, shift = summary['warnings']
+    assert distance.startswith('the scene has 2 m per pixel, the model was trained at 0.5 m: objects look 4.0 times')
+    assert shift.startswith('the later date lies 3.0 px off the earlier one (+3.0 px to the right, ')
+    assert said == [f'warning: {distance}', f'warning: {shift}']
+    assert json.loads((tmp_path / 'out/summary.json').read_text())['warnings'] == [distance, shift]
 
 
 def test_blocks_and_batches_change_nothing_but_rounding(tmp_path, spec, model):
@@ -106,6 +120,44 @@ def test_an_aligned_date_does_not_depend_on_the_blocks(tmp_path, write_raster, n
     assert np.unique(results[0][1]).size > 100
     for result in results[1:]:
         np.testing.assert_array_equal(result, results[0])
+
+
+def test_blocks_are_stored_while_the_next_is_predicted(tmp_path, spec, model, monkeypatch):
+    """Storing a block ends only when the network is at the next one: it must not be what the network waits for."""
+    started, store, in_time = [threading.Event() for _ in range(9)], Journal.store, []
+
+    def predict(images):
+        next(event for event in started if not event.is_set()).set()
+        return images[:, 0, 0] / 255
+
+    def slow(journal, index, block):
+        in_time.append(index == 8 or (all(in_time) and started[index + 1].wait(20)))
+        store(journal, index, block)
+
+    monkeypatch.setattr(model, 'predict', predict)
+    monkeypatch.setattr(Journal, 'store', slow)
+    summary = predict_scene(spec, model, tmp_path / 'out', Settings(window=128, overlap=0, block=128, page=False))
+    assert in_time == [True] * 9 and summary['timings']['storing'] > 0
+
+
+def test_a_slow_disk_holds_the_network_back(tmp_path, spec, model, monkeypatch):
+    predicted, stored, waiting = [], [], []
+    store = Journal.store
+
+    def slow(journal, index, block):
+        time.sleep(0.02)
+        store(journal, index, block)
+        stored.append(index)
+
+    def runner(blocks, task):
+        for block in blocks:
+            waiting.append(len(predicted) - len(stored))
+            predicted.append(block.index)
+            yield block, np.zeros((block.height, block.width), np.uint8)
+
+    monkeypatch.setattr(Journal, 'store', slow)
+    predict_scene(spec, model, tmp_path / 'out', Settings(**{**SMALL, 'block': 64}), runner)
+    assert len(predicted) == 25 and 1 < max(waiting) <= MOST_UNSTORED
 
 
 @pytest.mark.parametrize('below', ['', 'new'])

@@ -31,15 +31,32 @@ def inputs(root, tmp_path_factory):
 def test_predicting_writes_everything_and_says_where(run, inputs, tmp_path):
     words = ['tools/predict.py', 'configs/schanger/demo.py', inputs / 'before.tif', inputs / 'after.tif', '--weights',
              inputs / 'tiny.pth', '--out', tmp_path / 'out', '--window', 64, '--overlap', 32, '--block', 128,
-             '--format', 'geojson', '--min-area', 1, '--threshold', 0.45, '--device', 'cpu']
+             '--format', 'geojson', '--min-area', 1, '--simplify', 0.5, '--fill-holes', 2, '--threshold', 0.45,
+             '--device', 'cpu', '--bands', '3,2,1', '--scale', '0:250', '--nodata', 7, '--align', '--resample-gsd', 0.6,
+             '--batch-size', 3]
     text = run(*words)
     names = ['change.geojson', 'change.tif', 'probability.tif', 'report.html', 'summary.json']
     assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == names
-    assert all(str(tmp_path / 'out' / name) in text for name in names) and '0.036 megapixels with data' in text
+    assert all(str(tmp_path / 'out' / name) in text for name in names) and '0.025 megapixels with data' in text
     settings = json.loads((tmp_path / 'out/summary.json').read_text())['settings']
-    assert (settings['threshold'], settings['overlap'], settings['min_area']) == (0.45, 32, 1)
+    assert settings == dict(bands=[3, 2, 1], scaling='0:250', align=True, gsd=0.6, nodata=7, window=64, overlap=32,
+                            block=128, batch_size=3, threshold=0.45, min_area=1, simplify=0.5, fill_holes=2,
+                            format='geojson')
     error = run(*words, fails=2)
     assert error.count('\n') == 1 and 'already holds change.tif' in error
+
+
+@pytest.mark.long
+def test_two_workers_write_the_rasters_of_one_process(run, inputs, tmp_path):
+    pytest.importorskip('distributed')
+    words = ['tools/predict.py', 'configs/schanger/demo.py', inputs / 'before.tif', inputs / 'after.tif', '--weights',
+             inputs / 'tiny.pth', '--window', 64, '--overlap', 32, '--block', 64, '--device', 'cpu', '--no-page']
+    run(*words, '--out', tmp_path / 'one')
+    run(*words, '--out', tmp_path / 'two', '--workers', 2)
+    for name in ('change.tif', 'probability.tif'):
+        assert (tmp_path / 'one' / name).read_bytes() == (tmp_path / 'two' / name).read_bytes()
+    one, two = (json.loads((tmp_path / name / 'summary.json').read_text())['timings'] for name in ('one', 'two'))
+    assert 'network' in one and 'network' not in two, 'the network of workers runs elsewhere'
 
 
 @pytest.mark.parametrize(('words', 'message'), [
