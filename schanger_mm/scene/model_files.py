@@ -95,7 +95,7 @@ def published_weights(name: str) -> Path:
     data_set, _, size = name.rpartition('-')
     out = Path(f'checkpoints/schanger_{size}_{data_set}_mm.pth')
     fetch_published(data_set, size, out)
-    return out
+    return out.resolve()  # workers of Dask may run in another folder
 
 
 def _types(node: object, scope: str = SCOPE) -> Iterator[tuple[str, str]]:

@@ -12,8 +12,10 @@ import pytest
 import torch
 
 from schanger_mm import apis
+from schanger_mm.apis import ChangeDetector
 from schanger_mm.apis.demo import Demo
 from schanger_mm.checkpoints import read_weights
+from schanger_mm.datasets.synthetic import draw_pair
 from schanger_mm.registry import MODELS
 
 
@@ -31,9 +33,6 @@ def largest_difference_of_forms(root, out):
         plain, fast = (net(x, mode='tensor').sigmoid() for net in (model, model.for_inference()))
     assert plain.max() > 0.9  # it has learnt something
     return (fast - plain).abs().max().item()
-
-from schanger_mm.apis import ChangeDetector
-from schanger_mm.datasets.synthetic import draw_pair
 
 
 @pytest.mark.long
