@@ -15,7 +15,7 @@ from schanger_mm.config_names import find_config, is_name
 
 #: keys that no Runner parameter names but that the tools or mmengine read
 _OTHER_KEYS = {'custom_imports', 'tta_model', 'tta_pipeline', 'log_level', 'launcher', 'env_cfg', 'tta_cfg',
-               'sync_bn', 'model_wrapper_cfg', 'find_unused_parameters'}
+               'sync_bn', 'model_wrapper_cfg', 'find_unused_parameters', 'compile'}
 
 
 class ConfigError(ValueError):
