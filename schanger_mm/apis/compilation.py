@@ -10,6 +10,9 @@ from torch import nn
 
 from schanger_mm.apis.config import ConfigError
 
+SAME_DRAWS = {'fallback_random': True}
+"""Random numbers (stochastic depth) are those of the uncompiled network, so that losses are."""
+
 
 def compile_loss(model: nn.Module, setting: object) -> bool:
     """Let ``loss`` of a network run compiled (``compile`` of a config).
@@ -24,7 +27,9 @@ def compile_loss(model: nn.Module, setting: object) -> bool:
 
     Args:
         model: the network, possibly in a wrapper for several processes.
-        setting: True, or keyword arguments of ``torch.compile``; None or False: nothing is done.
+        setting: True, with the random numbers of the uncompiled network; or
+            keyword arguments of ``torch.compile``, whose own default draws
+            others. None or False: nothing is done.
 
     Returns:
         Whether it is compiled.
@@ -46,7 +51,7 @@ def compile_loss(model: nn.Module, setting: object) -> bool:
     if any(getattr(part, 'with_cp', False) for part in network.modules()):
         raise ConfigError(f'compile={setting!r}: torch.compile cannot trace blocks that run again in the backward pass; '
                           'leave compile away, or set with_cp=False in model.backbone and model.decode_head.')
-    options = {} if setting is True else dict(setting)
+    options = {'options': SAME_DRAWS} if setting is True else dict(setting)
     _try(options, next(network.parameters()).device, setting)
     network.loss = torch.compile(network.loss, **options)  # type: ignore[assignment,operator]
     return True
