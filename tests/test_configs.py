@@ -146,6 +146,18 @@ def test_augmentation_is_the_papers():
     assert (single[7].prob, single[8].prob, single[8].transforms[0].type) == (0.5, 0.4, 'ColourJitter')
 
 
+def test_several_processes_train_as_the_authors_one():
+    """Batch norms and sums of the loss run over the joint batch."""
+    for path in sorted(FOLDER.glob('**/*.py')):
+        cfg = load_config(path)
+        assert cfg.get('sync_bn') == 'torch', path.name
+        assert 'loss_decode' not in cfg.model.decode_head, path.name  # the head's own:
+    with torch.device('meta'):
+        head = MODELS.build({**load_config(FOLDER / 'levir.py').model, 'data_preprocessor': None}).decode_head
+    assert type(head.loss_decode).__name__ == 'BCEDiceLoss' and head.loss_decode.all_reduce is True
+    assert MODELS.build(dict(type='BCEDiceLoss')).all_reduce is True
+
+
 def test_pretraining_has_no_weight_average():
     for name in ('pretrain_inria.py', 'pretrain_inria_small.py'):
         assert not any(h.type == 'EMAHook' for h in load_config(FOLDER / name).get('custom_hooks') or [])

@@ -101,6 +101,7 @@ def look_up(package):
 
 
 @pytest.mark.long
+@pytest.mark.stack
 def test_mim_finds_every_model_config_and_tool(installed):
     python, package, _ = installed
     # mim's and mmengine's look-up: distribution -> top_level.txt -> folder -> .mim
@@ -113,6 +114,7 @@ def test_mim_finds_every_model_config_and_tool(installed):
 
 
 @pytest.mark.long
+@pytest.mark.stack
 def test_the_wheel_works_where_no_checkout_is(installed):
     python, package, away = installed
     (away / 'mine.py').write_text("_base_ = 'schanger_mm::schanger/levir.py'\nload_from = None\n")
@@ -133,6 +135,7 @@ def test_the_wheel_works_where_no_checkout_is(installed):
 
 
 @pytest.mark.long
+@pytest.mark.stack
 def test_tools_of_the_wheel_run(installed):
     python, package, _ = installed
     assert '--cfg-options' in python(package / '.mim/tools/train.py', '--help')

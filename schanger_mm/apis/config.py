@@ -10,13 +10,13 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from schanger_mm.apis.config_check import misspelt, nearest
+from schanger_mm.apis.config_check import misspelt, nearest, says
 from schanger_mm.apis.neighbours import check_neighbours
 from schanger_mm.config_names import find_config, is_name
 
 #: keys that no Runner parameter names but that the tools or mmengine read
 _OTHER_KEYS = {'custom_imports', 'tta_model', 'tta_pipeline', 'log_level', 'launcher', 'env_cfg', 'tta_cfg',
-               'sync_bn', 'model_wrapper_cfg', 'find_unused_parameters'}
+               'sync_bn', 'model_wrapper_cfg', 'find_unused_parameters', 'compile'}
 
 
 class ConfigError(ValueError):
@@ -39,7 +39,8 @@ def load_config(path: str | Path, options: Mapping[str, object] | None = None) -
     Raises:
         ConfigError: the file, or one that it inherits, is missing; a key, or the
             name of a registered type or of one of its settings, looks like a
-            misspelt one (the message names the nearest valid one); or a part
+            misspelt one (the message names the nearest valid one, and the
+            file that has it); or a part
             comes from a package that cannot be imported.
         ConfigNameError: a name leads to no config.
     """
@@ -50,9 +51,13 @@ def load_config(path: str | Path, options: Mapping[str, object] | None = None) -
     known = runner_keys()
     for key in cfg:
         if key not in known and not key.endswith('_pipeline') and (near := nearest(key, known, cutoff=0.88)):
-            raise ConfigError(f'{path}: unknown key {key!r}, which nothing would read; did you mean {near!r}?')
-    if problems := list(misspelt(cfg._cfg_dict)):
-        raise ConfigError(f'{path}: {"; ".join(problems)}')
+            raise ConfigError(f'{says(cfg, key, path)}: unknown key {key!r}, which nothing would read; did you mean '
+                              f'{near!r}?')
+    by_file: dict[str, list[str]] = {}
+    for word, line in misspelt(cfg._cfg_dict):
+        by_file.setdefault(says(cfg, word, path), []).append(line)
+    if by_file:
+        raise ConfigError('; '.join(f'{file}: {"; ".join(lines)}' for file, lines in by_file.items()))
     for option in options or {}:
         _check_option(cfg, option, known, path)
     cfg.merge_from_dict(dict(options or {}))

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from mmengine import registry as mmengine_registry
+from mmengine.config import Config
 from mmengine.registry import Registry
 from torch.utils.data import DataLoader
 
@@ -24,12 +28,38 @@ _DATALOADER = {'dataset', 'sampler', 'batch_sampler', 'collate_fn', 'worker_init
 _CUTOFF = 0.8
 
 
+class Misspelt(NamedTuple):
+    """A name that nothing has."""
+
+    word: str
+    """As the file says it."""
+    line: str
+    """Where it stands in the config, and the nearest valid name."""
+
+
 def nearest(word: str, choices: Iterable[str], cutoff: float = _CUTOFF) -> str | None:
     """Return the choice that ``word`` most likely stands for, None where none is like it."""
     return next(iter(difflib.get_close_matches(word, [str(choice) for choice in choices], n=1, cutoff=cutoff)), None)
 
 
-def misspelt(cfg: Mapping) -> Iterator[str]:
+def says(cfg: Config, word: str, path: str | os.PathLike) -> str:
+    """Return which file has a word: the config's own as ``path`` names it, or one that it inherits.
+
+    mmengine keeps the text of all of them, each under a line with its path,
+    what is inherited before what inherits.
+    """
+    own, found, file = os.path.abspath(cfg.filename), None, None
+    for line in cfg.text.splitlines():
+        if os.path.isabs(line) and line.endswith(('.py', '.json', '.yaml', '.yml')):
+            file = line
+        elif re.search(rf'\b{re.escape(word)}\b', line.partition('#')[0]):
+            found = file
+    if found is None or os.path.abspath(found) == own:
+        return str(path)
+    return f'{os.path.normpath(found)}, which {path} inherits'
+
+
+def misspelt(cfg: Mapping) -> Iterator[Misspelt]:
     """Find names that nothing has, where something has a name very much like it.
 
     What is unlike everything passes: it may belong to code that is imported
@@ -39,7 +69,7 @@ def misspelt(cfg: Mapping) -> Iterator[str]:
         cfg: a config.
 
     Yields:
-        One line for each: where it stands and the nearest valid name.
+        One for each.
     """
     scope = cfg.get('default_scope') or own.SCOPE
     for key, part in cfg.items():
@@ -63,7 +93,7 @@ def _typed(path: str, part: object, scope: str) -> Iterator[tuple[str, Mapping, 
             yield from _typed(f'{path}.{place}', value, scope)
 
 
-def _check(path: str, part: Mapping, scope: str) -> Iterator[str]:
+def _check(path: str, part: Mapping, scope: str) -> Iterator[Misspelt]:
     kind = _find(part['type'], scope)
     if kind is None:
         prefix, _, rest = part['type'].rpartition('.')
@@ -71,15 +101,16 @@ def _check(path: str, part: Mapping, scope: str) -> Iterator[str]:
             return  # of a package that is not here; mmengine says so
         names = _registered(scope, prefix)
         if near := nearest(rest, names, cutoff=0.6):
-            yield f'{path}.type: no part is registered as {part["type"]!r}; did you mean {names[near]!r}?'
+            yield Misspelt(part['type'], f'{path}.type: no part is registered as {part["type"]!r}; did you mean '
+                                         f'{names[near]!r}?')
     elif (known := _settings_of(kind)) is not None:
         yield from _unknown(path, part, known | _READ_BY_BUILDERS.get(path.split('.')[0], set()), kind.__name__)
 
 
-def _unknown(path: str, part: Mapping, known: set[str], owner: str) -> Iterator[str]:
+def _unknown(path: str, part: Mapping, known: set[str], owner: str) -> Iterator[Misspelt]:
     for key in part:
         if key not in known | _EVERYWHERE and (near := nearest(str(key), known)):
-            yield f'{path}.{key}: {owner} has no setting {key!r}; did you mean {near!r}?'
+            yield Misspelt(str(key), f'{path}.{key}: {owner} has no setting {key!r}; did you mean {near!r}?')
 
 
 def _find(name: str, scope: str):

@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from schanger_mm.apis.compilation import compile_loss
 from schanger_mm.apis.config import ConfigError
 from schanger_mm.apis.failures import speaking
 from schanger_mm.apis.initial_weights import PretrainedCheck
@@ -58,13 +59,20 @@ def set_on_nan(cfg: Config, on_nan: str) -> None:
 
 
 class _Runner(Runner):
-    """mmengine's, whose data loaders' workers leave it to the main process when to stop."""
+    """mmengine's, whose data loaders' workers leave it to the main process when to stop.
+
+    ``compile`` of the config is for the network alone.
+    """
 
     @staticmethod
     def build_dataloader(dataloader: DataLoader | dict, *args, **kwargs) -> DataLoader:
         loader = Runner.build_dataloader(dataloader, *args, **kwargs)
         loader.worker_init_fn = partial(init_worker, loader.worker_init_fn)
         return loader
+
+    def _maybe_compile(self, target: str) -> None:
+        if compile_loss(self.model, self.cfg.get('compile')):
+            self.logger.info('the network is compiled in the first iteration, which takes minutes.')
 
 
 def train(runner: Runner) -> None:

@@ -64,6 +64,27 @@ def test_a_name_like_no_other_is_one_line(text, said, config, tmp_path, capsys):
     assert line.startswith('error: ') and re.search(said, line), line
 
 
+@pytest.mark.parametrize('text, said', [
+    ("optim_wraper = dict(type='OptimWrapper')", "unknown key 'optim_wraper', "),
+    ('train_dataloader = dict(batch_siz=4)', 'train_dataloader.batch_siz: '),
+    ("val_evaluator = dict(type='ChangeMetrc')", "val_evaluator.type: no part is registered as 'ChangeMetrc'"),
+])
+def test_the_file_is_named_that_says_it(text, said, config, tmp_path):
+    base = config(text)
+    middle, mine = tmp_path / 'deeper/middle.py', tmp_path / 'deeper/own.py'
+    middle.parent.mkdir()
+    middle.write_text("_base_ = '../mine.py'\ntrain_cfg = dict(max_iters=3)  # no batch_siz, optim_wraper, ChangeMetrc\n")
+    mine.write_text("_base_ = 'middle.py'\n")
+    with pytest.raises(ConfigError) as error:
+        load_config(mine)
+    assert str(error.value).startswith(f'{base}, which {mine} inherits: {said}')
+    mine.write_text("_base_ = 'middle.py'\nmodel = dict(decode_head=dict(drop_rat=0.1))\n")
+    with pytest.raises(ConfigError) as error:
+        load_config(mine)
+    if 'unknown' not in said:  # that one is reported alone
+        assert f'{mine}: model.decode_head.drop_rat' in str(error.value) and f'{base}, which' in str(error.value)
+
+
 def test_all_of_them_are_reported_at_once(config):
     with pytest.raises(ConfigError, match=r"'batch_siz'.*; .*'drop_rat'|'drop_rat'.*; .*'batch_siz'"):
         load_config(config('train_dataloader = dict(batch_siz=4)\nmodel = dict(decode_head=dict(drop_rat=0.1))'))

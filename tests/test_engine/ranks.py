@@ -56,7 +56,12 @@ def settings(data, work_dir, rank, processes, batch, sync_bn, kill_after=None):
     return cfg
 
 
-def start(data, work_dir, processes, resume=None, batch=BATCH, killed=None, sync_bn=None):
+def stand_still(cfg):
+    """Let nothing but the statistics of the batch norm move, and let them see each sample alike in any process."""
+    cfg.train_cfg.max_iters, cfg.optim_wrapper.optimizer.lr, cfg.data_preprocessor.swap_prob = 3, 0.0, 0.0
+
+
+def start(data, work_dir, processes, resume=None, batch=BATCH, killed=None, sync_bn=None, change=None):
     """Fork the processes and return their exit statuses."""
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
@@ -74,6 +79,8 @@ def start(data, work_dir, processes, resume=None, batch=BATCH, killed=None, sync
             os.dup2(os.open(f'{work_dir}.{rank}.log', os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), 1)
             os.dup2(1, 2)
             cfg = settings(data, work_dir, rank, processes, batch, sync_bn, KILLED_AFTER if rank == killed else None)
+            if change:
+                change(cfg)
 
             def main(cfg=cfg):
                 if resume:
@@ -118,6 +125,11 @@ def state(work_dir, iteration):
                 averaged=int(saved['ema_state_dict']['steps']))
 
 
+def statistics(work_dir):
+    saved = torch.load(Path(work_dir) / 'iter_3.pth', weights_only=False)['state_dict']
+    return [value.tolist() for key, value in saved.items() if 'running' in key]
+
+
 def main(data, out):
     out = Path(out)
     straight, killed = out / 'straight', out / 'killed'
@@ -141,6 +153,10 @@ def main(data, out):
     codes['smaller_again'] = start(data, out / 'smaller_again', 2, str(out / 'smaller' / 'iter_9.pth'), BATCH)
     draws['smaller_again'] = drawn(out / 'smaller_again', 2, range(9, LENGTH))
     report['straight'] = state(straight, LENGTH)
+    for name, processes, sync_bn in (('synced', 2, 'torch'), ('apart', 2, None), ('joint', 1, 'torch')):
+        codes[name] = start(data, out / name, processes, batch=2 * BATCH // processes, sync_bn=sync_bn,
+                            change=stand_still)
+    report['statistics'] = {name: statistics(out / name) for name in ('synced', 'apart', 'joint')}
     return dict(report, codes=codes, draws=draws)
 
 

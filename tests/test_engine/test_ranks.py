@@ -7,6 +7,7 @@ import sys
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mmengine.dataset import InfiniteSampler
 
@@ -59,6 +60,15 @@ def test_no_sample_is_left_out_or_comes_twice(report):
     assert draws['smaller'] == order[24:36]
     assert draws['more'] == order[36:48]  # two, one from 24, two from 36
     assert draws['smaller_again'] == order[30:42]  # two, one with half the batch from 24, two from 30
+
+
+def test_sync_bn_takes_the_statistics_of_the_joint_batch(report):
+    """As the Runner sets it from the config, on the CPU."""
+    found = {name: np.concatenate([np.ravel(values) for values in both])
+             for name, both in report['statistics'].items()}
+    assert found['joint'].shape == (16, )  # mean and variance of 8 channels
+    np.testing.assert_allclose(found['synced'], found['joint'], rtol=1e-5, atol=1e-6)
+    assert np.abs(found['apart'] - found['joint']).max() > 1e-3
 
 
 def test_only_the_first_process_writes_checkpoints(report):

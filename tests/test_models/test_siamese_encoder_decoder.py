@@ -95,9 +95,47 @@ def test_single_images():
     assert sample.pred_sem_seg.data.shape == (1, 20, 20)
 
 
-def test_odd_channels_and_dates_are_refused(siamese):
-    with pytest.raises(ValueError, match='got 5 channels; expected an even number'):
-        siamese.extract_feat(torch.randn(1, 5, 16, 16))
+@pytest.mark.parametrize('shape, said', [
+    ((0, 6, 32, 32), r'batch of shape \(0, 6, 32, 32\); expected .* one image or more'),
+    ((6, 32, 32), r'batch of shape \(6, 32, 32\); expected \(N, channels, height, width\)'),
+    ((1, 3, 32, 32), 'got 3 channels; expected 6, date A first, then date B'),
+    ((1, 4, 32, 32), 'got 4 channels; expected 6'),
+    ((1, 5, 32, 32), 'got 5 channels; expected 6'),
+    ((2, 8, 32, 32), 'got 8 channels; expected 6'),
+])
+@pytest.mark.parametrize('form', ['plain', 'inference', 'bf16', 'compiled'])
+def test_what_is_no_batch_of_pairs_is_refused(siamese, form, shape, said):
+    siamese.test_cfg = ConfigDict(mode='whole')
+    if form in ('inference', 'bf16'):
+        siamese = siamese.for_inference('bf16' if form == 'bf16' else 'fp32')
+    elif form == 'compiled':
+        siamese = torch.compile(siamese, backend='eager')
+    for mode in ('tensor', 'predict'):
+        if mode == 'tensor' or form != 'compiled':
+            with pytest.raises(ValueError, match=said), torch.no_grad():
+                siamese(torch.zeros(shape), mode=mode)
+
+
+def test_bands_are_those_of_the_backbone():
+    with pytest.raises(ValueError, match='got 6 channels; expected 3 of one date, since num_dates=1'):
+        network(ARCH, 1)(torch.zeros(1, 6, 32, 32))
+
+    class Any(torch.nn.Module):
+        def forward(self, x):
+            return [x]
+
+    MODELS.register_module(module=Any, force=True)
+    head = dict(type='SpatialConsistencyHead', arch=ARCH, temporal_fusion=dict(type='TFM'))
+    four = MODELS.build(dict(type='SiameseEncoderDecoder', decode_head=head,
+                             backbone=dict(type='SCN', arch=ARCH, in_channels=4))).eval()
+    assert four(torch.zeros(1, 8, 32, 32)).shape == (1, 1, 32, 32)
+    unknown = MODELS.build(dict(type='SiameseEncoderDecoder', backbone=dict(type='Any'), decode_head=head))
+    assert unknown.bands is None and unknown.extract_feat(torch.zeros(1, 14, 32, 32))[0][0].shape[1] == 7
+    with pytest.raises(ValueError, match='got 5 channels; expected an even number, date A first'):
+        unknown.extract_feat(torch.zeros(1, 5, 32, 32))
+
+
+def test_other_numbers_of_dates_are_refused():
     with pytest.raises(ValueError, match='num_dates=3; expected 2'):
         network(ARCH, 3)
 

@@ -171,6 +171,7 @@ def few(cfg, root, work_dir):
 
 
 @pytest.mark.long
+@pytest.mark.stack
 @pytest.mark.parametrize('name', THEIRS)
 def test_our_configs_train_and_test_in_their_checkout(opencd, name, fakes, tmp_path):
     """What their tools/train.py and tools/test.py do: read the file, build the Runner, run."""
@@ -186,6 +187,7 @@ def test_our_configs_train_and_test_in_their_checkout(opencd, name, fakes, tmp_p
 
 
 @pytest.mark.long
+@pytest.mark.stack
 def test_our_config_on_their_data_trains_with_our_tools(opencd, root, fakes, tmp_path):
     path = root / 'configs/opencd/schanger-small_levir_their-data.py'
     cfg = load_config(path)

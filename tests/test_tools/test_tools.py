@@ -132,6 +132,29 @@ def test_mistakes_end_in_one_clear_error(words, message, tmp_path):
     assert message in run('tools/train.py', *words[:1], '--work-dir', tmp_path, *words[1:], fails=True)
 
 
+def test_on_nan_is_stop_or_skip_as_typed(data, tmp_path):
+    nan = ['--max-iters', 1, '--cfg-options', *roots(data, 'train', 'val'), 'load_from=None', 'val_cfg=None',
+           'val_dataloader=None', 'val_evaluator=None', 'default_hooks.checkpoint.save_best=None',
+           'data_preprocessor.std=[1e-38,1e-38,1e-38,1e-38,1e-38,1e-38]']
+    train = ['tools/train.py', 'configs/schanger/demo.py', '--work-dir']
+    text = run(*train, tmp_path / 'skip', '--on-nan', 'skip', *nan)
+    assert 'Update left out' in text and '(1 in a row, 1 in all)' in text
+    error = run(*train, tmp_path / 'stop', '--on-nan', 'stop', *nan, 'default_hooks.bad_loss.on_nan=skip', fails=True)
+    assert 'error: iteration 1: the loss is nan' in error and '--on-nan skip' in error
+    assert not list((tmp_path / 'stop').glob('*.pth'))
+
+
+@pytest.mark.long
+def test_compile_without_a_compiler_is_one_error(data, tmp_path, monkeypatch):
+    monkeypatch.setitem(ENV, 'CXX', '/nowhere/c++')
+    monkeypatch.setitem(ENV, 'TORCHINDUCTOR_CACHE_DIR', str(tmp_path / 'cache'))
+    error = run('tools/train.py', 'configs/schanger/demo.py', '--work-dir', tmp_path / 'work', '--cfg-options',
+                'compile=True', *roots(data, 'train', 'val'), 'load_from=None', fails=True)
+    (line, ) = [line for line in error.splitlines() if line.startswith('error: ')]
+    assert line.startswith('error: compile=True: PyTorch needs a working C++ compiler')
+    assert '/nowhere/c++' in line and line.endswith('or leave compile away.')
+
+
 def test_mistakes_in_parts_that_are_built_late(data, pretrained, tmp_path):
     """Optimiser, data sets and weights are built by train(), in workers even; still one error in words."""
     train = ['tools/train.py', 'configs/schanger/demo.py', '--work-dir', tmp_path, '--max-iters', 1, '--cfg-options',

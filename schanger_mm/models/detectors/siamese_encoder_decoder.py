@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 
 import torch
 from mmseg.models.segmentors import EncoderDecoder
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from schanger_mm.models.inference import inference_form
@@ -41,6 +42,7 @@ class SiameseEncoderDecoder(EncoderDecoder):
         if num_dates not in (1, 2):
             raise ValueError(f'SiameseEncoderDecoder: num_dates={num_dates}; expected 2 (change) or 1 (single image).')
         self.num_dates = num_dates
+        self.bands = _bands(backbone, self.backbone)
         self.size_divisor = size_divisor
         self.precision = torch.float32
 
@@ -74,17 +76,15 @@ class SiameseEncoderDecoder(EncoderDecoder):
         """Encode a batch ``(N, num_dates * C, H, W)``, date A's channels first.
 
         Raises:
-            ValueError: the channels cannot be split into dates.
+            ValueError: the batch is empty, or its channels are not those of as
+                many dates as the network compares.
         """
+        self._check(inputs)
         if self.precision != torch.float32:
             inputs = inputs.to(self.precision)
         # channels_last: the same numbers, 1.4 times as fast to train on a CPU
         if self.num_dates == 1:
             return super().extract_feat(inputs.contiguous(memory_format=torch.channels_last))
-        if inputs.shape[1] % 2:
-            raise ValueError(
-                f'SiameseEncoderDecoder got {inputs.shape[1]} channels; expected an even number, date A first, '
-                'then date B (PackBiTemporalInputs makes them).')
         feats_from, feats_to = (
             self.backbone(image.contiguous(memory_format=torch.channels_last)) for image in inputs.chunk(2, dim=1))
         if self.with_neck:
@@ -92,6 +92,27 @@ class SiameseEncoderDecoder(EncoderDecoder):
         if getattr(self.decode_head, 'accepts_pairs', False):
             return list(zip(feats_from, feats_to))
         return [torch.cat(level, dim=1) for level in zip(feats_from, feats_to)]
+
+    def predict(self, inputs: Tensor, data_samples: list | None = None) -> list:
+        """Predict a batch ``(N, num_dates * C, H, W)`` of any height and width, as mmseg does.
+
+        Raises:
+            ValueError: as :meth:`extract_feat`; mmseg would look at the first image of an empty batch before.
+        """
+        self._check(inputs)
+        return super().predict(inputs, data_samples)
+
+    def _check(self, inputs: Tensor) -> None:
+        """Refuse what no layer would word. Only sizes are looked at, so that the network can be traced."""
+        if inputs.ndim != 4 or inputs.shape[0] == 0:
+            raise ValueError(f'{type(self).__name__} got a batch of shape {tuple(inputs.shape)}; expected (N, channels, '
+                             'height, width) with one image or more.')
+        found = inputs.shape[1]
+        if found % self.num_dates or self.bands not in (None, found // self.num_dates):
+            expected = 'an even number' if self.bands is None else self.num_dates * self.bands
+            which = (', date A first, then date B (PackBiTemporalInputs makes them)' if self.num_dates == 2 else
+                     ' of one date, since num_dates=1')
+            raise ValueError(f'{type(self).__name__} got {found} channels; expected {expected}{which}.')
 
     def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Return logits ``(N, out_channels, H, W)`` for inputs of any height and width."""
@@ -102,3 +123,10 @@ class SiameseEncoderDecoder(EncoderDecoder):
         metas = [dict(img_shape=inputs.shape[-2:])] * len(inputs)
         logits = super().encode_decode(inputs, metas)
         return logits[..., :height, :width].float()
+
+
+def _bands(config: dict, backbone: nn.Module) -> int | None:
+    """Return how many bands a backbone takes, None where it does not say."""
+    default = inspect.signature(type(backbone)).parameters.get('in_channels')
+    bands = config.get('in_channels', default and default.default)
+    return bands if isinstance(bands, int) else None
