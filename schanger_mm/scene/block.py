@@ -69,9 +69,9 @@ def blend_block(pair: PairWindow, plan: Plan, block: Block, model: Network, batc
         images = np.stack([_filled(pair, col - left, row - top, width, height) for col, row in batch])
         predicted = model.predict(images)
         if not np.isfinite(predicted).all():
-            raise SceneError(f'{name_of(model)}: its probabilities are not numbers (NaN) at block {block.index} (window '
-                             f'at column {batch[0][0]}, row {batch[0][1]}); its weights are damaged, or come from a '
-                             'training that diverged: take another checkpoint.')
+            raise SceneError(f'{name_of(model)}: its probabilities are not numbers (NaN) at block {block.index} '
+                             f'(window at column {batch[0][0]}, row {batch[0][1]}); its weights are damaged, or come '
+                             'from a training that diverged: take another checkpoint.')
         for (col, row), probability in zip(batch, predicted):
             blender.add(probability, row - block.row, col - block.col)
     result = blender.result()
