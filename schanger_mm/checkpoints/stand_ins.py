@@ -9,6 +9,8 @@ are made of that afterwards, once it was looked at.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from mmengine.logging import HistoryBuffer
 
@@ -48,9 +50,10 @@ class _Dtype(StandIn):
 
     def made(self) -> np.dtype:
         name = self.args[0] if self.args else None
-        order = self.state[1] if isinstance(self.state, tuple) and len(self.state) > 1 else '='
-        if name not in NUMBERS or order not in ('<', '>', '|', '='):
-            raise ValueError(f'an array of {name!r:.20}, expected numbers')
+        order: Any = self.state[1] if isinstance(self.state, tuple) and len(self.state) > 1 else '='
+        if not isinstance(name, str) or name not in NUMBERS or order not in ('<', '>', '|', '='):
+            said = name if isinstance(name, str) else type(name).__name__
+            raise ValueError(f'an array of {said!r:.20}, expected numbers')
         return np.dtype(name).newbyteorder(order)
 
 

@@ -29,6 +29,8 @@ class OnnxRuntime(Runtime):
         DeployError: see :class:`Runtime`; or the device cannot be used.
     """
 
+    program = 'ONNX Runtime'
+
     def __init__(self, path: str | Path, device: str = 'cpu', threads: int | None = None):
         super().__init__(path)
         onnxruntime = require('onnxruntime', EXTRA, 'Running ONNX files')
@@ -43,7 +45,7 @@ class OnnxRuntime(Runtime):
         try:
             self._session = onnxruntime.InferenceSession(path, options, providers=[(provider, settings)])
         except Exception as error:  # a class of its own for each status code
-            raise unusable(path, 'ONNX Runtime', error) from error
+            raise unusable(path, self.program, error) from error
 
     def _run(self, images: list[np.ndarray]) -> np.ndarray:
         return self._session.run(None, dict(zip(self.card.inputs, images)))[0]
@@ -62,6 +64,8 @@ class OpenVinoRuntime(Runtime):
         ImportError: openvino is not installed.
         DeployError: see :class:`Runtime`; or the precision is not to be had.
     """
+
+    program = 'OpenVINO'
 
     def __init__(self, path: str | Path, threads: int | None = None, precision: str = 'fp32'):
         super().__init__(path)
@@ -88,7 +92,7 @@ class OpenVinoRuntime(Runtime):
         try:
             self._model = core.compile_model(read(path), 'CPU', settings)
         except Exception as error:  # RuntimeErrors, and those of its ONNX reader
-            raise unusable(path, 'OpenVINO', error) from error
+            raise unusable(path, self.program, error) from error
 
     def _run(self, images: list[np.ndarray]) -> np.ndarray:
         return self._model(images)[0]
@@ -110,6 +114,8 @@ class ProgramRuntime(Runtime):
         DeployError: see :class:`Runtime`; or ``trust`` is not set.
     """
 
+    program = 'PyTorch'
+
     def __init__(self, path: str | Path, device: str = 'cpu', trust: bool = False):
         super().__init__(path)
         if not trust:
@@ -118,11 +124,11 @@ class ProgramRuntime(Runtime):
                               f'you made the file yourself or trust its maker as you trust a program, pass {TRUST} '
                               '(in Python: trust=True).')
         self.device = torch.device(device)
-        program = _loaded(path)
+        exported = _loaded(path)
         if self.device.type != 'cpu':
             from torch.export.passes import move_to_device_pass
-            program = move_to_device_pass(program, self.device)
-        self._module = program.module()
+            exported = move_to_device_pass(exported, self.device)
+        self._module = exported.module()
 
     @torch.inference_mode()
     def _run(self, images: list[np.ndarray]) -> np.ndarray:

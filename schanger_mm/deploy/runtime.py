@@ -10,8 +10,11 @@ import numpy as np
 import torch
 
 from schanger_mm.deploy.card import Card, read_card
-from schanger_mm.deploy.errors import DeployError
+from schanger_mm.deploy.errors import DeployError, failed
 from schanger_mm.deploy.graph import BANDS
+
+TOLERANCE = 1e-3
+"""How far beyond 0..1 a probability may be rounded."""
 
 
 class Runtime(ABC):
@@ -22,10 +25,13 @@ class Runtime(ABC):
 
     Attributes:
         card: what the file says about itself.
+        program: that runs it, for messages.
 
     Raises:
         DeployError: the file is missing, damaged, or no export of this project.
     """
+
+    program: str
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
@@ -46,7 +52,8 @@ class Runtime(ABC):
             ``(N, H, W)`` float32 probability of change.
 
         Raises:
-            DeployError: a date is missing, or images of another kind.
+            DeployError: a date is missing, images of another kind, or the file
+                does not run or yields something else than probabilities.
         """
         images = [self._checked('before', before), self._checked('after', after)]
         if images[0].shape != images[1].shape:
@@ -60,11 +67,28 @@ class Runtime(ABC):
             images = [(x - mean) / std for x, mean, std in zip(images, self._mean, self._std)]
         if len(self.card.inputs) == 1:
             images = [np.concatenate(images, axis=1)]
-        return self._run([np.ascontiguousarray(x) for x in images])[:, 0]
+        shape = images[0].shape
+        try:
+            result = self._run([np.ascontiguousarray(x) for x in images])
+        except Exception as error:  # each program has its own kinds
+            raise failed(self.path, self.program, shape, error) from error
+        self._check_result(result, (shape[0], 1, height, width))
+        return result[:, 0]
 
     @abstractmethod
     def _run(self, images: list[np.ndarray]) -> np.ndarray:
         """Map the file's inputs to ``(N, 1, H, W)``."""
+
+    def _check_result(self, result: Any, shape: tuple[int, ...]) -> None:
+        if not isinstance(result, np.ndarray) or result.dtype != np.float32 or result.shape != shape:
+            found = (f'{result.dtype} of shape {result.shape}' if isinstance(result, np.ndarray)
+                     else f'a {type(result).__name__}')
+            raise DeployError(f'{self.path}: its output is {found}; expected float32 probabilities of shape {shape}. '
+                              'It is no export of this project, or was changed: export the checkpoint again.')
+        least, most = result.min(), result.max()  # nan where one is
+        if not (least >= -TOLERANCE and most <= 1 + TOLERANCE):
+            raise DeployError(f'{self.path}: its output goes from {least:.3g} to {most:.3g}; expected probabilities in '
+                              '0..1. Its weights are damaged, or it was changed: export the checkpoint again.')
 
     def _checked(self, name: str, image: Any) -> np.ndarray:
         if image is None:

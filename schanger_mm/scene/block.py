@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from schanger_mm.scene.blend import Blender
+from schanger_mm.scene.errors import SceneError
 from schanger_mm.scene.plan import Block, Plan
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ class Network(Protocol):
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """``(N, 2, 3, h, w)`` float32 in 0..255, RGB, date A first, to probabilities ``(N, h, w)`` float32."""
+
+
+def name_of(model: Network) -> str:
+    """Name a network by the file of its weights, for messages."""
+    return str(getattr(model, 'weights', type(model).__name__))
 
 
 def predict_block(source: PairSource, plan: Plan, block: Block, model: Network, batch_size: int,
@@ -49,6 +55,9 @@ def blend_block(pair: PairWindow, plan: Plan, block: Block, model: Network, batc
 
     Returns:
         ``(height, width)`` float32 probability of change, NaN where a date has no data.
+
+    Raises:
+        SceneError: the network yields NaN or Inf, which would be stored as pixels without data.
     """
     left, top, _, _ = plan.region(block)
     height, width = plan.window_height, plan.window_width
@@ -58,7 +67,12 @@ def blend_block(pair: PairWindow, plan: Plan, block: Block, model: Network, batc
     for start in range(0, len(places), batch_size):
         batch = places[start:start + batch_size]
         images = np.stack([_filled(pair, col - left, row - top, width, height) for col, row in batch])
-        for (col, row), probability in zip(batch, model.predict(images)):
+        predicted = model.predict(images)
+        if not np.isfinite(predicted).all():
+            raise SceneError(f'{name_of(model)}: its probabilities are not numbers (NaN) at block {block.index} '
+                             f'(window at column {batch[0][0]}, row {batch[0][1]}); its weights are damaged, or come '
+                             'from a training that diverged: take another checkpoint.')
+        for (col, row), probability in zip(batch, predicted):
             blender.add(probability, row - block.row, col - block.col)
     result = blender.result()
     rows, cols = block.row - top, block.col - left

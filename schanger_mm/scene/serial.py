@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from schanger_mm.scene.block import Network, blend_block, quantise
+from schanger_mm.scene.block import Network, blend_block, name_of, quantise
 from schanger_mm.scene.plan import Block, Plan
 from schanger_mm.scene.progress import Clock
 from schanger_mm.scene.source import PairSpec, PairWindow, open_pair
@@ -57,6 +57,7 @@ class _Timed:
 
     def __init__(self, model: Network, clock: Clock, progress: Callable[[int], None]):
         self._model, self._clock, self._progress = model, clock, progress
+        self.weights = name_of(model)
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         with self._clock('network'):

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from schanger_mm.scene.block import NODATA, blend_block, changed, predict_block, quantise
+from schanger_mm.scene.errors import SceneError
 from schanger_mm.scene.grid import Grid
 from schanger_mm.scene.plan import Plan
 from schanger_mm.scene.source import PairWindow
@@ -92,6 +93,21 @@ def test_without_overlap_windows_stand_side_by_side(pair):
     result = blend_block(PairWindow(images, np.ones((64, 128), bool)), plan, block, Contrast(), 2)
     expected = Contrast().predict(np.stack([images[..., :64], images[..., 64:]]))
     np.testing.assert_array_equal(result, np.concatenate(list(expected), axis=1))
+
+
+@pytest.mark.parametrize('value', [np.nan, np.inf])
+def test_probabilities_that_are_no_numbers_never_become_no_data(pair, value):
+    class Damaged(Contrast):
+        weights = 'damaged.pth'
+
+        def predict(self, images):
+            result = super().predict(images)
+            result[-1, 5, 7] = value
+            return result
+
+    with pytest.raises(SceneError, match=r'damaged\.pth: its probabilities are not numbers \(NaN\) at block 0 \(window '
+                                         'at column 0, row 0'):
+        scene(pair, 512, model=Damaged())
 
 
 @given(arrays.arrays(np.float32, 50, elements=st.floats(0, 1, width=32) | st.just(np.nan)),
