@@ -19,6 +19,7 @@ from rasterio.windows import Window
 
 from schanger_mm.data_tools.writing import refuse_existing
 from schanger_mm.scene.areas import Ground
+from schanger_mm.scene.drivers import open_raster
 from schanger_mm.scene.errors import SceneError
 from schanger_mm.scene.grid import Grid
 from schanger_mm.scene.regions import Region, trace
@@ -84,7 +85,7 @@ def write_polygons(change_tif: str | Path, probability_tif: str | Path, out: str
     if not overwrite:
         refuse_existing([out])
     try:
-        with rasterio.open(change_tif) as raster:
+        with open_raster(change_tif) as raster:
             ground = Ground(Grid.of(raster))
         regions = trace(_read(Path(change_tif), Path(probability_tif), strip), connectivity)
         features, areas, dropped = _collect(regions, ground, min_area_m2, fill_holes_m2)
@@ -114,7 +115,7 @@ def write_polygons(change_tif: str | Path, probability_tif: str | Path, out: str
 def _read(change_tif: Path, probability_tif: Path, strip: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield mask and probability ``(h, w)`` of each strip."""
     with ExitStack() as stack:
-        change, probability = (stack.enter_context(rasterio.open(path)) for path in (change_tif, probability_tif))
+        change, probability = (stack.enter_context(open_raster(path)) for path in (change_tif, probability_tif))
         if change.shape != probability.shape:
             raise SceneError(f'{change_tif} has {change.width} x {change.height} px and {probability_tif} '
                              f'{probability.width} x {probability.height} px; expected two results of one run.')

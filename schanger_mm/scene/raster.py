@@ -10,7 +10,6 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
-import rasterio
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.env import set_gdal_config
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
@@ -22,6 +21,7 @@ from rasterio.windows import Window
 from schanger_mm.datasets.errors import first_of
 from schanger_mm.datasets.opening import how_to_raise, most_pixels
 
+from .drivers import READ, VARIABLE, open_raster
 from .errors import SceneError
 from .grid import Grid
 
@@ -190,7 +190,7 @@ def _open(path: str) -> Any:
     if os.path.isdir(path):
         raise SceneError(f'{path}: expected a raster, found a folder.')
     try:
-        dataset = rasterio.open(path)
+        dataset = open_raster(path)
     except GDAL_ERRORS as error:
         if not os.path.exists(path):
             raise SceneError(f'{path}: no such raster ({_reason(error)}).') from error
@@ -198,7 +198,8 @@ def _open(path: str) -> Any:
             raise SceneError(f'{path}: may not be read; ask its owner for the right to.') from error
         size = os.path.getsize(path)
         found = 'found an empty file' if size == 0 else f'found {size} bytes of something else ({_reason(error)})'
-        raise SceneError(f'{path}: expected a raster that GDAL reads (GeoTIFF, VRT, PNG, JPEG, ...), {found}.'
+        raise SceneError(f'{path}: expected a raster ({", ".join(READ)}, or VRT in a file of that suffix), {found}. '
+                         f'Convert it (gdal_translate), or, if you trust it, let {VARIABLE} name its driver of GDAL.'
                          ) from error
     if dataset.count == 0:
         inside = dataset.subdatasets
