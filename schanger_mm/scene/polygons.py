@@ -15,6 +15,7 @@ import rasterio
 import shapely
 from pyogrio import read_info
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
+from pyogrio.util import vsi_path
 from rasterio.windows import Window
 
 from schanger_mm.data_tools.writing import refuse_existing
@@ -75,6 +76,7 @@ def write_polygons(change_tif: str | Path, probability_tif: str | Path, out: str
         FileExistsError: ``out`` exists.
     """
     out = Path(out)
+    check_name(out)
     if out.suffix.lower() not in DRIVERS:
         raise SceneError(f'{out}: polygons are written as .gpkg or .geojson, found the suffix {out.suffix!r}.')
     for name, value in dict(min_area_m2=min_area_m2, simplify=simplify, fill_holes_m2=fill_holes_m2).items():
@@ -110,6 +112,17 @@ def write_polygons(change_tif: str | Path, probability_tif: str | Path, out: str
         f'fill_holes_{unit}': fill_holes_m2,
         'simplify_px' if ground.crs is None else 'simplify_m': simplify,
     }
+
+
+def check_name(path: str | Path) -> None:
+    """Refuse a path that pyogrio would read or write as another one: ``!`` and ``;`` mean something to it.
+
+    Raises:
+        SceneError: such a path.
+    """
+    if (meant := vsi_path(str(path))) != str(path) or any(mark < ' ' for mark in str(path)):
+        raise SceneError(f'{str(path)!r}: would be taken for {meant!r} where polygons are read and written; choose a '
+                         'path without `!`, `;`, control characters, and blanks or `?` at the ends.')
 
 
 def _read(change_tif: Path, probability_tif: Path, strip: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
