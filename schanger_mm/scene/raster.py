@@ -26,6 +26,7 @@ from .errors import SceneError
 from .grid import Grid
 
 BANDS = 3  # of the images that networks here are trained on
+RGB = ColorInterp.red, ColorInterp.green, ColorInterp.blue
 CACHE_BYTES = 64 * 2 ** 20  # GDAL's own limit, 5 % of the machine's memory, would grow with the scene
 WARP_TOLERANCE = 0.01  # pixels; GDAL's 0.125 is coarser than what a shift estimate sees, for a tenth of the time
 NEARLY_ONE = 0.95  # pixels per pixel, from which bilinear values need no smoothing
@@ -41,12 +42,14 @@ class Raster:
     Args:
         path: what GDAL opens: a file, ``/vsi...``, a URL.
         bands: which three, counted from 1, red first; None takes those of a
-            raster that has exactly three beside an alpha band.
+            raster that has exactly three beside an alpha band, as they stand
+            or, where they are marked as red, green and blue, in this order.
         nodata: the value of pixels without data, instead of the raster's own.
 
     Attributes:
         grid: of what is read; ``own_grid`` is the raster's, before a warp.
         dtype: of the values, as rasterio names it.
+        bands: that are read, counted from 1, red first.
         masked: whether it says at all which pixels hold data.
         files: what it is made of, sidecar files and sources of a VRT among it.
 
@@ -250,7 +253,8 @@ def _choose_bands(path: str, dataset: Any, bands: tuple[int, ...] | None) -> lis
             alpha = ' and an alpha band' if len(colours) < dataset.count else ''
             raise SceneError(f'{path}: the model needs {BANDS} bands (red, green, blue), found {len(colours)}{alpha}; '
                              f'name those to take: --bands {example}.')
-        bands = tuple(colours)
+        uses = {dataset.colorinterp[band - 1]: band for band in colours}
+        bands = tuple(uses[use] for use in RGB) if uses.keys() == {*RGB} else tuple(colours)
     beyond = [band for band in bands if band not in dataset.indexes]
     if beyond:
         raise SceneError(f'{path}: --bands {",".join(map(str, bands))} names band {beyond[0]}, found '
