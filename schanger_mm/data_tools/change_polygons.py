@@ -12,8 +12,10 @@ from schanger_mm.scene.errors import SceneError
 from schanger_mm.scene.grid import Grid
 
 NEEDS = ('geo', 'Cutting training tiles from rasters')
-geopandas, pyogrio, shapely, features = (
-    require(name, *NEEDS) for name in ('geopandas', 'pyogrio', 'shapely', 'rasterio.features'))
+geopandas, pyogrio, pyproj, shapely, features = (
+    require(name, *NEEDS) for name in ('geopandas', 'pyogrio', 'pyproj', 'shapely', 'rasterio.features'))
+
+from .polygon_files import EXPECTED, find_polygons  # noqa: E402 (imports them)
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def read_polygons(path: str | Path, grid: Grid, layer: str | None = None) -> Cha
     repaired (``shapely.make_valid``), heights are dropped.
 
     Args:
-        path: GeoPackage, GeoJSON, Shapefile or anything else GDAL reads.
+        path: see :func:`~schanger_mm.data_tools.polygon_files.find_polygons`.
         grid: of the scene.
         layer: its name, where the file has several.
 
@@ -104,18 +106,17 @@ def read_polygons(path: str | Path, grid: Grid, layer: str | None = None) -> Cha
 
 
 def _read(path: str | Path, layer: str | None):
-    if not Path(path).exists() and not str(path).startswith('/vsi'):
-        raise SceneError(f'{path}: no such file; expected polygons of what changed (GeoPackage, GeoJSON, Shapefile).')
+    name = find_polygons(path, layer).name
     try:
-        layers = [str(name) for name, _ in pyogrio.list_layers(path)]
+        layers = [str(name) for name, _ in pyogrio.list_layers(name)]
         if layer is None and len(layers) > 1:
             raise SceneError(f'{path}: it has {len(layers)} layers; name one by --layer: {", ".join(layers)}')
         if layer is not None and layer not in layers:
             raise SceneError(f'{path}: no layer {layer!r} (--layer); it has {", ".join(layers)}')
-        frame = geopandas.read_file(path, layer=layer, columns=[])
-    except pyogrio.errors.DataSourceError as error:
-        raise SceneError(f'{path}: expected polygons (GeoPackage, GeoJSON, Shapefile), found what GDAL cannot read '
-                         f'({error}).') from error
+        frame = geopandas.read_file(name, layer=layer, columns=[])
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pyproj.exceptions.CRSError,
+            shapely.errors.ShapelyError) as error:
+        raise SceneError(f'{path}: {EXPECTED}, found what GDAL cannot read ({error}).') from error
     if not isinstance(frame, geopandas.GeoDataFrame) or not len(frame):
         raise SceneError(f'{path}: expected polygons of what changed, found no features with a geometry.')
     return frame
@@ -129,7 +130,11 @@ def _on_crs_of(grid: Grid, frame, path: str | Path):
         raise SceneError(f'{path}: the polygons have {facts[frame.crs is None]}, the rasters have '
                          f'{facts[grid.crs is None]}; where neither has one, polygons count in pixels. Assign the '
                          'missing one (gdal_edit.py -a_srs, or ogr2ogr -a_srs).')
-    return frame.to_crs(grid.crs)
+    try:
+        return frame.to_crs(grid.crs)
+    except (pyproj.exceptions.ProjError, ValueError) as error:
+        raise SceneError(f'{path}: cannot be brought from {frame.crs.name} to {grid.crs_name}, the coordinate system '
+                         f'of the rasters ({error}).') from error
 
 
 def _pixel_coordinates(geometries: np.ndarray, grid: Grid) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 import os
@@ -22,6 +21,7 @@ from schanger_mm.scene.source import PairSource, PairSpec, open_pair
 from .change_polygons import ChangePolygons, burn, read_polygons
 from .parallel import run_parallel
 from .pixels import Pixels, encode_png
+from .polygon_files import find_polygons
 from .spatial_split import NAMES, TRAIN, UNUSED, VAL, split_tiles
 from .writing import as_json, write_atomic
 
@@ -231,8 +231,7 @@ def _name(spec: PairSpec, grid: Grid, col: int, row: int) -> str:
 
 
 def _request(source: PairSource, changes: str | Path, layer: str | None, settings: TileSettings) -> dict:
-    path, grid = Path(changes), source.grid
-    content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+    grid, content = source.grid, find_polygons(changes, layer).sha256()
     request = dict(version=VERSION, changes=dict(file=str(changes), layer=layer, sha256=content),
                    rasters=source.fingerprint(), reading=source.spec.as_dict(),
                    grid=dict(asdict(grid), ground_sampling_distance=grid.gsd),

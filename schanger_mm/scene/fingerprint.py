@@ -15,7 +15,7 @@ CHUNKS = 256  # of a raster, whatever number of files it is made of: 64 MiB
 
 
 def fingerprint(raster: Raster) -> dict[str, Any]:
-    """Identity of an open raster, as JSON holds it: its place, nodata value and files.
+    """Identity of an open raster, as JSON holds it: its place, bands, nodata value and files.
 
     Each local file it is made of (the raster, its masks and overviews, the
     sources of a VRT) counts by path, size, modification time in ns and the
@@ -28,7 +28,7 @@ def fingerprint(raster: Raster) -> dict[str, Any]:
     """
     grid = raster.own_grid
     identity = {'path': raster.path, 'size': [grid.width, grid.height], 'transform': list(grid.transform),
-                'crs': grid.crs, 'nodata': str(raster.nodata)}
+                'crs': grid.crs, 'bands': raster.bands, 'nodata': str(raster.nodata)}
     local = sorted(name for name in raster.files if os.path.isfile(name) and not name.endswith('.aux.xml'))
     if not local:
         return {**identity, 'sha256_of_pixels': _hash_pixels(raster)}

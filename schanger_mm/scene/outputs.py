@@ -10,6 +10,7 @@ from pathlib import Path
 from schanger_mm.json_files import JsonError, read_table
 from schanger_mm.scene.errors import SceneError
 from schanger_mm.scene.journal import FOLDER, clear_finished, differences, disk_errors
+from schanger_mm.scene.polygons import check_name
 
 CHANGE, PROBABILITY, SUMMARY, PAGE = 'change.tif', 'probability.tif', 'summary.json', 'report.html'
 POLYGONS = dict(gpkg='change.gpkg', geojson='change.geojson')
@@ -25,7 +26,7 @@ class Outputs:
         overwrite: replace the outputs of an earlier run, all of them.
 
     Raises:
-        SceneError: ``path`` is a file, or holds outputs and ``overwrite`` is not set.
+        SceneError: ``path`` is a file or a name that pyogrio changes, or holds outputs and ``overwrite`` is not set.
     """
 
     def __init__(self, path: str | Path, overwrite: bool = False):
@@ -34,6 +35,10 @@ class Outputs:
         self.path = Path(path)
         self.partial = self.path / FOLDER / 'outputs'
         self._mark = self.path / FOLDER / _PUBLISHING
+        try:
+            check_name(self.partial / POLYGONS['gpkg'])
+        except SceneError as error:
+            raise SceneError(f'--out {error}') from error
         if self.path.exists() and not self.path.is_dir():
             raise SceneError(f'--out {self.path}: this is a file; expected a folder or a new name.')
         found = [name for name in NAMES if (self.path / name).exists()]

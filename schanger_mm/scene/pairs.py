@@ -139,11 +139,14 @@ def _cells(row: dict[Any, Any], header: list[str], where: str) -> dict[str, str]
 
 
 def _located(path: str, folder: Path, where: str, outside: bool) -> str:
+    if '<' in path or any(mark < ' ' for mark in path):  # GDAL finds <VRTDataset...> behind any folder
+        raise SceneError(f'{where}: {path[:40]!r} is no name of a raster; expected a path without `<`, control '
+                         'characters and line breaks.')
     elsewhere = os.path.isabs(path) or '://' in path
     if not outside and (elsewhere or os.path.normpath(path).split(os.sep)[0] == os.pardir):
         raise SceneError(f'{where}: {path} does not lie below {folder.absolute()}, the folder of the table. If you '
                          'know where it comes from, pass --outside; or link the raster into that folder.')
-    # with a folder before it, not even `.` left away, no text means a driver of GDAL (HDF5:..., <VRTDataset>...)
+    # with a folder before it, not even `.` left away, no text means a driver of GDAL (HDF5:...)
     return path if elsewhere else os.path.join(folder, path)
 
 

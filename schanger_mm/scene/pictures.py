@@ -16,6 +16,7 @@ from PIL import Image
 from rasterio.enums import Resampling
 from rasterio.windows import Window
 
+from schanger_mm.scene.drivers import open_raster
 from schanger_mm.scene.errors import SceneError
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def probability_overlay(probability: np.ndarray) -> str:
 
 def _open(path: str | Path, source: PairSource) -> rasterio.DatasetReader:
     try:
-        raster = rasterio.open(path)
+        raster = open_raster(path)
     except rasterio.errors.RasterioError as error:
         raise SceneError(f'{path}: not readable as a raster: {error}') from error
     grid = source.grid

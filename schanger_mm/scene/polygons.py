@@ -15,10 +15,12 @@ import rasterio
 import shapely
 from pyogrio import read_info
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
+from pyogrio.util import vsi_path
 from rasterio.windows import Window
 
 from schanger_mm.data_tools.writing import refuse_existing
 from schanger_mm.scene.areas import Ground
+from schanger_mm.scene.drivers import open_raster
 from schanger_mm.scene.errors import SceneError
 from schanger_mm.scene.grid import Grid
 from schanger_mm.scene.regions import Region, trace
@@ -74,6 +76,7 @@ def write_polygons(change_tif: str | Path, probability_tif: str | Path, out: str
         FileExistsError: ``out`` exists.
     """
     out = Path(out)
+    check_name(out)
     if out.suffix.lower() not in DRIVERS:
         raise SceneError(f'{out}: polygons are written as .gpkg or .geojson, found the suffix {out.suffix!r}.')
     for name, value in dict(min_area_m2=min_area_m2, simplify=simplify, fill_holes_m2=fill_holes_m2).items():
@@ -84,7 +87,7 @@ def write_polygons(change_tif: str | Path, probability_tif: str | Path, out: str
     if not overwrite:
         refuse_existing([out])
     try:
-        with rasterio.open(change_tif) as raster:
+        with open_raster(change_tif) as raster:
             ground = Ground(Grid.of(raster))
         regions = trace(_read(Path(change_tif), Path(probability_tif), strip), connectivity)
         features, areas, dropped = _collect(regions, ground, min_area_m2, fill_holes_m2)
@@ -111,10 +114,21 @@ def write_polygons(change_tif: str | Path, probability_tif: str | Path, out: str
     }
 
 
+def check_name(path: str | Path) -> None:
+    """Refuse a path that pyogrio would read or write as another one: ``!`` and ``;`` mean something to it.
+
+    Raises:
+        SceneError: such a path.
+    """
+    if (meant := vsi_path(str(path))) != str(path) or any(mark < ' ' for mark in str(path)):
+        raise SceneError(f'{str(path)!r}: would be taken for {meant!r} where polygons are read and written; choose a '
+                         'path without `!`, `;`, control characters, and blanks or `?` at the ends.')
+
+
 def _read(change_tif: Path, probability_tif: Path, strip: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield mask and probability ``(h, w)`` of each strip."""
     with ExitStack() as stack:
-        change, probability = (stack.enter_context(rasterio.open(path)) for path in (change_tif, probability_tif))
+        change, probability = (stack.enter_context(open_raster(path)) for path in (change_tif, probability_tif))
         if change.shape != probability.shape:
             raise SceneError(f'{change_tif} has {change.width} x {change.height} px and {probability_tif} '
                              f'{probability.width} x {probability.height} px; expected two results of one run.')

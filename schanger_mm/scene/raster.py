@@ -10,7 +10,6 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
-import rasterio
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.env import set_gdal_config
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
@@ -22,10 +21,12 @@ from rasterio.windows import Window
 from schanger_mm.datasets.errors import first_of
 from schanger_mm.datasets.opening import how_to_raise, most_pixels
 
+from .drivers import READ, VARIABLE, open_raster
 from .errors import SceneError
 from .grid import Grid
 
 BANDS = 3  # of the images that networks here are trained on
+RGB = ColorInterp.red, ColorInterp.green, ColorInterp.blue
 CACHE_BYTES = 64 * 2 ** 20  # GDAL's own limit, 5 % of the machine's memory, would grow with the scene
 WARP_TOLERANCE = 0.01  # pixels; GDAL's 0.125 is coarser than what a shift estimate sees, for a tenth of the time
 NEARLY_ONE = 0.95  # pixels per pixel, from which bilinear values need no smoothing
@@ -41,12 +42,14 @@ class Raster:
     Args:
         path: what GDAL opens: a file, ``/vsi...``, a URL.
         bands: which three, counted from 1, red first; None takes those of a
-            raster that has exactly three beside an alpha band.
+            raster that has exactly three beside an alpha band, as they stand
+            or, where they are marked as red, green and blue, in this order.
         nodata: the value of pixels without data, instead of the raster's own.
 
     Attributes:
         grid: of what is read; ``own_grid`` is the raster's, before a warp.
         dtype: of the values, as rasterio names it.
+        bands: that are read, counted from 1, red first.
         masked: whether it says at all which pixels hold data.
         files: what it is made of, sidecar files and sources of a VRT among it.
 
@@ -190,7 +193,7 @@ def _open(path: str) -> Any:
     if os.path.isdir(path):
         raise SceneError(f'{path}: expected a raster, found a folder.')
     try:
-        dataset = rasterio.open(path)
+        dataset = open_raster(path)
     except GDAL_ERRORS as error:
         if not os.path.exists(path):
             raise SceneError(f'{path}: no such raster ({_reason(error)}).') from error
@@ -198,7 +201,8 @@ def _open(path: str) -> Any:
             raise SceneError(f'{path}: may not be read; ask its owner for the right to.') from error
         size = os.path.getsize(path)
         found = 'found an empty file' if size == 0 else f'found {size} bytes of something else ({_reason(error)})'
-        raise SceneError(f'{path}: expected a raster that GDAL reads (GeoTIFF, VRT, PNG, JPEG, ...), {found}.'
+        raise SceneError(f'{path}: expected a raster ({", ".join(READ)}, or VRT in a file of that suffix), {found}. '
+                         f'Convert it (gdal_translate), or, if you trust it, let {VARIABLE} name its driver of GDAL.'
                          ) from error
     if dataset.count == 0:
         inside = dataset.subdatasets
@@ -249,7 +253,8 @@ def _choose_bands(path: str, dataset: Any, bands: tuple[int, ...] | None) -> lis
             alpha = ' and an alpha band' if len(colours) < dataset.count else ''
             raise SceneError(f'{path}: the model needs {BANDS} bands (red, green, blue), found {len(colours)}{alpha}; '
                              f'name those to take: --bands {example}.')
-        bands = tuple(colours)
+        uses = {dataset.colorinterp[band - 1]: band for band in colours}
+        bands = tuple(uses[use] for use in RGB) if uses.keys() == {*RGB} else tuple(colours)
     beyond = [band for band in bands if band not in dataset.indexes]
     if beyond:
         raise SceneError(f'{path}: --bands {",".join(map(str, bands))} names band {beyond[0]}, found '

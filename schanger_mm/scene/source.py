@@ -23,8 +23,9 @@ class PairSpec:
     Args:
         before, after: the two rasters, earlier date first: files, or what
             else GDAL opens (``/vsicurl/...``).
-        bands: three bands counted from 1, red first; None where both have
-            exactly three beside an alpha band.
+        bands: three bands of both dates counted from 1, red first; None
+            where both have exactly three beside an alpha band, each date at
+            its own places.
         scaling: how their values become 0..255; None where both are 8-bit.
         align: warp the later date onto the earlier one's grid where the
             grids differ. Pixels outside of the overlap are without data.
@@ -84,9 +85,8 @@ class PairSource:
     """Two rasters on one grid, opened; a context manager for one thread. See :func:`open_pair`.
 
     Attributes:
-        spec: the description, with bands and percentiles replaced by the
-            numbers they came to: hand this one to workers, so that all use
-            the same.
+        spec: the description, with percentiles replaced by the numbers they
+            came to: hand this one to workers, so that all use the same.
         grid: of the pair, and of what is made from it.
         before, after: the dates.
     """
@@ -97,7 +97,7 @@ class PairSource:
             self.before, self.after = dates = [
                 stack.enter_context(closing(Raster(path, spec.bands, spec.nodata)))
                 for path in (spec.before, spec.after)]
-            self.spec = replace(spec, bands=tuple(self.before.bands), scaling=_resolve(spec.scaling, dates))
+            self.spec = replace(spec, scaling=_resolve(spec.scaling, dates))
             self.grid = self._to_one_grid()
             self._stack = stack.pop_all()
 

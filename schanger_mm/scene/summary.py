@@ -17,6 +17,7 @@ from rasterio.windows import Window
 
 from schanger_mm.data_tools.writing import as_json, refuse_existing, write_atomic
 from schanger_mm.scene.areas import Ground
+from schanger_mm.scene.drivers import open_raster
 from schanger_mm.scene.errors import SceneError
 from schanger_mm.scene.grid import Grid
 from schanger_mm.version import __version__
@@ -67,7 +68,7 @@ def count_pixels(change_tif: str | Path) -> dict[str, dict]:
     changed = valid = 0
     changed_area = valid_area = 0.0
     try:
-        with rasterio.open(change_tif) as raster:
+        with open_raster(change_tif) as raster:
             grid = Grid.of(raster)
             ground = Ground(grid)
             for row in range(0, grid.height, TILE):

@@ -88,6 +88,8 @@ def _opened(task: BlockTask) -> tuple[PairSource, SceneModel]:
             for date, found in source.fingerprint().items():
                 _same('files', _files(task.fingerprint[date]), _files(found), 'all machines must read the same ones, '
                       'or copies that keep the time of modification (rsync -a)')
+                _same('bands or nodata values', _reading(task.fingerprint[date]), _reading(found), 'copy the .aux.xml '
+                      'files beside the rasters as well')
             model = SceneModel.load(task.model, task.weights, task.device, task.precision, task.trust)
             _same(f'weights in {model.weights}', dict(sha256=task.weights_sha256), dict(sha256=model.sha256), 'all '
                   'machines must read the same file')
@@ -99,6 +101,10 @@ def _opened(task: BlockTask) -> tuple[PairSource, SceneModel]:
 def _files(fingerprint: dict[str, Any]) -> dict[str, Any]:
     return {file['path']: f'({file["bytes"]} bytes, time {file["mtime_ns"]}, SHA-256 {file["sha256"][:12]})'
             for file in fingerprint.get('files', ())} or fingerprint
+
+
+def _reading(fingerprint: dict[str, Any]) -> dict[str, Any]:
+    return {key: fingerprint.get(key) for key in ('bands', 'nodata')}
 
 
 def _same(what: str, wanted: dict, found: dict, advice: str) -> None:

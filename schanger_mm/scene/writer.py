@@ -14,6 +14,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from schanger_mm.scene.block import NODATA
+from schanger_mm.scene.drivers import open_raster
 from schanger_mm.scene.grid import Grid
 from schanger_mm.scene.journal import disk_errors
 from schanger_mm.scene.plan import Block
@@ -76,7 +77,7 @@ def _check_size(plain: Path, grid: Grid) -> None:
 
 
 def _verify(path: Path, blocks: list[Block], pixels: Callable[[Block], np.ndarray]) -> None:
-    with rasterio.open(path) as raster:
+    with open_raster(path) as raster:
         for block in blocks:
             if not np.array_equal(raster.read(1, window=_window(block)), pixels(block)):
                 raise OSError(f'rows {block.row} to {block.row + block.height} came out wrong; is the disk full?')

@@ -70,6 +70,14 @@ def test_a_table_names_pairs_relative_to_its_folder(tmp_path):
         ('b, c', PairSpec('/abs/b, c.tif', '/vsicurl/http://host/b.tif', gsd=0.5))]
 
 
+@pytest.mark.parametrize('cell', ['<VRTDataset a=""1"">/etc/x.tif</VRTDataset>', 'x/<VRTDataset/>', 'a\nb.tif'])
+@pytest.mark.parametrize('outside', [True, False])
+def test_a_cell_of_a_table_is_no_text_of_a_raster(tmp_path, cell, outside):
+    (tmp_path / 'pairs.csv').write_text(f'before,after\na.tif,"{cell}"\n')
+    with pytest.raises(SceneError, match=r'pairs.csv, line \d: .* is no name of a raster'):
+        find_pairs(str(tmp_path / 'pairs.csv'), outside=outside)
+
+
 @pytest.mark.parametrize('path', ['/abs/b.tif', '../b.tif', 'x/../../b.tif', '..', 'https://host/b.tif',
                                   '/vsicurl/https://host/b.tif', 's3://bucket/b.tif'])
 def test_a_table_does_not_lead_out_of_its_folder_unless_told_to(tmp_path, path):

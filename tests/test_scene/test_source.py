@@ -1,3 +1,4 @@
+import itertools
 import json
 import pickle
 import threading
@@ -7,6 +8,7 @@ import pytest
 import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rasterio.enums import ColorInterp
 from rasterio.transform import Affine
 from rasterio.warp import Resampling, calculate_default_transform, reproject
 
@@ -139,7 +141,6 @@ def test_percentiles_are_fixed_when_the_pair_is_opened(write_raster, noise):
         first = source.read(0, 0, 200, 200)
     low, high = np.percentile(image[:, :, 20:], (2, 98))
     assert (spec.scaling.before.low, spec.scaling.before.high) == (low, high) and not spec.scaling.before.percent
-    assert spec.bands == (1, 2, 3)
     np.testing.assert_array_equal(whole(PairSpec.from_dict(json.loads(json.dumps(spec.as_dict())))).images,
                                   first.images)
 
@@ -153,6 +154,35 @@ def test_bands_are_chosen(write_raster, noise):
     np.testing.assert_array_equal(window.images[0], image[[4, 1, 0]])
     with pytest.raises(SceneError, match='--bands 3,2,6 names band 6, found 5 in it'):
         open_pair(PairSpec(before, before, bands=(3, 2, 6)))
+
+
+def test_each_date_has_its_own_bands(write_raster, noise):
+    image, opaque = noise(), np.full((1, 64, 80), 255, np.uint8)
+    colours = [ColorInterp[name] for name in ('alpha', 'red', 'green', 'blue')]
+    paths = {name: write_raster(f'{name}.tif', array, photometric='MINISBLACK') for name, array in (
+        ('rgb', image), ('argb', np.concatenate([opaque, image])), ('bgr', image[::-1].copy()),
+        ('bgra', np.concatenate([image[::-1], opaque])))}
+    for name, order in (('argb', colours), ('bgr', colours[:0:-1]), ('bgra', [*colours[:0:-1], colours[0]])):
+        with rasterio.open(paths[name], 'r+') as file:
+            file.colorinterp = order
+    for before, after in itertools.permutations(paths, 2):
+        with open_pair(PairSpec(paths[before], paths[after])) as source:
+            again = PairSpec.from_dict(json.loads(json.dumps(source.spec.as_dict())))
+            bands = [date['bands'] for date in source.fingerprint().values()]
+        expected = dict(rgb=[1, 2, 3], argb=[2, 3, 4], bgr=[3, 2, 1], bgra=[3, 2, 1])
+        assert bands == [expected[before], expected[after]]
+        np.testing.assert_array_equal(whole(again).images, np.stack([image, image]))
+    window = whole(PairSpec(paths['bgr'], paths['rgb'], bands=(1, 2, 3)))  # those asked for, as they stand
+    np.testing.assert_array_equal(window.images[0], image[::-1])
+
+
+def test_three_bands_marked_otherwise_stay_as_they_stand(write_raster, noise):
+    path = write_raster('a.tif', noise(), photometric='MINISBLACK')
+    for order in (('gray', 'undefined', 'undefined'), ('blue', 'green', 'undefined'), ('blue', 'blue', 'red')):
+        with rasterio.open(path, 'r+') as file:
+            file.colorinterp = [ColorInterp[name] for name in order]
+        with open_pair(PairSpec(path, path)) as source:
+            assert source.before.bands == source.after.bands == [1, 2, 3]
 
 
 @pytest.mark.parametrize('bands, alpha, words', [(1, False, 'found 1; .* --bands 1,1,1'), (2, False, 'found 2'),
