@@ -60,7 +60,8 @@ def losses_of(root, small, tmp_path):
 
 @pytest.mark.long
 @pytest.mark.parametrize('network, setting', [
-    pytest.param('two layers', True, marks=needs_compiler), ('schanger', dict(backend='aot_eager'))])  # by a C++ compiler SChanger takes minutes
+    pytest.param('two layers', True, marks=needs_compiler),
+    ('schanger', dict(backend='aot_eager'))])  # by a C++ compiler it takes minutes
 def test_compiled_iterations_have_the_losses_of_eager_ones(network, setting, losses_of):
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
