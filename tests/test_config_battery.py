@@ -14,15 +14,17 @@ from mmengine.registry import DefaultScope
 
 from schanger_mm.apis import build_runner, load_config, resume_from
 from schanger_mm.apis.export import export
-from schanger_mm.deploy import open_runtime
+from schanger_mm.deploy import DeployError, open_runtime
 from schanger_mm.models.layers import resolve_arch
 from schanger_mm.registry import DATASETS, MODELS, SCOPE, TRANSFORMS
+from schanger_mm.scene.errors import SceneError
 from schanger_mm.scene.model import SceneModel
 
 FOLDER = Path(__file__).parents[1] / 'configs'
 CONFIGS = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob('*.py')
                  if not {'_base_', 'opencd'} & set(path.relative_to(FOLDER).parts))
 TINY = (8, 8, 12, 16, 20, 24)
+ONNX, NO_ONNX = 'sadl/fpn-cd_r18_gz.py', 'neighbours/r18_tfm_upernet_levir.py'
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 pytestmark = pytest.mark.usefixtures('mmpretrain')
 
@@ -151,8 +153,9 @@ def test_trains_tests_and_resumes(name, cheap, tmp_path):
     end = {key: value.clone() for key, value in runner.model.state_dict().items()}
     if runner._test_dataloader is not None:
         metrics = runner.test()
-        assert set(metrics) == {f'changed/{s}' for s in ('F1', 'precision', 'recall', 'IoU', 'OA', 'kappa')}
-        assert all(0 <= metrics[f'changed/{s}'] <= 100 for s in ('recall', 'OA'))
+        what = 'changed' if cfg.model.get('num_dates', 2) == 2 else 'building'
+        assert set(metrics) == {f'{what}/{s}' for s in ('F1', 'precision', 'recall', 'IoU', 'OA', 'kappa')}
+        assert all(0 <= metrics[f'{what}/{s}'] <= 100 for s in ('recall', 'OA'))
     if name in NETWORKS:
         cfg = cheap(name, tmp_path / 'again')
         if unit == 'epoch':
@@ -167,16 +170,27 @@ def test_trains_tests_and_resumes(name, cheap, tmp_path):
 @pytest.mark.parametrize('name', [name for name in NETWORKS if 'sadl_' not in name and 'simsiam' not in name])
 def test_predicts_fast_and_exports(name, cheap, tmp_path):
     cfg = cheap(name, tmp_path)
-    if cfg.model.get('num_dates', 2) != 2:
-        pytest.skip('one date: only change detectors are exported')
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope(SCOPE):
         plain = MODELS.build(dict(cfg.model, data_preprocessor=cfg.data_preprocessor)).eval()
     checkpoint, out = str(tmp_path / 'random.pth'), tmp_path / 'net.pt2'
     torch.save(dict(state_dict=plain.state_dict()), checkpoint)
+    if cfg.model.get('num_dates', 2) != 2:
+        with pytest.raises(SceneError, match='single-temporal .*; expected a change detector for two dates'):
+            export(cfg, name, checkpoint, out, 'program')
+        assert not out.exists()
+        return
     pair = 255 * np.random.default_rng(0).random((1, 2, 3, 45, 70), np.float32)
     expected = SceneModel(cfg, checkpoint, name, plain=True).predict(pair)
     np.testing.assert_allclose(SceneModel(cfg, checkpoint, name).predict(pair), expected, atol=1e-5)
     words = export(cfg, name, checkpoint, out, 'program')  # compares with the plain network before it writes
     assert 'largest difference' in words
     np.testing.assert_allclose(open_runtime(out, trust=True)(pair[:, 0], pair[:, 1]), expected, atol=1e-4)
+    if name == ONNX:
+        out = out.with_suffix('.onnx')
+        assert 'largest difference' in export(cfg, name, checkpoint, out, 'onnx')
+        np.testing.assert_allclose(open_runtime(out)(pair[:, 0], pair[:, 1]), expected, atol=1e-4)
+    elif name == NO_ONNX:
+        with pytest.raises(DeployError, match=r'stops at adaptive_avg_pool2d; .* UPerHead .* Use --format program'):
+            export(cfg, name, checkpoint, out.with_suffix('.onnx'), 'onnx')
+        assert not out.with_suffix('.onnx').exists()

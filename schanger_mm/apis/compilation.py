@@ -49,8 +49,8 @@ def compile_loss(model: nn.Module, setting: object) -> bool:
         raise ConfigError(f'compile={setting!r}: {type(network).__name__} has no method loss(), which is what is '
                           'compiled; leave compile away.')
     if any(getattr(part, 'with_cp', False) for part in network.modules()):
-        raise ConfigError(f'compile={setting!r}: torch.compile cannot trace blocks that run again in the backward pass; '
-                          'leave compile away, or set with_cp=False in model.backbone and model.decode_head.')
+        raise ConfigError(f'compile={setting!r}: torch.compile cannot trace blocks that run again in the backward '
+                          'pass; leave compile away, or set with_cp=False in model.backbone and model.decode_head.')
     options = {'options': SAME_DRAWS} if setting is True else dict(setting)
     _try(options, next(network.parameters()).device, setting)
     network.loss = torch.compile(network.loss, **options)  # type: ignore[assignment,operator]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 
 from schanger_mm.deploy.card import EXTRA, KEY, Card
+from schanger_mm.deploy.errors import DeployError
 from schanger_mm.optional import require
 
 OUTPUT = 'probability'
@@ -30,16 +32,29 @@ def write_onnx(program: torch.export.ExportedProgram, path: Path, card: Card, mo
 
     Raises:
         ImportError: onnx or onnxscript is not installed.
+        DeployError: ONNX has no operator for a part of the network.
     """
     onnx = require('onnx', EXTRA, 'Exporting to ONNX')
     require('onnxscript', EXTRA, 'Exporting to ONNX')
-    with quiet():
-        model = torch.onnx.export(program, dynamo=True, input_names=card.inputs, output_names=[OUTPUT],
-                                  verbose=False).model_proto
+    try:
+        with quiet():
+            model = torch.onnx.export(program, dynamo=True, input_names=card.inputs, output_names=[OUTPUT],
+                                      verbose=False).model_proto
+    except RuntimeError as error:
+        part = re.search(r'call_function\[target=torch\.ops\.aten\.(\w+)', _chain(error))
+        raise DeployError(
+            f'{path.name}: torch.onnx cannot write this network for images of any size (it stops at '
+            f'{part[1] if part else type(error).__name__}; pooling to a fixed grid, as UPerHead and PSPHead do, is one '
+            'such operator). Use --format program, or another head.') from error
     _tidy(model)
     onnx.helper.set_model_props(model, {KEY: card.dumps(), **more})
     onnx.checker.check_model(model)
     onnx.save(model, path)
+
+
+def _chain(error: BaseException | None) -> str:
+    """Return the texts of an error and of those that caused it."""
+    return '' if error is None else f'{error}\n{_chain(error.__cause__)}'
 
 
 def write_openvino(onnx_file: Path, path: Path, card: Card) -> None:

@@ -1,5 +1,10 @@
 """torch.compile in training."""
 
+import os
+import shutil
+import sysconfig
+from pathlib import Path
+
 import pytest
 import torch
 import torch._dynamo
@@ -11,6 +16,9 @@ from schanger_mm.models.layers.drop_path import DropPath
 from schanger_mm.registry import MODELS
 
 TINY = (8, 8, 12, 16, 20, 24)
+needs_compiler = pytest.mark.skipif(
+    not shutil.which(os.environ.get('CXX', 'g++')) or not Path(sysconfig.get_path('include'), 'Python.h').is_file(),
+    reason='torch.compile needs a C++ compiler and the headers of Python; apt-get install g++ python3-dev')
 
 
 @MODELS.register_module()
@@ -52,7 +60,8 @@ def losses_of(root, small, tmp_path):
 
 @pytest.mark.long
 @pytest.mark.parametrize('network, setting', [
-    ('two layers', True), ('schanger', dict(backend='aot_eager'))])  # by a C++ compiler SChanger takes minutes
+    pytest.param('two layers', True, marks=needs_compiler),
+    ('schanger', dict(backend='aot_eager'))])  # by a C++ compiler it takes minutes
 def test_compiled_iterations_have_the_losses_of_eager_ones(network, setting, losses_of):
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()

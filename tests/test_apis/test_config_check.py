@@ -73,7 +73,7 @@ def test_the_file_is_named_that_says_it(text, said, config, tmp_path):
     base = config(text)
     middle, mine = tmp_path / 'deeper/middle.py', tmp_path / 'deeper/own.py'
     middle.parent.mkdir()
-    middle.write_text("_base_ = '../mine.py'\ntrain_cfg = dict(max_iters=3)  # no batch_siz, optim_wraper, ChangeMetrc\n")
+    middle.write_text("_base_ = '../mine.py'\ntrain_cfg = dict(max_iters=3)  # batch_siz optim_wraper ChangeMetrc\n")
     mine.write_text("_base_ = 'middle.py'\n")
     with pytest.raises(ConfigError) as error:
         load_config(mine)

@@ -132,16 +132,12 @@ def test_mistakes_end_in_one_clear_error(words, message, tmp_path):
     assert message in run('tools/train.py', *words[:1], '--work-dir', tmp_path, *words[1:], fails=True)
 
 
-def test_on_nan_is_stop_or_skip_as_typed(data, tmp_path):
-    nan = ['--max-iters', 1, '--cfg-options', *roots(data, 'train', 'val'), 'load_from=None', 'val_cfg=None',
-           'val_dataloader=None', 'val_evaluator=None', 'default_hooks.checkpoint.save_best=None',
-           'data_preprocessor.std=[1e-38,1e-38,1e-38,1e-38,1e-38,1e-38]']
-    train = ['tools/train.py', 'configs/schanger/demo.py', '--work-dir']
-    text = run(*train, tmp_path / 'skip', '--on-nan', 'skip', *nan)
+def test_on_nan_skip_can_be_typed(data, tmp_path):
+    text = run('tools/train.py', 'configs/schanger/demo.py', '--work-dir', tmp_path, '--on-nan', 'skip',
+               '--max-iters', 1, '--cfg-options', *roots(data, 'train', 'val'), 'load_from=None', 'val_cfg=None',
+               'val_dataloader=None', 'val_evaluator=None', 'default_hooks.checkpoint.save_best=None',
+               'data_preprocessor.std=[1e-38,1e-38,1e-38,1e-38,1e-38,1e-38]')  # inputs overflow
     assert 'Update left out' in text and '(1 in a row, 1 in all)' in text
-    error = run(*train, tmp_path / 'stop', '--on-nan', 'stop', *nan, 'default_hooks.bad_loss.on_nan=skip', fails=True)
-    assert 'error: iteration 1: the loss is nan' in error and '--on-nan skip' in error
-    assert not list((tmp_path / 'stop').glob('*.pth'))
 
 
 @pytest.mark.long

@@ -105,8 +105,8 @@ class SiameseEncoderDecoder(EncoderDecoder):
     def _check(self, inputs: Tensor) -> None:
         """Refuse what no layer would word. Only sizes are looked at, so that the network can be traced."""
         if inputs.ndim != 4 or inputs.shape[0] == 0:
-            raise ValueError(f'{type(self).__name__} got a batch of shape {tuple(inputs.shape)}; expected (N, channels, '
-                             'height, width) with one image or more.')
+            raise ValueError(f'{type(self).__name__} got a batch of shape {tuple(inputs.shape)}; expected (N, '
+                             'channels, height, width) with one image or more.')
         found = inputs.shape[1]
         if found % self.num_dates or self.bands not in (None, found // self.num_dates):
             expected = 'an even number' if self.bands is None else self.num_dates * self.bands
