@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
-
 from schanger_mm.benchmark.ceilings import measure_ceilings
 from schanger_mm.benchmark.cost import count_cost
 from schanger_mm.benchmark.machine import describe_machine, describe_versions, load_average
@@ -15,6 +13,7 @@ from schanger_mm.benchmark.measure import Comparison, Conditions, compare
 from schanger_mm.benchmark.subject import Subject
 from schanger_mm.benchmark.table import format_comparison, format_header
 from schanger_mm.benchmark.variants import TASKS, choose
+from schanger_mm.devices import find_device
 
 
 @dataclass
@@ -87,7 +86,7 @@ def benchmark(subjects: Sequence[Subject], tasks: Sequence[str] = ('inference', 
     """
     conditions = conditions or Conditions()
     _check_numbers(tasks, sizes, batches, conditions)
-    device = _device(conditions.device)
+    device = find_device(conditions.device, 'measure')
     chosen = choose(tasks, variants, device.type)
     plan = []
     for subject in subjects:
@@ -123,20 +122,6 @@ def _check_numbers(tasks: Sequence[str], sizes: Sequence[int], batches: Sequence
     unknown = [task for task in tasks if task not in TASKS]
     if unknown:
         raise ValueError(f'--task {" ".join(unknown)}: expected {" or ".join(TASKS)}.')
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ValueError(f'--device {name}: expected cpu, cuda or cuda:N.') from error
-    if device.type not in ('cpu', 'cuda'):
-        raise ValueError(f'--device {name}: expected cpu, cuda or cuda:N.')
-    if device.type == 'cuda' and not torch.cuda.is_available():
-        raise ValueError(f'--device {name}: no GPU was found; leave it away to measure the CPU.')
-    if device.type == 'cuda' and device.index is not None and device.index >= torch.cuda.device_count():
-        raise ValueError(f'--device {name}: expected a number below {torch.cuda.device_count()}, the number of GPUs.')
-    return device
 
 
 def _check_sizes(subject: Subject, sizes: Sequence[int]) -> None:

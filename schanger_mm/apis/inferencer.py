@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -92,7 +93,8 @@ class ChangeInferencer:
             ``palette``.
 
         Raises:
-            ValueError: inputs, see :func:`list_pairs`, or a value out of range.
+            ValueError: inputs, see :func:`list_pairs`, a value out of range, or a
+                file that two outputs, or an input and an output, would share.
             FileExistsError: a file to be written exists; nothing was predicted.
         """
         if batch_size < 1 or not 0 <= opacity <= 1:
@@ -102,6 +104,7 @@ class ChangeInferencer:
         masks, pictures = ([] if out_dir is None or not folder else
                            [Path(out_dir, folder, f'{pair.name}.png') for pair in pairs]
                            for folder in (pred_out_dir, img_out_dir))
+        _check_outputs(masks, pictures, pairs)
         if not overwrite:
             refuse_existing([*masks, *pictures])
         samples, visualization = [], []
@@ -155,6 +158,19 @@ class ChangeInferencer:
     def _probability(sample: SegDataSample) -> np.ndarray:
         values = sample.seg_logits.data  # of one channel mmseg has made probabilities
         return (values[0] if len(values) == 1 else values.softmax(dim=0)[1]).float().numpy()
+
+
+def _check_outputs(masks: list[Path], pictures: list[Path], pairs: list[ImagePair]) -> None:
+    def places(files: list) -> set[str]:
+        return {os.path.realpath(file).casefold() for file in files}  # many file systems do not tell cases apart
+
+    if both := sorted(places(masks) & places(pictures)):
+        raise SceneError(f'pred_out_dir and img_out_dir: map and picture would both be {both[0]}; name two folders, or '
+                         "leave one away with ''.")
+    inputs = [date for pair in pairs for date in (pair.before, pair.after) if isinstance(date, str)]
+    if lost := sorted(places(inputs) & (places(masks) | places(pictures))):
+        raise SceneError(f'out_dir: {lost[0]} is an image that is read here, and would be replaced; name another '
+                         'folder.')
 
 
 def _reading(cfg, model: str) -> bool:

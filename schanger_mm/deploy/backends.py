@@ -13,6 +13,7 @@ from schanger_mm.deploy.card import EXTRA, backend_of
 from schanger_mm.deploy.errors import DeployError, unusable
 from schanger_mm.deploy.formats import quiet
 from schanger_mm.deploy.runtime import Runtime
+from schanger_mm.devices import find_device, parse_device
 from schanger_mm.optional import require
 
 
@@ -34,7 +35,7 @@ class OnnxRuntime(Runtime):
     def __init__(self, path: str | Path, device: str = 'cpu', threads: int | None = None):
         super().__init__(path)
         onnxruntime = require('onnxruntime', EXTRA, 'Running ONNX files')
-        kind = torch.device(device)
+        kind = parse_device(device, DeployError)
         provider = 'CUDAExecutionProvider' if kind.type == 'cuda' else 'CPUExecutionProvider'
         if provider not in onnxruntime.get_available_providers():
             raise DeployError(f'{path} on {device}: the installed onnxruntime has no {provider}; install '
@@ -123,7 +124,7 @@ class ProgramRuntime(Runtime):
                               'network as .onnx or OpenVINO .xml, which run none (tools/export.py --format onnx). If '
                               f'you made the file yourself or trust its maker as you trust a program, pass {TRUST} '
                               '(in Python: trust=True).')
-        self.device = torch.device(device)
+        self.device = find_device(device, 'run it on', DeployError)
         exported = _loaded(path)
         if self.device.type != 'cpu':
             from torch.export.passes import move_to_device_pass

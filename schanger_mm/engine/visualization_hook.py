@@ -20,6 +20,7 @@ from mmengine.structures import BaseDataElement
 from schanger_mm.evaluation.predictions import image_name, image_paths
 from schanger_mm.registry import HOOKS
 from schanger_mm.visualization import ChangeVisualizer
+from schanger_mm.visualization.change_visualizer import is_panel
 
 
 @HOOKS.register_module()
@@ -47,7 +48,9 @@ class ChangeVisualizationHook(Hook):
 
     Raises:
         ValueError: ``interval`` below 1; and when drawing starts, a visualizer
-            of another type, or none of window, folder and backend to draw to.
+            of another type, none of window, folder and backend to draw to, a
+            ``test_out_dir`` in a folder of the data set, or files in it that
+            are no pictures of an earlier test.
     """
 
     priority = 'NORMAL'
@@ -127,11 +130,22 @@ class ChangeVisualizationHook(Hook):
         if mode == 'test' and self.test_out_dir:
             name = self._own_name(title)
             out_file = str(Path(self.test_out_dir) / f'{name}.png')
+            self._refuse_others(Path(out_file), [*paths, sample.get('seg_map_path')])
         else:  # backends write into one folder
             name = self._own_name(title.replace('/', '_'))
         runner.visualizer.add_datasample(
             f'{mode}_{name}', self._read(paths), sample, show=self.show, wait_time=self.wait_time,
             out_file=out_file, step=_iteration(runner), title=title)
+
+    def _refuse_others(self, out_file: Path, inputs: Sequence[str | None]) -> None:
+        folder = Path(self.test_out_dir or '').resolve()
+        for path in filter(None, inputs):
+            if folder.is_relative_to(Path(path).resolve().parent):
+                raise ValueError(f'--show-dir {self.test_out_dir}: {Path(path).parent} is a folder of the data set, '
+                                 'whose files the pictures would replace or join; name another folder.')
+        if out_file.exists() and not is_panel(out_file):
+            raise ValueError(f'--show-dir {self.test_out_dir}: {out_file} exists and is no picture of an earlier test; '
+                             'it was left as it is: name another folder, or move it away.')
 
     def _own_name(self, name: str) -> str:
         """Number images of one name (tiles of one file), so that none overwrites another."""

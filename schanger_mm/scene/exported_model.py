@@ -33,6 +33,7 @@ class ExportedModel:
         if precision != 'fp32' and (precision, backend_of(file)) != ('bf16', 'openvino'):
             raise SceneError(f'--precision {precision}: {file} predicts in fp32, except for .xml files, which OpenVINO '
                              'can run in bf16; leave it at fp32, or name the checkpoint that it was made of.')
+        self.warnings: list[str] = []
         self.device, self.precision, self.trust = device, precision, trust
         if self.device.type == 'cpu':
             keep_freed_memory(FOR_INFERENCE)

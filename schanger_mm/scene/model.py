@@ -8,17 +8,28 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
-from torch import nn
+from torch import Tensor, nn
 
-from schanger_mm.apis.config import load_config
+from schanger_mm.apis.config import ConfigError, load_config
 from schanger_mm.apis.download import sha256_of
 from schanger_mm.apis.memory import FOR_INFERENCE, keep_freed_memory
-from schanger_mm.checkpoints import read_weights
+from schanger_mm.checkpoints import CheckpointError, read_weights
 from schanger_mm.deploy.card import backend_of
+from schanger_mm.devices import find_device
 from schanger_mm.registry import MODELS, SCOPE
 from schanger_mm.scene.errors import SceneError
 from schanger_mm.scene.exported_model import ExportedModel
-from schanger_mm.scene.model_files import config_of, published_config, published_name, published_weights, sets
+from schanger_mm.scene.model_files import (
+    LARGEST,
+    config_of,
+    in_words,
+    other_statistics,
+    published_config,
+    published_name,
+    published_weights,
+    sets,
+)
+from schanger_mm.scene.size_limit import sized_like
 
 GSD = dict(LEVIRCDDataset=0.5, LEVIRCDPlusDataset=0.5, S2LookingDataset=0.65, SYSUCDDataset=0.5, GZCDDataset=0.55)
 """Ground sampling distance of the imagery that a data set trains on, metres; a config's ``gsd`` overrules it."""
@@ -39,6 +50,9 @@ class SceneModel:
         precision: ``'fp32'``, ``'bf16'`` or, on a GPU, ``'fp16'``.
         plain: keep the network as it was trained, in float32; what others are compared with.
 
+    Attributes:
+        warnings: what a user should know about this config with these weights.
+
     Raises:
         SceneError: the network is not one for two dates or not for this precision, or the weights do not fit it.
         CheckpointError: the weights cannot be read.
@@ -51,16 +65,19 @@ class SceneModel:
                  precision: str = 'fp32', plain: bool = False):
         self.cfg, self.config, self.weights, self.precision = cfg, config_name, str(weights), precision
         self.names: tuple[str, str | None] | None = None  # by which another process can load it
-        self.device = _device(device)
+        self.warnings: list[str] = []
+        self.device = find_device(device, 'predict on', SceneError)
         if self.device.type == 'cpu':
             keep_freed_memory(FOR_INFERENCE)
-        self.network = _build(cfg, config_name)
-        _fill(self.network, weights, config_name)
+        self.gsd = _gsd(cfg, config_name)
+        state = read_weights(weights)
+        with sized_like(state, weights, config_name):
+            self.network = _build(cfg, config_name)
+        _fill(self.network, state, weights, config_name)
         self.sha256 = sha256_of(weights)
         self.network.to(self.device).eval()
         if not plain:
             self.network = _for_inference(self.network, config_name, precision)
-        self.gsd = _gsd(cfg)
 
     @classmethod
     def load(cls, model: str, weights: str | None = None, device: str = 'cpu',
@@ -85,7 +102,8 @@ class SceneModel:
             if weights is not None:
                 raise SceneError(f'MODEL {model} is an exported network and holds its weights; leave --weights '
                                  f'{weights} away.')
-            return ExportedModel(model, _device(device), precision, trust)  # type: ignore[return-value]  # same interface
+            found = find_device(device, 'predict on', SceneError)
+            return ExportedModel(model, found, precision, trust)  # type: ignore[return-value]  # same interface
         if published_name(model):
             if weights is not None:
                 raise SceneError(f'MODEL {model} is a published checkpoint; leave --weights {weights} away.')
@@ -100,6 +118,7 @@ class SceneModel:
                 weights = str(published_weights(weights))
             loaded = cls(cfg, weights, model, device, precision)
             loaded.names = model, weights
+            loaded.warnings = other_statistics(weights, model, loaded.network.data_preprocessor)
             return loaded
         if weights is not None:
             raise SceneError(f'MODEL {model}: with --weights it must be a config that ends in .py.')
@@ -147,16 +166,6 @@ class SceneModel:
             bgr_to_rgb=bool(preprocessor.bgr_to_rgb), classes=['unchanged', 'changed'], gsd=self.gsd)
 
 
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise SceneError(f'--device {name}: expected cpu, cuda or cuda:N.') from error
-    if device.type == 'cuda' and not torch.cuda.is_available():
-        raise SceneError(f'--device {name}: no GPU was found; leave it away to predict on the CPU.')
-    return device
-
-
 def _build(cfg: Config, config_name: str) -> nn.Module:
     if not cfg.get('model'):
         raise SceneError(f'{config_name}: no model in it; expected the config of a training.')
@@ -164,7 +173,14 @@ def _build(cfg: Config, config_name: str) -> nn.Module:
     if cfg.get('data_preprocessor') is not None:
         model.setdefault('data_preprocessor', cfg.data_preprocessor)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or SCOPE):
-        network = MODELS.build(model)
+        try:
+            network = MODELS.build(model)
+        except (SceneError, CheckpointError, ConfigError, ImportError, KeyError):  # in words, or worded by the tools
+            raise
+        except Exception as error:  # a value of the wrong kind or size makes a part raise anything
+            said = (str(error).strip().splitlines() or [''])[0][:300]
+            raise SceneError(f'{config_name}: its network cannot be built ({type(error).__name__}: {said}); correct '
+                             'the setting of model or data_preprocessor that has a wrong value.') from error
     if getattr(network, 'num_dates', 2) != 2 or not hasattr(network, 'encode_decode'):
         raise SceneError(f'{config_name}: its network ({type(network).__name__}) is single-temporal or has no decoder; '
                          'expected a change detector for two dates.')
@@ -178,9 +194,9 @@ def _build(cfg: Config, config_name: str) -> nn.Module:
     return network
 
 
-def _fill(network: nn.Module, weights: str | Path, config_name: str) -> None:
+def _fill(network: nn.Module, state: dict[str, Tensor], weights: str | Path, config_name: str) -> None:
     """Load the weights; every entry of both sides must be met."""
-    state, own = read_weights(weights), network.state_dict()
+    own = network.state_dict()
     missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
     other = [f'{name} {tuple(state[name].shape)} instead of {tuple(own[name].shape)}'
              for name in own if name in state and state[name].shape != own[name].shape]
@@ -205,8 +221,11 @@ def _for_inference(network: nn.Module, config_name: str, precision: str) -> nn.M
     return network
 
 
-def _gsd(cfg: Config) -> float | None:
-    if cfg.get('gsd') is not None:
-        return float(cfg.gsd)
-    data = (cfg.get('train_dataloader') or {}).get('dataset') or {}
-    return GSD.get(str(data.get('type', '')).split('.')[-1])
+def _gsd(cfg: Config, config_name: str) -> float | None:
+    if (own := cfg.get('gsd')) is not None:
+        if isinstance(own, bool) or not isinstance(own, (int, float)) or not 0 < own < LARGEST:
+            raise SceneError(f'{config_name}: gsd = {in_words(own):.60}; expected metres per pixel, a number above 0.')
+        return float(own)
+    loader = cfg.get('train_dataloader')
+    data = loader.get('dataset') if isinstance(loader, dict) else None
+    return GSD.get(str(data.get('type', '')).split('.')[-1]) if isinstance(data, dict) else None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mmengine import registry
 from mmengine.config import Config
+from torch import nn
 
 from schanger_mm.apis.fetch import SETS, SIZES, fetch_published
 from schanger_mm.checkpoints import config_values, read_checkpoint
@@ -22,6 +23,8 @@ KINDS = (registry.MODELS, registry.TASK_UTILS, registry.WEIGHT_INITIALIZERS)
 """What networks are built of."""
 LOADERS = {'ExportedDetector', 'TIMMBackbone', 'VPD'}
 """Parts that read other files while they are built."""
+LARGEST = 1e300
+"""Of the statistics in a config; numbers of Python have no bound."""
 BUILT = ('model', 'data_preprocessor')
 """Settings of a config that loading its network builds."""
 
@@ -60,6 +63,39 @@ def config_of(checkpoint: str | Path) -> Config:
         return Config(values)
     except KeyError as error:
         raise SceneError(f'{checkpoint}: its config has names of mmengine\'s own ({error}); {ask}.') from error
+
+
+def other_statistics(checkpoint: str | Path, config_name: str, preprocessor: nn.Module) -> list[str]:
+    """Say where the config in a checkpoint normalises images in another way than a network that was built for it.
+
+    Args:
+        checkpoint: whose config, where it holds a readable one, is looked at.
+        config_name: of the config that the network was built of.
+        preprocessor: the network's, with ``mean``, ``std`` and ``bgr_to_rgb``.
+    """
+    meta = read_checkpoint(checkpoint).get('meta')
+    text = meta.get('cfg') if isinstance(meta, dict) else None
+    try:
+        values = config_values(text) if isinstance(text, str) else {}
+    except ValueError:  # more than plain values; nothing can be said of it
+        return []
+    model = values.get('model')
+    own = (model.get('data_preprocessor') if isinstance(model, dict) else None) or values.get('data_preprocessor')
+    used = dict(mean=preprocessor.mean.flatten().tolist(), std=preprocessor.std.flatten().tolist(),
+                bgr_to_rgb=bool(getattr(preprocessor, 'bgr_to_rgb', False)))
+    return [f'{config_name} has the {key} {in_words(value)}, and {checkpoint} was trained with '
+            f'{in_words(own[key]):.300}: its probabilities will be off; predict with the config of its training.'
+            for key, value in used.items()
+            if isinstance(own, dict) and key in own and in_words(own[key]) != in_words(value)]
+
+
+def in_words(value: object) -> str:
+    """Word a setting of a stranger's config: numbers to five digits, also those that Python refuses to write out."""
+    if isinstance(value, (list, tuple)):
+        return f'[{", ".join(map(in_words, value))}]'
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    return f'{value:.5g}' if abs(value) < LARGEST else 'a number beyond all bounds'
 
 
 def sets() -> list[str]:

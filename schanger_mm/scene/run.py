@@ -201,7 +201,7 @@ def _tags(fixed: dict) -> dict[str, str]:
 
 
 def _warnings(source: PairSource, model: SceneModel) -> list[str]:
-    return pair_warnings(source, model.gsd, estimate_shift(source))
+    return model.warnings + pair_warnings(source, model.gsd, estimate_shift(source))
 
 
 def _task(plan: Plan, model: SceneModel, spec: PairSpec, fixed: dict) -> BlockTask:

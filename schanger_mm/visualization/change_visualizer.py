@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import mmcv
 import numpy as np
 from mmengine.dist import master_only
 from mmengine.structures import BaseDataElement
 from mmengine.visualization import Visualizer
+from PIL import Image, PngImagePlugin
 
+from schanger_mm.atomic import whole_file
 from schanger_mm.registry import VISUALIZERS
 from schanger_mm.visualization.panel import draw_change_panel
+
+MARK = 'Software', 'schanger_mm, change panel'
+"""Text in a PNG file that tells our pictures from others."""
 
 
 @VISUALIZERS.register_module()
@@ -54,7 +60,8 @@ class ChangeVisualizer(Visualizer):
             draw_pred: draw the prediction, where there is one.
             show: open a window instead of storing.
             wait_time: seconds to leave it open; 0 is until a key is pressed.
-            out_file: write the panel there instead of handing it to the backends.
+            out_file: write the panel there instead of handing it to the
+                backends; a ``.png`` carries :data:`MARK`.
             step: iteration that backends file it under.
             title: text above the panel; ``name`` by default.
 
@@ -75,7 +82,7 @@ class ChangeVisualizer(Visualizer):
         if show:
             self.show(panel, win_name=name, wait_time=wait_time)
         elif out_file is not None:
-            mmcv.imwrite(mmcv.rgb2bgr(panel), str(out_file))
+            _write(Path(out_file), panel)
         else:
             self.add_image(name, panel, step)
         return panel
@@ -83,3 +90,22 @@ class ChangeVisualizer(Visualizer):
     def _positive_name(self) -> str:
         classes = list((self.dataset_meta or {}).get('classes') or [])
         return str(classes[1]) if len(classes) == 2 else 'changed'
+
+
+def is_panel(path: Path) -> bool:
+    """Whether a file is a picture that :class:`ChangeVisualizer` wrote."""
+    try:
+        with Image.open(path) as picture:
+            return picture.info.get(MARK[0]) == MARK[1]
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # no picture at all, or a damaged one
+        return False
+
+
+def _write(path: Path, panel: np.ndarray) -> None:
+    if path.suffix.lower() != '.png':
+        mmcv.imwrite(mmcv.rgb2bgr(panel), str(path))
+        return
+    mark = PngImagePlugin.PngInfo()
+    mark.add_text(*MARK)
+    with whole_file(path) as partial:
+        Image.fromarray(panel).save(partial, format='PNG', pnginfo=mark, compress_level=1)

@@ -5,6 +5,7 @@ import sys
 from itertools import pairwise
 
 import pytest
+import torch
 
 from schanger_mm.apis import benchmark as module
 from schanger_mm.apis.benchmark import benchmark
@@ -73,6 +74,6 @@ def test_mistakes_are_found_before_anything_is_measured(request_, conditions, me
 
 
 def test_missing_gpu_is_said(monkeypatch):
-    monkeypatch.setattr(module.torch.cuda, 'is_available', lambda: False)
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     with pytest.raises(ValueError, match='--device cuda: no GPU was found'):
         benchmark([TINY], conditions=Conditions(device='cuda'))

@@ -1,5 +1,7 @@
 """Pairs of images to change maps, from a checkpoint alone."""
 
+import shutil
+
 import cv2
 import numpy as np
 import pytest
@@ -176,3 +178,20 @@ def test_a_test_that_changes_images_is_left_to_the_tool(saved):
 
     with pytest.raises(SceneError, match=r'its test pipeline has ForBothDates, which only tools/test.py carries out'):
         ChangeInferencer(saved('resized.pth', change), device='cpu')
+
+
+@pytest.mark.parametrize('folders', [('x', 'x'), ('x', './x'), ('vis', 'VIS')])
+def test_map_and_picture_never_share_a_file(inferencer, images, tmp_path, folders):
+    with pytest.raises(SceneError, match='pred_out_dir and img_out_dir: map and picture would both be .*; name two'):
+        inferencer(*(date[0] for date in images), names=['a'], out_dir=tmp_path, pred_out_dir=folders[0],
+                   img_out_dir=folders[1], overwrite=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_input_is_never_replaced(inferencer, data, tmp_path):
+    shutil.copytree(data / 'test', tmp_path / 'test')
+    before = (tmp_path / 'test/B/0000.png').read_bytes()
+    with pytest.raises(SceneError, match='0000.png is an image that is read here, and would be replaced'):
+        inferencer(tmp_path / 'test/A', tmp_path / 'test/B', out_dir=tmp_path / 'test', pred_out_dir='B',
+                   overwrite=True)
+    assert (tmp_path / 'test/B/0000.png').read_bytes() == before

@@ -27,6 +27,31 @@ def test_test_writes_to_a_folder_under_date_as_name(toy_runner, tmp_path):
     assert files(tmp_path / 'show') == ['one.png', 'two.png']
 
 
+def test_a_folder_of_the_data_set_keeps_its_images(toy_runner, tmp_path):
+    for place in 'A', 'A/pictures':
+        hook = ChangeVisualizationHook(draw=True, interval=1, test_out_dir=str(tmp_path / place))
+        runner = toy_runner(hooks=[hook], train=False, name=f'run{len(place)}')
+        before = {file.name: file.read_bytes() for file in (tmp_path / 'A').iterdir()}
+        with pytest.raises(ValueError, match=f'--show-dir .*{place}: .*A is a folder of the data set, whose files'):
+            runner.test()
+        assert {file.name: file.read_bytes() for file in (tmp_path / 'A').iterdir()} == before and len(before) == 3
+
+
+def test_pictures_of_an_earlier_test_are_replaced_and_other_files_are_not(toy_runner, tmp_path):
+    show = tmp_path / 'show'
+    for name in 'first', 'second':
+        hook = ChangeVisualizationHook(draw=True, interval=1, test_out_dir=str(show))
+        toy_runner(hooks=[hook], train=False, name=name).test()
+    cv2.imwrite(str(show / 'two.png'), np.full((4, 4, 3), 7, np.uint8))
+    own = (show / 'two.png').read_bytes()
+    with pytest.raises(ValueError, match=r'two.png exists and is no picture of an earlier test; it was left as it is'):
+        toy_runner(hooks=[hook], train=False, name='third').test()
+    assert (show / 'two.png').read_bytes() == own
+    (show / 'two.png').write_text('my notes')
+    with pytest.raises(ValueError, match='two.png exists'):
+        toy_runner(hooks=[hook], train=False, name='fourth').test()
+
+
 def test_the_picture_is_the_file_in_its_own_colours(toy_runner, tmp_path):
     hook = ChangeVisualizationHook(draw=True, interval=1, max_images=1, test_out_dir=str(tmp_path / 'show'))
     toy_runner(hooks=[hook], train=False).test()

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from schanger_mm.scene.arrays import predict_arrays
 from schanger_mm.scene.errors import SceneError
 from schanger_mm.scene.model import SceneModel
 from schanger_mm.scene.model_files import config_of, published_config, published_name
+from schanger_mm.scene.size_limit import sized_like
 
 CONFIG = 'configs/schanger/demo.py'
 
@@ -136,17 +139,86 @@ def test_weights_must_fit_completely(root, network, tmp_path):
     ([CONFIG], 'is a config: name its weights by --weights FILE'),
     (['none.pth', 'x.pth'], 'with --weights it must be a config'),
     (['levir-base', 'x.pth'], 'leave --weights x.pth away'),
-    (['configs/schanger/pretrain_demo.py', 'x.pth'], 'single-temporal'),
+    ([CONFIG, 'none.pth'], 'no checkpoint none.pth'),
 ])
 def test_mistakes_are_named(root, monkeypatch, words, message):
     monkeypatch.chdir(root)
-    with pytest.raises(SceneError, match=message):
+    with pytest.raises(ValueError, match=message):
         SceneModel.load(*words)
 
 
-def test_a_device_that_is_not_there(checkpoint):
-    with pytest.raises(SceneError, match='--device gpu: expected cpu, cuda or cuda:N'):
-        SceneModel.load(checkpoint, device='gpu')
+def test_a_network_for_one_date_is_refused(root, checkpoint):
+    with pytest.raises(SceneError, match='single-temporal'):
+        SceneModel.load(str(root / 'configs/schanger/pretrain_demo.py'), checkpoint)
+
+
+@pytest.mark.parametrize('device', ['gpu', 'mps', 'xla', 'meta', 'hpu:0', ''])
+def test_a_device_that_is_not_there(checkpoint, device):
+    with pytest.raises(SceneError, match=f'--device {device}: expected cpu, cuda or cuda:N'):
+        SceneModel.load(checkpoint, device=device)
+
+
+WIDTHS = '(8, 8, 12, 16, 20, 24)'
+
+
+@pytest.mark.parametrize('width', [1200, 1_000_000])
+def test_a_config_takes_no_more_memory_than_the_file_has_weights(cfg, tmp_path, width, monkeypatch):
+    filled = []
+    monkeypatch.setattr(torch.nn.Conv2d, 'reset_parameters', lambda conv: filled.append(conv.weight.numel()))
+    text = flat(cfg).replace(WIDTHS, str((width, ) * 6))
+    torch.save(dict(meta=dict(cfg=text), state_dict={'x': torch.zeros(1)}), tmp_path / 'large.pth')
+    with pytest.raises(SceneError, match=r'large\.pth does not fit .*: the network is far larger than the file \(more '
+                                         'than 16,777,220 values'):
+        SceneModel.load(str(tmp_path / 'large.pth'))
+    assert sum(filled) <= 16_777_220
+
+
+def flat(cfg):
+    """Config text with the widths in one line."""
+    found, number = re.subn(r'arch=\(\s*8,\s*8,\s*12,\s*16,\s*20,\s*24,?\s*\)', f'arch={WIDTHS}', cfg.pretty_text)
+    assert number == 2
+    return found
+
+
+@pytest.mark.parametrize(('old', 'new', 'message'), [
+    (WIDTHS, "'abcdef'", r"cannot be built \(ValueError: arch='abcdef'"),
+    (WIDTHS, "('a', 'b', 'c', 'd', 'e', 'f')", r'cannot be built \(TypeError: '),
+    (WIDTHS, '(10**12, )', 'is not made of plain values'),
+    ("dict(type='TFM')", '5', r"cannot be built \(TypeError: 'int' object is not a mapping\); correct the setting"),
+    ('train_cfg = dict(', 'gsd = [1]\ntrain_cfg = dict(', r'gsd = \[1\]; expected metres per pixel, a number above 0'),
+    ('train_cfg = dict(', 'gsd = -1\ntrain_cfg = dict(', 'gsd = -1; expected'),
+    ('train_cfg = dict(', 'gsd = 0x' + 'f' * 5000 + '\ntrain_cfg = dict(', 'gsd = a number beyond all bounds'),
+])
+def test_values_of_the_wrong_kind_in_a_checkpoints_config_are_named(cfg, network, tmp_path, old, new, message):
+    text = flat(cfg)
+    assert old in text
+    with pytest.raises(SceneError, match=f'odd.pth.*{message}'):
+        SceneModel.load(save(tmp_path / 'odd.pth', network, text.replace(old, new)))
+
+
+def test_a_network_with_more_parts_than_weights_is_refused():
+    with pytest.raises(SceneError, match=r'w\.pth does not fit c\.py: .* \(more than 2,004 parts\)'):
+        with sized_like({'x': torch.zeros(1)}, 'w.pth', 'c.py'):
+            torch.nn.Sequential(*(torch.nn.Identity() for _ in range(3000)))
+    torch.nn.Sequential(*(torch.nn.Identity() for _ in range(3000)))
+
+
+def test_statistics_that_are_not_those_of_the_training_are_warned_of(cfg, root, network, checkpoint, tmp_path):
+    loaded = SceneModel.load(str(root / CONFIG), checkpoint)
+    assert len(loaded.warnings) == 2
+    assert re.fullmatch(r'\S*demo.py has the mean \[115, 115, 115, 115, 115, 115\], and \S*trained.pth was trained '
+                        r'with \[90, 100, 110, 120, 130, 140\]: its probabilities will be off; predict with the config '
+                        'of its training.', loaded.warnings[0])
+    assert 'std [50, 50, 50, 50, 50, 50], and' in loaded.warnings[1]
+    cfg.dump(tmp_path / 'own.py')
+    assert SceneModel.load(str(tmp_path / 'own.py'), checkpoint).warnings == []
+    assert SceneModel.load(checkpoint).warnings == []
+    for text in ('import os', None, 'model = 5', 'data_preprocessor = 5', 'data_preprocessor = dict(mean=[])'):
+        found = SceneModel.load(str(root / CONFIG), save(tmp_path / 'odd.pth', network, text)).warnings
+        assert len(found) == (text is not None and 'mean' in text)
+    large = save(tmp_path / 'odd.pth', network, f'data_preprocessor = dict(std=0x{"f" * 5000}, bgr_to_rgb=False)')
+    assert [re.search('with (.*?):', text)[1] for text in SceneModel.load(str(root / CONFIG), large).warnings] == [
+        'a number beyond all bounds', 'False']
 
 
 def test_a_checkpoint_runs_no_code(cfg, network, tmp_path):

@@ -96,6 +96,18 @@ def test_a_run_warns_of_its_ground_sampling_distance_and_of_a_shift(tmp_path, wr
     assert json.loads((tmp_path / 'out/summary.json').read_text())['warnings'] == [distance, shift]
 
 
+def test_what_a_user_should_know_of_config_and_weights_is_in_the_summary(root, tmp_path, spec, checkpoint):
+    cfg = load_config(root / 'configs/schanger/demo.py')
+    cfg.data_preprocessor.update(std=[60.0] * 6)
+    cfg.dump(tmp_path / 'other.py')
+    said = []
+    summary = predict_scene(spec, SceneModel.load(str(tmp_path / 'other.py'), checkpoint), tmp_path / 'out',
+                            Settings(**SMALL), say=said.append)
+    (text,) = [text for text in summary['warnings'] if 'other.py has the std' in text]
+    assert '[60, 60, 60, 60, 60, 60], and' in text and 'was trained with [50, 50, 50, 50, 50, 50]' in text
+    assert f'warning: {text}' in said
+
+
 def test_blocks_and_batches_change_nothing_but_rounding(tmp_path, spec, model):
     results = []
     for number, more in enumerate([dict(block=64), dict(block=192), dict(block=512), dict(block=512, batch_size=9)]):

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from mmseg.structures import SegDataSample
 
 from schanger_mm.registry import VISUALIZERS
 from schanger_mm.visualization import ChangeVisualizer, draw_change_panel
+from schanger_mm.visualization.change_visualizer import is_panel
 
 IMAGES = [np.full((32, 32, 3), 90, np.uint8), np.full((32, 32, 3), 160, np.uint8)]
 TRUTH = torch.zeros(1, 32, 32, dtype=torch.int64)
@@ -36,6 +39,9 @@ def test_the_panel_goes_to_a_file(tmp_path):
     file = str(tmp_path / 'new' / 'x.png')
     panel = ChangeVisualizer().add_datasample('x', IMAGES, data_sample(), out_file=file)
     assert (cv2.imread(file)[..., ::-1] == panel).all()
+    assert is_panel(Path(file))
+    cv2.imwrite(file, panel)
+    assert not is_panel(Path(file)) and not is_panel(tmp_path) and not is_panel(tmp_path / 'none.png')
 
 
 @pytest.mark.parametrize(('sample', 'kwargs', 'truth', 'prediction'), [
