@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyproj
+from rasterio._err import CPLE_BaseError  # of what PROJ refuses; no public name
 from rasterio.errors import RasterioError
 from rasterio.transform import Affine
 from rasterio.warp import transform_bounds
@@ -15,6 +18,7 @@ from .errors import SceneError
 
 TOLERANCE = 0.01  # pixels, at every corner: rounding of coordinates stays far below it
 DISTORTION = 0.01  # up to here a map's metre is taken for a metre on the ground
+ROUNDING = 1e-12  # of the factor between degrees and radians, as CRSs write it
 FAR = 1.5  # factor between ground sampling distances from which a network sees other objects
 
 
@@ -61,7 +65,7 @@ class Grid:
         """The CRS in words, such as ``EPSG:32633 (WGS 84 / UTM zone 33N)``."""
         if self.crs is None:
             return 'none'
-        crs = pyproj.CRS.from_user_input(self.crs)
+        crs = read_crs(self.crs)
         authority = crs.to_authority()
         return f'{":".join(authority)} ({crs.name})' if authority else crs.name
 
@@ -78,7 +82,7 @@ class Grid:
         """
         if self.crs is None:
             return None
-        crs = pyproj.CRS.from_user_input(self.crs)
+        crs = read_crs(self.crs)
         a, b, _, d, e, _ = self.transform
         nominal = None
         if not crs.is_geographic:
@@ -88,7 +92,7 @@ class Grid:
             return nominal
         col, row = self.width / 2, self.height / 2
         xs, ys = zip(*(self.affine @ point for point in ((col, row), (col + 1, row), (col, row + 1))))
-        lons, lats = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True).transform(xs, ys)
+        lons, lats = to_degrees(crs)(xs, ys)
         _, _, true = crs.get_geod().inv([lons[0]] * 2, [lats[0]] * 2, lons[1:], lats[1:])
         if not all(map(math.isfinite, true)):
             raise SceneError(f'its centre ({xs[0]:g}, {ys[0]:g}) lies outside of what {self.crs_name} can describe; '
@@ -149,7 +153,7 @@ class Grid:
         if self.crs and other.crs and not same_crs(self.crs, other.crs):
             try:
                 bounds = transform_bounds(other.crs, self.crs, *bounds)
-            except RasterioError:  # not a place that the other CRS can describe
+            except (RasterioError, CPLE_BaseError):  # not a place that the other CRS can describe
                 return False
         left, bottom, right, top = self.bounds
         return left < bounds[2] and bounds[0] < right and bottom < bounds[3] and bounds[1] < top
@@ -198,7 +202,39 @@ def same_crs(one: str | None, other: str | None) -> bool:
     """Whether two CRSs mean the same, however each is written and whichever axis it names first."""
     if one is None or other is None:
         return one is other
-    return pyproj.CRS.from_user_input(one).equals(pyproj.CRS.from_user_input(other), ignore_axis_order=True)
+    return read_crs(one).equals(read_crs(other), ignore_axis_order=True)
+
+
+def read_crs(crs: str) -> pyproj.CRS:
+    """Read a CRS as WKT or by its name.
+
+    Raises:
+        SceneError: one that pyproj does not read.
+    """
+    try:
+        return pyproj.CRS.from_user_input(crs)
+    except pyproj.exceptions.CRSError as error:
+        raise SceneError(f'its CRS is not readable: {error}; expected WKT or a name such as EPSG:32633. Assign the '
+                         'right one with `gdal_edit.py -a_srs`.') from error
+
+
+def to_degrees(crs: pyproj.CRS) -> Callable[[Any, Any], tuple[Any, Any]]:
+    """Return a function from coordinates ``(x, y)`` to degrees of longitude and latitude.
+
+    They lie on the CRS's own datum and count from its own prime meridian; its own unit may be the grad.
+
+    Raises:
+        SceneError: the CRS has no way back to the ellipsoid.
+    """
+    try:
+        transform = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True).transform
+    except pyproj.exceptions.ProjError as error:
+        raise SceneError(f'its CRS, {crs.name}, cannot be turned into longitude and latitude ({error}); warp it first '
+                         'into one that can (gdalwarp -t_srs EPSG:...).') from error
+    unit = math.degrees(crs.geodetic_crs.axis_info[0].unit_conversion_factor)  # 0.9 for grads
+    if abs(unit - 1) < ROUNDING:
+        return transform
+    return lambda x, y: tuple(np.multiply(values, unit) for values in transform(x, y))
 
 
 def gsd_warning(grid: Grid, trained_gsd: float | None) -> str | None:

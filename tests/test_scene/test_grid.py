@@ -171,3 +171,21 @@ def test_a_distance_far_from_the_training_one_warns(gsd, words):
     warning = gsd_warning(grid(transform=(gsd, 0, 500_000, 0, -gsd, 5_000_000)), 0.5)
     assert warning is None if words is None else words in warning and '--resample-gsd 0.5' in warning
     assert gsd_warning(grid(), None) is None
+
+
+def test_a_crs_that_leads_nowhere_is_named():
+    transform = (0.5, 0, 1000, 0, -0.5, 1000)
+    airy = pyproj.CRS('+proj=airy +type=crs').to_wkt()  # PROJ has no inverse of it
+    with pytest.raises(SceneError, match='its CRS, unknown, cannot be turned into longitude and latitude .*gdalwarp'):
+        Grid(100, 100, transform, airy).check()
+    with pytest.raises(SceneError, match='its CRS is not readable: .*gdal_edit.py -a_srs'):
+        Grid(100, 100, transform, 'nonsense').check()
+
+
+def test_a_local_crs_shares_no_ground_with_one_of_the_earth():
+    transform = (0.5, 0, 500000, 0, -0.5, 5000000)
+    local = Grid(100, 100, transform, 'LOCAL_CS["site",UNIT["metre",1]]')
+    utm = Grid(100, 100, transform, pyproj.CRS('EPSG:32633').to_wkt())
+    for one, other in ((local, utm), (utm, local)):
+        assert not one.overlaps(other)
+        assert 'no overlap' in ' '.join(one.differences(other))
