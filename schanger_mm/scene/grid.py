@@ -18,6 +18,7 @@ from .errors import SceneError
 
 TOLERANCE = 0.01  # pixels, at every corner: rounding of coordinates stays far below it
 DISTORTION = 0.01  # up to here a map's metre is taken for a metre on the ground
+FINER = 64  # times, as from 20 m to 0.3 m, that pixels are made smaller at most
 ROUNDING = 1e-12  # of the factor between degrees and radians, as CRSs write it
 FAR = 1.5  # factor between ground sampling distances from which a network sees other objects
 
@@ -113,13 +114,17 @@ class Grid:
         Its last column and row may reach past the raster by less than a pixel.
 
         Raises:
-            SceneError: the raster has no CRS.
+            SceneError: the raster has no CRS, or pixels would be larger than it, or more than 64 times finer than its.
         """
         pixel = self.ground_pixel
         if pixel is None:
             raise SceneError('it has no CRS, so its ground sampling distance is unknown and cannot be changed; '
                              'leave --resample-gsd away, or give it a CRS (gdal_translate -a_srs).')
         across, down = gsd / pixel[0], gsd / pixel[1]
+        finest, coarsest = max(pixel) / FINER, max(self.width * pixel[0], self.height * pixel[1])
+        if not finest <= gsd <= coarsest:
+            raise SceneError(f'--resample-gsd {gsd:g}: its pixels are {pixel[0]:.4g} x {pixel[1]:.4g} m; expected '
+                             f'{finest:.3g} m ({FINER} times finer) to {coarsest:.4g} m (one pixel for the scene).')
         a, b, c, d, e, f = self.transform
         return Grid(max(1, math.ceil(self.width / across - TOLERANCE)),
                     max(1, math.ceil(self.height / down - TOLERANCE)),

@@ -1,4 +1,5 @@
 import math
+import re
 
 import numpy as np
 import pyproj
@@ -147,7 +148,7 @@ def test_another_distance_keeps_corner_and_area():
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.integers(1, 5000), st.integers(1, 5000), st.floats(0.05, 50))
+@given(st.integers(100, 5000), st.integers(1, 5000), st.floats(0.05, 50))
 def test_another_distance_covers_the_raster_and_less_than_a_pixel_more(width, height, gsd):
     own = grid(width, height)
     other = own.at_gsd(gsd)
@@ -189,3 +190,12 @@ def test_a_local_crs_shares_no_ground_with_one_of_the_earth():
     for one, other in ((local, utm), (utm, local)):
         assert not one.overlaps(other)
         assert 'no overlap' in ' '.join(one.differences(other))
+
+
+@pytest.mark.parametrize('gsd', [1e9, 1e300, 385, 0.0001, 1e-9, 1e-300, 0.0077])
+def test_a_distance_that_makes_no_image_is_refused(gsd):
+    own = grid(512, 768)
+    with pytest.raises(SceneError, match=rf'--resample-gsd {re.escape(f"{gsd:g}")}: its pixels are 0.5 x 0.5 m; '
+                                         r'expected 0.00781 m .* to 384 m \(one pixel for the scene\)'):
+        own.at_gsd(gsd)
+    assert (own.at_gsd(384).width, own.at_gsd(384).height, own.at_gsd(0.0079).width) == (1, 1, 32406)
