@@ -6,8 +6,7 @@ import numpy as np
 import pyproj
 import shapely
 
-from schanger_mm.scene.errors import SceneError
-from schanger_mm.scene.grid import Grid
+from schanger_mm.scene.grid import Grid, read_crs, to_degrees
 
 TRUE_TO = 0.01
 """A projection whose areas are off by more than this share is not measured on."""
@@ -27,23 +26,19 @@ class Ground:
         grid: the raster's place.
 
     Raises:
-        SceneError: a CRS that pyproj does not read.
+        SceneError: a CRS that pyproj does not read, or that has no way back to the ellipsoid.
     """
 
     def __init__(self, grid: Grid):
         width, height = grid.width, grid.height
         self.affine = grid.affine
-        self._plane, self._to_lonlat, self._geod = 1.0, None, None
+        self._plane, self._geod = 1.0, None
         centre = self.affine @ (width / 2, height / 2)
-        try:
-            self.crs = None if grid.crs is None else pyproj.CRS.from_user_input(grid.crs)
-        except pyproj.exceptions.CRSError as error:
-            raise SceneError(f'the CRS of the scene is not readable: {error}; expected WKT or a name such as '
-                             'EPSG:32633. Assign the right one with `gdal_edit.py -a_srs`.') from error
+        self.crs = None if grid.crs is None else read_crs(grid.crs)
         if self.crs is not None:
             self._plane = abs(self.affine.determinant) * self.crs.axis_info[0].unit_conversion_factor ** 2
             if self.crs.is_geographic or not self._true_to_area(centre):
-                self._to_lonlat = self._transformer()
+                self._to_lonlat = to_degrees(self.crs)
                 self._geod = self.crs.get_geod()
         self.pixel_area = float(self.areas([shapely.box(*(s // 2 for s in (width, height)),
                                                         *(s // 2 + 1 for s in (width, height)))])[0])
@@ -82,14 +77,11 @@ class Ground:
         return np.column_stack([a * x + b * y + c, d * x + e * y + f])
 
     def _lonlat(self, points: np.ndarray) -> np.ndarray:
-        return np.column_stack(self._to_lonlat.transform(*self._ground(points).T))
-
-    def _transformer(self) -> pyproj.Transformer:
-        return pyproj.Transformer.from_crs(self.crs, self.crs.geodetic_crs, always_xy=True)
+        return np.column_stack(self._to_lonlat(*self._ground(points).T))
 
     def _true_to_area(self, centre: tuple[float, float]) -> bool:
         if not self.crs.is_projected:
             return True  # a local CRS has no place on an ellipsoid
-        lon, lat = self._transformer().transform(*centre)
+        lon, lat = to_degrees(self.crs)(*centre)  # from the CRS's own meridian, as get_factors counts
         scale = pyproj.Proj(self.crs).get_factors(lon, lat).areal_scale
         return abs(scale - 1) <= TRUE_TO

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyproj
+from rasterio._err import CPLE_BaseError  # of what PROJ refuses; no public name
 from rasterio.errors import RasterioError
 from rasterio.transform import Affine
 from rasterio.warp import transform_bounds
@@ -15,6 +18,8 @@ from .errors import SceneError
 
 TOLERANCE = 0.01  # pixels, at every corner: rounding of coordinates stays far below it
 DISTORTION = 0.01  # up to here a map's metre is taken for a metre on the ground
+FINER = 64  # times, as from 20 m to 0.3 m, that pixels are made smaller at most
+ROUNDING = 1e-12  # of the factor between degrees and radians, as CRSs write it
 FAR = 1.5  # factor between ground sampling distances from which a network sees other objects
 
 
@@ -61,7 +66,7 @@ class Grid:
         """The CRS in words, such as ``EPSG:32633 (WGS 84 / UTM zone 33N)``."""
         if self.crs is None:
             return 'none'
-        crs = pyproj.CRS.from_user_input(self.crs)
+        crs = read_crs(self.crs)
         authority = crs.to_authority()
         return f'{":".join(authority)} ({crs.name})' if authority else crs.name
 
@@ -78,7 +83,7 @@ class Grid:
         """
         if self.crs is None:
             return None
-        crs = pyproj.CRS.from_user_input(self.crs)
+        crs = read_crs(self.crs)
         a, b, _, d, e, _ = self.transform
         nominal = None
         if not crs.is_geographic:
@@ -88,7 +93,7 @@ class Grid:
             return nominal
         col, row = self.width / 2, self.height / 2
         xs, ys = zip(*(self.affine @ point for point in ((col, row), (col + 1, row), (col, row + 1))))
-        lons, lats = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True).transform(xs, ys)
+        lons, lats = to_degrees(crs)(xs, ys)
         _, _, true = crs.get_geod().inv([lons[0]] * 2, [lats[0]] * 2, lons[1:], lats[1:])
         if not all(map(math.isfinite, true)):
             raise SceneError(f'its centre ({xs[0]:g}, {ys[0]:g}) lies outside of what {self.crs_name} can describe; '
@@ -109,13 +114,17 @@ class Grid:
         Its last column and row may reach past the raster by less than a pixel.
 
         Raises:
-            SceneError: the raster has no CRS.
+            SceneError: the raster has no CRS, or pixels would be larger than it, or more than 64 times finer than its.
         """
         pixel = self.ground_pixel
         if pixel is None:
             raise SceneError('it has no CRS, so its ground sampling distance is unknown and cannot be changed; '
                              'leave --resample-gsd away, or give it a CRS (gdal_translate -a_srs).')
         across, down = gsd / pixel[0], gsd / pixel[1]
+        finest, coarsest = max(pixel) / FINER, max(self.width * pixel[0], self.height * pixel[1])
+        if not finest <= gsd <= coarsest:
+            raise SceneError(f'--resample-gsd {gsd:g}: its pixels are {pixel[0]:.4g} x {pixel[1]:.4g} m; expected '
+                             f'{finest:.3g} m ({FINER} times finer) to {coarsest:.4g} m (one pixel for the scene).')
         a, b, c, d, e, f = self.transform
         return Grid(max(1, math.ceil(self.width / across - TOLERANCE)),
                     max(1, math.ceil(self.height / down - TOLERANCE)),
@@ -149,7 +158,7 @@ class Grid:
         if self.crs and other.crs and not same_crs(self.crs, other.crs):
             try:
                 bounds = transform_bounds(other.crs, self.crs, *bounds)
-            except RasterioError:  # not a place that the other CRS can describe
+            except (RasterioError, CPLE_BaseError):  # not a place that the other CRS can describe
                 return False
         left, bottom, right, top = self.bounds
         return left < bounds[2] and bounds[0] < right and bottom < bounds[3] and bounds[1] < top
@@ -198,7 +207,39 @@ def same_crs(one: str | None, other: str | None) -> bool:
     """Whether two CRSs mean the same, however each is written and whichever axis it names first."""
     if one is None or other is None:
         return one is other
-    return pyproj.CRS.from_user_input(one).equals(pyproj.CRS.from_user_input(other), ignore_axis_order=True)
+    return read_crs(one).equals(read_crs(other), ignore_axis_order=True)
+
+
+def read_crs(crs: str) -> pyproj.CRS:
+    """Read a CRS as WKT or by its name.
+
+    Raises:
+        SceneError: one that pyproj does not read.
+    """
+    try:
+        return pyproj.CRS.from_user_input(crs)
+    except pyproj.exceptions.CRSError as error:
+        raise SceneError(f'its CRS is not readable: {error}; expected WKT or a name such as EPSG:32633. Assign the '
+                         'right one with `gdal_edit.py -a_srs`.') from error
+
+
+def to_degrees(crs: pyproj.CRS) -> Callable[[Any, Any], tuple[Any, Any]]:
+    """Return a function from coordinates ``(x, y)`` to degrees of longitude and latitude.
+
+    They lie on the CRS's own datum and count from its own prime meridian; its own unit may be the grad.
+
+    Raises:
+        SceneError: the CRS has no way back to the ellipsoid.
+    """
+    try:
+        transform = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True).transform
+    except pyproj.exceptions.ProjError as error:
+        raise SceneError(f'its CRS, {crs.name}, cannot be turned into longitude and latitude ({error}); warp it first '
+                         'into one that can (gdalwarp -t_srs EPSG:...).') from error
+    unit = math.degrees(crs.geodetic_crs.axis_info[0].unit_conversion_factor)  # 0.9 for grads
+    if abs(unit - 1) < ROUNDING:
+        return transform
+    return lambda x, y: tuple(np.multiply(values, unit) for values in transform(x, y))
 
 
 def gsd_warning(grid: Grid, trained_gsd: float | None) -> str | None:

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
+from rasterio._err import CPLE_BaseError  # of what PROJ refuses; no public name
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.env import set_gdal_config
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
@@ -88,7 +89,7 @@ class Raster:
             self._data = WarpedVRT(self._data, crs=grid.crs, transform=grid.affine, width=grid.width,
                                    height=grid.height, resampling=Resampling.bilinear, tolerance=WARP_TOLERANCE,
                                    **missing, **_scale(self.grid, grid))
-        except (RasterioError, ValueError) as error:
+        except (RasterioError, CPLE_BaseError, ValueError) as error:
             raise SceneError(f'{self.path}: cannot be warped onto {grid.width} x {grid.height} px of '
                              f'{grid.crs_name} ({_reason(error)}).') from error
         self._stack.callback(self._data.close)

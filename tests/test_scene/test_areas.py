@@ -46,6 +46,27 @@ def test_degrees_agree_with_utm_within_its_scale():
     assert degrees.areas([SQUARE])[0] == pytest.approx(250_000, rel=0.03)  # north of UTM is not quite true north
 
 
+@pytest.mark.parametrize('crs, x, y', [('EPSG:27572', 600000, 2430000), ('EPSG:27572', 1130000, 1700000),
+                                       ('EPSG:27571', 600000, 1200000)])
+def test_grads_from_paris_are_no_degrees_from_greenwich(crs, x, y):
+    french = ground(crs, (0.5, 0, x, 0, -0.5, y))
+    assert (french.method, french.pixel_area) == ('planar', 0.25)
+    grid = Grid(1000, 1000, (0.5, 0, x, 0, -0.5, y), crs)
+    assert grid.ground_pixel == (0.5, 0.5)
+
+
+def test_a_geographic_crs_in_grads():
+    grads = ground('EPSG:4807', (1e-5, 0, 0, 0, -1e-5, 54))
+    geod = pyproj.CRS('EPSG:4807').get_geod()
+    expected = abs(geod.geometry_area_perimeter(shapely.box(0, 53.99 * 0.9, 0.009, 54 * 0.9))[0])
+    assert grads.method == 'ellipsoidal' and grads.areas([SQUARE])[0] == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_scale_counts_from_the_meridian_of_the_crs():
+    oslo = ground('EPSG:27391', (0.5, 0, 0, 0, -0.5, 0))  # at its origin, 10.7 degrees from Greenwich
+    assert oslo.method == 'planar'
+
+
 def test_web_mercator_is_not_taken_at_its_word():
     mercator = ground('EPSG:3857', (0.5, 0, 1.5e6, 0, -0.5, 6.9e6))  # 52.6 degrees north
 
@@ -68,5 +89,5 @@ def test_without_a_crs_areas_are_pixels():
 
 
 def test_a_crs_without_meaning_is_named():
-    with pytest.raises(SceneError, match='CRS of the scene is not readable.*nonsense'):
+    with pytest.raises(SceneError, match='its CRS is not readable.*nonsense'):
         ground('nonsense', (1, 0, 0, 0, 1, 0))

@@ -1,4 +1,5 @@
 import math
+import re
 
 import numpy as np
 import pyproj
@@ -147,7 +148,7 @@ def test_another_distance_keeps_corner_and_area():
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.integers(1, 5000), st.integers(1, 5000), st.floats(0.05, 50))
+@given(st.integers(100, 5000), st.integers(1, 5000), st.floats(0.05, 50))
 def test_another_distance_covers_the_raster_and_less_than_a_pixel_more(width, height, gsd):
     own = grid(width, height)
     other = own.at_gsd(gsd)
@@ -171,3 +172,30 @@ def test_a_distance_far_from_the_training_one_warns(gsd, words):
     warning = gsd_warning(grid(transform=(gsd, 0, 500_000, 0, -gsd, 5_000_000)), 0.5)
     assert warning is None if words is None else words in warning and '--resample-gsd 0.5' in warning
     assert gsd_warning(grid(), None) is None
+
+
+def test_a_crs_that_leads_nowhere_is_named():
+    transform = (0.5, 0, 1000, 0, -0.5, 1000)
+    airy = pyproj.CRS('+proj=airy +type=crs').to_wkt()  # PROJ has no inverse of it
+    with pytest.raises(SceneError, match='its CRS, unknown, cannot be turned into longitude and latitude .*gdalwarp'):
+        Grid(100, 100, transform, airy).check()
+    with pytest.raises(SceneError, match='its CRS is not readable: .*gdal_edit.py -a_srs'):
+        Grid(100, 100, transform, 'nonsense').check()
+
+
+def test_a_local_crs_shares_no_ground_with_one_of_the_earth():
+    transform = (0.5, 0, 500000, 0, -0.5, 5000000)
+    local = Grid(100, 100, transform, 'LOCAL_CS["site",UNIT["metre",1]]')
+    utm = Grid(100, 100, transform, pyproj.CRS('EPSG:32633').to_wkt())
+    for one, other in ((local, utm), (utm, local)):
+        assert not one.overlaps(other)
+        assert 'no overlap' in ' '.join(one.differences(other))
+
+
+@pytest.mark.parametrize('gsd', [1e9, 1e300, 385, 0.0001, 1e-9, 1e-300, 0.0077])
+def test_a_distance_that_makes_no_image_is_refused(gsd):
+    own = grid(512, 768)
+    with pytest.raises(SceneError, match=rf'--resample-gsd {re.escape(f"{gsd:g}")}: its pixels are 0.5 x 0.5 m; '
+                                         r'expected 0.00781 m .* to 384 m \(one pixel for the scene\)'):
+        own.at_gsd(gsd)
+    assert (own.at_gsd(384).width, own.at_gsd(384).height, own.at_gsd(0.0079).width) == (1, 1, 32406)

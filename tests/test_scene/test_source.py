@@ -206,6 +206,13 @@ def test_a_grid_that_differs_is_refused_with_both_facts(write_raster, noise):
             open_pair(PairSpec(before, after))
 
 
+@pytest.mark.parametrize('align', [False, True])
+def test_a_local_crs_beside_one_of_the_earth_is_refused(write_raster, noise, align):
+    local = write_raster('local.tif', noise(), crs='LOCAL_CS["site",UNIT["metre",1]]')
+    with pytest.raises(SceneError, match='a.tif and .*local.tif do not lie on one grid: CRS: EPSG:32633 .* and site'):
+        open_pair(PairSpec(write_raster('a.tif', noise()), local, align=align))
+
+
 def test_no_common_ground_is_refused_even_with_align(write_raster, noise):
     before, after = write_raster('a.tif', noise()), write_raster('far.tif', noise(), offset=(5000, 0))
     for align in (False, True):
