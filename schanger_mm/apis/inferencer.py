@@ -58,7 +58,7 @@ class ChangeInferencer:
         if not isinstance(loaded, SceneModel):
             raise SceneError(f'MODEL {model} is an exported network, which ChangeDetector and tools/predict.py run; '
                              'name its checkpoint here.')
-        self.network = loaded.network
+        self.network, self.weights = loaded.network, loaded.weights
         self.allow_grey = _reading(loaded.cfg, str(model))
         self.dataset_meta = _dataset_meta(loaded.weights)
         self._pack = PackBiTemporalInputs()
@@ -93,8 +93,9 @@ class ChangeInferencer:
             ``palette``.
 
         Raises:
-            ValueError: inputs, see :func:`list_pairs`, a value out of range, or a
-                file that two outputs, or an input and an output, would share.
+            ValueError: inputs, see :func:`list_pairs`, a value out of range, a
+                file that two outputs, or an input and an output, would share,
+                or a network that yields NaN.
             FileExistsError: a file to be written exists; nothing was predicted.
         """
         if batch_size < 1 or not 0 <= opacity <= 1:
@@ -147,6 +148,9 @@ class ChangeInferencer:
             samples = self.network.test_step(dict(inputs=[item['inputs'] for item in packed],
                                                   data_samples=[item['data_samples'] for item in packed]))
         for pair, dates, sample in zip(pairs, images, samples, strict=True):
+            if not torch.isfinite(sample.seg_logits.data).all():
+                raise SceneError(f'{self.weights}: its probabilities of {pair.name} are not numbers (NaN); its weights '
+                                 'are damaged, or come from a training that diverged: take another checkpoint.')
             sample.set_metainfo(self.dataset_meta)
             yield pair, dates[1][..., ::-1], sample.cpu()
 

@@ -187,6 +187,10 @@ def _build(cfg: Config, config_name: str) -> nn.Module:
     if network.out_channels not in (1, 2):
         raise SceneError(f'{config_name}: the decode head has {network.out_channels} channels; expected one (sigmoid) '
                          'or two (softmax: unchanged, changed).')
+    threshold = getattr(network.decode_head, 'threshold', None)
+    if network.out_channels == 1 and not (isinstance(threshold, (int, float)) and 0 <= threshold < 1):
+        raise SceneError(f'{config_name}: the decode head has the threshold {in_words(threshold):.60}; expected 0 or '
+                         'more and less than 1.')
     channels = getattr(network.data_preprocessor, 'mean', torch.empty(0)).numel()
     if channels != 6:
         raise SceneError(f'{config_name}: its data_preprocessor has {channels} means; expected 6 (three bands of two '

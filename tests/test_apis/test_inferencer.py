@@ -195,3 +195,14 @@ def test_an_input_is_never_replaced(inferencer, data, tmp_path):
         inferencer(tmp_path / 'test/A', tmp_path / 'test/B', out_dir=tmp_path / 'test', pred_out_dir='B',
                    overwrite=True)
     assert (tmp_path / 'test/B/0000.png').read_bytes() == before
+
+
+def test_probabilities_that_are_no_numbers_are_refused(checkpoint, images, tmp_path):
+    content = torch.load(checkpoint, weights_only=True)
+    content['state_dict'] = {key: value * float('nan') if value.is_floating_point() else value
+                             for key, value in content['state_dict'].items()}
+    torch.save(content, tmp_path / 'nan.pth')
+    with pytest.raises(SceneError, match=r'nan.pth: its probabilities of a are not numbers \(NaN\)'):
+        ChangeInferencer(tmp_path / 'nan.pth', device='cpu')(*(date[0] for date in images), names=['a'],
+                                                             out_dir=tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()

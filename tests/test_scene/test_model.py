@@ -184,6 +184,8 @@ def flat(cfg):
     (WIDTHS, "'abcdef'", r"cannot be built \(ValueError: arch='abcdef'"),
     (WIDTHS, "('a', 'b', 'c', 'd', 'e', 'f')", r'cannot be built \(TypeError: '),
     (WIDTHS, '(10**12, )', 'is not made of plain values'),
+    ("dict(type='TFM')", "dict(type='TFM'), threshold='x'", 'the decode head has the threshold x; expected 0 or more'),
+    ("dict(type='TFM')", "dict(type='TFM'), threshold=float", 'is not made of plain values'),
     ("dict(type='TFM')", '5', r"cannot be built \(TypeError: 'int' object is not a mapping\); correct the setting"),
     ('train_cfg = dict(', 'gsd = [1]\ntrain_cfg = dict(', r'gsd = \[1\]; expected metres per pixel, a number above 0'),
     ('train_cfg = dict(', 'gsd = -1\ntrain_cfg = dict(', 'gsd = -1; expected'),
