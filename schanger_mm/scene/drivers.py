@@ -67,11 +67,13 @@ def switch_off_drivers() -> None:
     with _lock:
         if _off:
             return
-        kept = {*READ, *HELPERS, *_more()}
-        before = set(pyogrio.list_drivers())
-        if _switch_off(kept) and before - set(pyogrio.list_drivers()):  # one library
-            kept |= {*POLYGONS}
-            _switch_off(kept)
+        kept, everything, given = {*READ, *HELPERS, *_more()}, _registered(), _skipped()
+        of_polygons = set(pyogrio.list_drivers())
+        if everything - kept:
+            _register(given | everything - kept)
+            if of_polygons - set(pyogrio.list_drivers()):  # one library
+                kept |= {*POLYGONS}
+                _register(given | everything - kept)
         if left := sorted(_registered() - kept):
             raise SceneError(f'rasterio {rasterio.__version__} keeps {len(left)} drivers of GDAL that should be off '
                              f'({", ".join(left[:3])}, ...); install a version that requirements/geo.txt allows, '
@@ -79,15 +81,16 @@ def switch_off_drivers() -> None:
         _off = True
 
 
-def _switch_off(kept: set[str]) -> bool:
-    """Register all drivers but those not to be kept; return whether there was one of the latter."""
-    skipped = _registered() - kept
-    if skipped:
-        given = get_gdal_config('GDAL_SKIP', normalize=False) or ''
-        theirs = {name.strip() for name in (given.split(',') if ',' in given else given.split())} - {''}
-        set_gdal_config('GDAL_SKIP', ','.join(sorted((theirs - kept) | skipped)))
-        _env._have_registered_drivers = False  # GDAL_SKIP counts where they are registered, once in a process
-    return bool(skipped)
+def _skipped() -> set[str]:
+    """What the environment, or code outside of this package, has switched off."""
+    names = get_gdal_config('GDAL_SKIP', normalize=False) or ''
+    return {name.strip() for name in (names.split(',') if ',' in names else names.split())} - {''}
+
+
+def _register(skipped: set[str]) -> None:
+    set_gdal_config('GDAL_SKIP', ','.join(sorted(skipped)))
+    _env._have_registered_drivers = False  # GDAL_SKIP counts where they are registered, once in a process
+    _registered()
 
 
 def _registered() -> set[str]:

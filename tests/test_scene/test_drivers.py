@@ -62,10 +62,25 @@ def test_nor_does_it_as_a_part_of_a_raster(tmp_path, mrf, inside, write_raster, 
 
 
 PROGRAM = '''
-import os, sys, threading, rasterio
+import os, sys, threading
+os.environ['GDAL_SKIP'] = 'JPEG'
+import rasterio
 for path in sys.argv[1:]:
     rasterio.open(path).close()  # GDAL is in use before, with all that it has
-from schanger_mm.scene.drivers import open_raster
+import pyogrio
+from schanger_mm.scene.drivers import POLYGONS, open_raster, switch_off_drivers
+
+def registered():
+    with rasterio.Env() as env:
+        return set(env.drivers())
+
+if not os.fork():  # as if there was one GDAL for both
+    assert 'MRF' in registered() and 'GPKG' in registered()
+    pyogrio.list_drivers = registered
+    switch_off_drivers()
+    assert {'GPKG', 'GeoJSON'} <= registered() and not {'MRF', 'JPEG'} & registered()
+    os._exit(0)
+assert os.wait()[1] == 0
 
 def look():
     for path in sys.argv[1:]:
@@ -74,8 +89,8 @@ def look():
                 print(dataset.driver)
         except rasterio.RasterioIOError:
             print('refused')
-    with rasterio.Env() as env:
-        print(len(env.drivers()), flush=True)
+    assert 'JPEG' not in registered()  # somebody has it off
+    print(len(registered()), flush=True)
 
 look()
 thread = threading.Thread(target=look)
@@ -85,7 +100,6 @@ if not os.fork():
     look()
     os._exit(0)
 os.wait()
-import pyogrio
 assert {'GPKG', 'GeoJSON', 'ESRI Shapefile'} <= set(pyogrio.list_drivers(write=True))
 '''
 
