@@ -12,7 +12,7 @@ from schanger_mm.datasets import BiTemporalDataset, DatasetError
 from schanger_mm.datasets.files import read_names
 
 LETTERS = st.characters(codec='utf-8', exclude_characters='/\\\0\n\r', exclude_categories=('Cs', 'Cc', 'Zl', 'Zp'))
-EASY = st.text(LETTERS, min_size=1, max_size=12)
+EASY = st.text(LETTERS, min_size=1, max_size=12).filter(str.strip)  # a line of spaces is no name
 ODD = ['a', 'A', 'a ', ' a', 'a.png', '\xe9', 'e\u0301', '1', '01', '\uff11', 'a,b', '-', '..a', 'CON', '%s', '\ufeffa',
        '$HOME', '~']
 NAMES = st.one_of(EASY, st.sampled_from(ODD))
