@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from prettytable import PrettyTable
@@ -80,6 +81,7 @@ class ChangeMetric(BaseMetric):
         Keeps an :class:`ImageCounts` per image.
         """
         for sample in data_samples:
+            _refuse_nan(sample)
             prediction = sample['pred_sem_seg']['data']
             counts = Confusion() if self.format_only else self._count(prediction, sample)
             prediction = as_map(prediction)
@@ -137,3 +139,11 @@ class ChangeMetric(BaseMetric):
         share = total.ignored / max(1, total.total + total.ignored)
         table.add_row(['%', *(f'{value:.2f}' for value in scores.values()), len(evaluation.images), f'{share:.1%}'])
         return table.get_string()
+
+
+def _refuse_nan(sample: dict) -> None:
+    """Refuse to score what a broken network says: no comparison with NaN is true, so all would be unchanged."""
+    logits = sample['seg_logits']['data'] if 'seg_logits' in sample else None
+    if isinstance(logits, torch.Tensor) and logits.isnan().any():
+        raise ValueError(f'ChangeMetric: the network yields NaN for {image_name(sample) or "an image"}: its weights, '
+                         'or the statistics of the images, are broken; nothing was scored.')

@@ -214,3 +214,12 @@ def test_format_only_needs_no_truth_but_a_folder(tmp_path):
     assert files(tmp_path) == ['predictions/x.png']
     with pytest.raises(ValueError, match='output_dir'):
         ChangeMetric(format_only=True)
+
+
+def test_a_network_that_yields_nan_is_not_scored():
+    logits = torch.zeros(1, 2, 2)
+    scored = sample(np.zeros((2, 2)), np.zeros((2, 2)))
+    ChangeMetric().process({}, [dict(scored, seg_logits=dict(data=logits))])
+    logits[0, 1, 1] = float('nan')
+    with pytest.raises(ValueError, match='the network yields NaN for x: its weights'):
+        ChangeMetric().process({}, [dict(scored, seg_logits=dict(data=logits))])
