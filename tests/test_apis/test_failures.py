@@ -181,7 +181,8 @@ def test_a_killed_worker_is_explained(config):
     message = str(failed.value)
     # workers start with the loop, so one may be gone before the first iteration begins
     assert re.match(r'(training, iteration 1|before the first iteration): a worker process of train_dataloader '
-                    r'\(pid [\d, ]+\) (is killed by signal: Killed|exited unexpectedly): most likely the system was out of', message), message
+                    r'\(pid [\d, ]+\) (is killed by signal: Killed|exited unexpectedly): most likely the system was '
+                    'out of', message), message
     assert 'train_dataloader.num_workers=1 or train_dataloader.batch_size=1' in message and '\n' not in message
 
 
