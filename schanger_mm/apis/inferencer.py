@@ -17,7 +17,7 @@ from schanger_mm.checkpoints import read_checkpoint
 from schanger_mm.data_tools.writing import refuse_existing
 from schanger_mm.datasets.bitemporal import BiTemporalDataset
 from schanger_mm.datasets.transforms import PackBiTemporalInputs
-from schanger_mm.scene.errors import SceneError
+from schanger_mm.scene.errors import DIVERGED, SceneError
 from schanger_mm.visualization import ChangeVisualizer
 
 PLAIN_STEPS = {'LoadBiTemporalImages', 'LoadChangeLabel', 'PackBiTemporalInputs'}
@@ -149,8 +149,8 @@ class ChangeInferencer:
                                                   data_samples=[item['data_samples'] for item in packed]))
         for pair, dates, sample in zip(pairs, images, samples, strict=True):
             if not torch.isfinite(sample.seg_logits.data).all():
-                raise SceneError(f'{self.weights}: its probabilities of {pair.name} are not numbers (NaN); its weights '
-                                 'are damaged, or come from a training that diverged: take another checkpoint.')
+                raise SceneError(f'{self.weights}: its probabilities of {pair.name} are not numbers (NaN); '
+                                 f'{DIVERGED}')
             sample.set_metainfo(self.dataset_meta)
             yield pair, dates[1][..., ::-1], sample.cpu()
 

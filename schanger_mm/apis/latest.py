@@ -13,6 +13,8 @@ from schanger_mm.apis.config import ConfigError
 from schanger_mm.checkpoints import CheckpointError, read_checkpoint
 
 POINTER = 'last_checkpoint'
+SAVED = r'(iter|epoch)_\d+'
+"""Names of checkpoints, the best ones apart, without their suffix."""
 
 
 def latest_checkpoint(work_dir: str | Path) -> str | None:
@@ -26,7 +28,7 @@ def latest_checkpoint(work_dir: str | Path) -> str | None:
         ConfigError: there are checkpoints, but none can be read.
     """
     folder = Path(work_dir)
-    found = [path for path in folder.glob('*.pth') if re.fullmatch(r'(iter|epoch)_\d+\.pth', path.name)]
+    found = [path for path in folder.glob('*.pth') if re.fullmatch(SAVED, path.stem)]
     found.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
     pointer = folder / POINTER
     named = Path(pointer.read_text(encoding='utf-8', errors='replace').strip('\0\n ')) if pointer.is_file() else None
@@ -54,7 +56,7 @@ def refuse_earlier_run(work_dir: str | Path) -> None:
         ConfigError: the work directory holds checkpoints.
     """
     found = sorted(path.name for path in Path(work_dir).glob('*.pth')
-                   if re.fullmatch(r'((iter|epoch)_\d+|best_.+)\.pth', path.name))
+                   if re.fullmatch(f'{SAVED}|best_.+', path.stem))
     if found:
         more = f' and {len(found) - 1} more' if len(found) > 1 else ''
         raise ConfigError(f'{work_dir} holds {found[0]}{more} of an earlier run, which this one would replace. Go on '

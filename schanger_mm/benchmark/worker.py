@@ -16,6 +16,7 @@ from schanger_mm.apis.memory import FOR_INFERENCE, keep_freed_memory
 from schanger_mm.benchmark.memory import PeakMemory, release
 from schanger_mm.benchmark.subject import Subject
 from schanger_mm.benchmark.variants import EXPORTED, Step, Variant, inference_step, training_step
+from schanger_mm.wording import first_line
 
 WARM_UP = 2
 """Calls before anything is timed; the peak of memory is theirs."""
@@ -168,7 +169,7 @@ def _set_malloc(setting: str) -> bool:
 
 def _reason(error: Exception) -> str:
     """Word an error; torch's allocator on the CPU raises a plain RuntimeError."""
-    text = (str(error).strip().splitlines() or [''])[0]
+    text = first_line(error, None)
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in text:
         return f'out of memory: {text}' if text else 'out of memory'
     return f'{type(error).__name__}: {text}' if text else type(error).__name__

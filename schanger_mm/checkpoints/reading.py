@@ -19,6 +19,7 @@ from schanger_mm.checkpoints.errors import CheckpointError
 from schanger_mm.checkpoints.imports import imports_of, own_imports
 from schanger_mm.checkpoints.plain import Plain
 from schanger_mm.checkpoints.stand_ins import STAND_INS
+from schanger_mm.wording import first_line
 
 CONVERTER = 'tools/model_converters/to_safetensors.py'
 SHOWN = 12  # imports in a message
@@ -97,6 +98,6 @@ def explain(path: Path, error: Exception) -> str:
         return (f'{path} is refused: reading it would run code, since it imports {", ".join(names[:SHOWN])}{more}. If '
                 f'you trust its source, turn it into plain weights apart: python {CONVERTER} {path} '
                 f'{path.with_suffix(".safetensors").name} --i-trust-this-file')
-    said = (str(error).strip().splitlines() or [''])[0][:200]
+    said = first_line(error, 200)
     return (f'{path} could not be read as plain weights ({type(error).__name__}: {said}); expected .safetensors or a '
             '.pth that torch.load(weights_only=True) accepts.')

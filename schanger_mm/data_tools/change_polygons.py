@@ -15,7 +15,7 @@ NEEDS = ('geo', 'Cutting training tiles from rasters')
 geopandas, pyogrio, pyproj, shapely, features = (
     require(name, *NEEDS) for name in ('geopandas', 'pyogrio', 'pyproj', 'shapely', 'rasterio.features'))
 
-from .polygon_files import EXPECTED, find_polygons  # noqa: E402 (imports them)
+from .polygon_files import EXPECTED, check_layer, find_polygons  # noqa: E402 (imports them)
 
 
 @dataclass(frozen=True)
@@ -109,10 +109,7 @@ def _read(path: str | Path, layer: str | None):
     name = find_polygons(path, layer).name
     try:
         layers = [str(name) for name, _ in pyogrio.list_layers(name)]
-        if layer is None and len(layers) > 1:
-            raise SceneError(f'{path}: it has {len(layers)} layers; name one by --layer: {", ".join(layers)}')
-        if layer is not None and layer not in layers:
-            raise SceneError(f'{path}: no layer {layer!r} (--layer); it has {", ".join(layers)}')
+        check_layer(path, layers, layer)
         frame = geopandas.read_file(name, layer=layer, columns=[])
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pyproj.exceptions.CRSError,
             shapely.errors.ShapelyError) as error:

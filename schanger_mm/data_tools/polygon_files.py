@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -85,11 +86,20 @@ def _in_folder(folder: str, layer: str | None) -> str:
     layers = [name[:-len('.shp')] for name in names]
     if not names:
         raise SceneError(f'{folder}: {EXPECTED}, found a folder without any.')
-    if layer is None and len(names) > 1:
-        raise SceneError(f'{folder}: it has {len(names)} layers; name one by --layer: {first_of(layers)}')
-    if layer is not None and layer not in layers:
-        raise SceneError(f'{folder}: no layer {layer!r} (--layer); it has {first_of(layers)}')
+    check_layer(folder, layers, layer)
     return os.path.join(folder, names[0 if layer is None else layers.index(layer)])
+
+
+def check_layer(path: str | Path, layers: Sequence[str], layer: str | None) -> None:
+    """Refuse a layer that is not there, and no name where there are several.
+
+    Raises:
+        SceneError: naming those that there are.
+    """
+    if layer is None and len(layers) > 1:
+        raise SceneError(f'{path}: it has {len(layers)} layers; name one by --layer: {", ".join(layers)}')
+    if layer is not None and layer not in layers:
+        raise SceneError(f'{path}: no layer {layer!r} (--layer); it has {", ".join(layers)}')
 
 
 def _parts(path: Path) -> tuple[Path, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from schanger_mm.evaluation.predictions import FOLDER as PREDICTIONS
 from schanger_mm.evaluation.report import REPORT, TABLE
+from schanger_mm.folders import results_folder
 
 WORST = 'worst'
 PARTS = (PREDICTIONS, WORST, TABLE, REPORT)  # in the order they arrive: where the report is, the rest is
@@ -25,12 +26,8 @@ class ReportFolder:
     """
 
     def __init__(self, path: str | Path, overwrite: bool = False):
-        self.path = Path(path)
+        self.path = results_folder(path)
         self.partial = self.path / '.partial'
-        if not str(path):
-            raise ValueError('--out: expected a folder, found an empty text; is a variable of the shell unset?')
-        if self.path.exists() and not self.path.is_dir():
-            raise ValueError(f'--out {self.path}: this is a file; expected a folder or a new name.')
         for folder in (self.partial, self.path / PREDICTIONS, self.path / WORST):
             self._refuse_foreign(folder)
         found = [part for part in PARTS if (self.path / part).exists()]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from schanger_mm.scene.blend import Blender
-from schanger_mm.scene.errors import SceneError
+from schanger_mm.scene.errors import DIVERGED, SceneError
 from schanger_mm.scene.plan import Block, Plan
 
 if TYPE_CHECKING:
@@ -70,8 +70,7 @@ def blend_block(pair: PairWindow, plan: Plan, block: Block, model: Network, batc
         predicted = model.predict(images)
         if not np.isfinite(predicted).all():
             raise SceneError(f'{name_of(model)}: its probabilities are not numbers (NaN) at block {block.index} '
-                             f'(window at column {batch[0][0]}, row {batch[0][1]}); its weights are damaged, or come '
-                             'from a training that diverged: take another checkpoint.')
+                             f'(window at column {batch[0][0]}, row {batch[0][1]}); {DIVERGED}')
         for (col, row), probability in zip(batch, predicted):
             blender.add(probability, row - block.row, col - block.col)
     result = blender.result()

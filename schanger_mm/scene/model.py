@@ -30,6 +30,7 @@ from schanger_mm.scene.model_files import (
     sets,
 )
 from schanger_mm.scene.size_limit import sized_like
+from schanger_mm.wording import first_line
 
 GSD = dict(LEVIRCDDataset=0.5, LEVIRCDPlusDataset=0.5, S2LookingDataset=0.65, SYSUCDDataset=0.5, GZCDDataset=0.55)
 """Ground sampling distance of the imagery that a data set trains on, metres; a config's ``gsd`` overrules it."""
@@ -178,9 +179,9 @@ def _build(cfg: Config, config_name: str) -> nn.Module:
         except (SceneError, CheckpointError, ConfigError, ImportError, KeyError):  # in words, or worded by the tools
             raise
         except Exception as error:  # a value of the wrong kind or size makes a part raise anything
-            said = (str(error).strip().splitlines() or [''])[0][:300]
-            raise SceneError(f'{config_name}: its network cannot be built ({type(error).__name__}: {said}); correct '
-                             'the setting of model or data_preprocessor that has a wrong value.') from error
+            raise SceneError(f'{config_name}: its network cannot be built ({type(error).__name__}: '
+                             f'{first_line(error)}); correct the setting of model or data_preprocessor that has a '
+                             'wrong value.') from error
     if getattr(network, 'num_dates', 2) != 2 or not hasattr(network, 'encode_decode'):
         raise SceneError(f'{config_name}: its network ({type(network).__name__}) is single-temporal or has no decoder; '
                          'expected a change detector for two dates.')

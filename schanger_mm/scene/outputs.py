@@ -7,6 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
+from schanger_mm.folders import results_folder
 from schanger_mm.json_files import JsonError, read_table
 from schanger_mm.scene.errors import SceneError
 from schanger_mm.scene.journal import FOLDER, clear_finished, differences, disk_errors
@@ -30,17 +31,13 @@ class Outputs:
     """
 
     def __init__(self, path: str | Path, overwrite: bool = False):
-        if not str(path):
-            raise SceneError('--out: expected a folder, found an empty text; is a variable of the shell unset?')
-        self.path = Path(path)
+        self.path = results_folder(path, SceneError)
         self.partial = self.path / FOLDER / 'outputs'
         self._mark = self.path / FOLDER / _PUBLISHING
         try:
             check_name(self.partial / POLYGONS['gpkg'])
         except SceneError as error:
             raise SceneError(f'--out {error}') from error
-        if self.path.exists() and not self.path.is_dir():
-            raise SceneError(f'--out {self.path}: this is a file; expected a folder or a new name.')
         found = [name for name in NAMES if (self.path / name).exists()]
         if found and not overwrite and not self._mark.exists():  # moved there by the run that is now resumed
             raise SceneError(f'--out {self.path}: it already holds {", ".join(found)}; name another folder, or pass '
