@@ -8,6 +8,8 @@ from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
+ALL = ('torch', 'mm', 'selfsup', 'geo', 'dask', 'export', 'hub', 'predict')  # without the other stack and mmpretrain
+NEED_A_CHECKOUT = ('opencd_patch', 'make_opencd_patch.py')
 
 
 def version():
@@ -33,7 +35,7 @@ class BuildWithMim(build_py):
         for folder in ('configs', 'tools'):
             target = Path(self.build_lib, 'schanger_mm/.mim', folder)
             shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(ROOT / folder, target, ignore=shutil.ignore_patterns('__pycache__'))
+            shutil.copytree(ROOT / folder, target, ignore=shutil.ignore_patterns('__pycache__', *NEED_A_CHECKOUT))
         shutil.copy(ROOT / 'model-index.yml', Path(self.build_lib, 'schanger_mm/.mim'))
 
 
@@ -50,27 +52,30 @@ setup(
     classifiers=[
         'Development Status :: 4 - Beta',
         'Intended Audience :: Science/Research',
-        'Operating System :: OS Independent',
+        'Operating System :: POSIX :: Linux',
         'Programming Language :: Python :: 3 :: Only',
-        'Programming Language :: Python :: 3.10',
         'Programming Language :: Python :: 3.11',
         'Topic :: Scientific/Engineering :: Artificial Intelligence',
         'Topic :: Scientific/Engineering :: GIS',
     ],
-    python_requires='>=3.10',
+    python_requires='>=3.11',
     packages=find_packages(include=['schanger_mm', 'schanger_mm.*']),
-    package_data={'schanger_mm': ['**/*.json', '**/*.txt', '**/*.yml', '**/*.html', '**/*.css', '**/*.js']},
+    package_data={'schanger_mm': ['py.typed', '**/*.json', '**/*.txt', '**/*.yml', '**/*.html', '**/*.css', '**/*.js']},
+    entry_points={'console_scripts': ['schanger = schanger_mm.commands.main:main']},
     cmdclass={'build_py': BuildWithMim},
     install_requires=requirements('runtime'),
     extras_require={
-        'mm': requirements('mm'),
-        'openmmlab': requirements('openmmlab'),
+        'mm': requirements('torch') + requirements('mm'),
+        'openmmlab': requirements('torch') + requirements('openmmlab'),
         'selfsup': requirements('selfsup'),
         'geo': requirements('geo'),
         'dask': requirements('dask'),
         'export': requirements('export'),
+        'predict': requirements('predict'),
         'mmpretrain': requirements('mmpretrain'),
+        'hub': requirements('hub'),
         'test': requirements('test'),
+        'all': [line for name in ALL for line in requirements(name)],
         'dev': requirements('test') + requirements('dev'),
     },
     zip_safe=False,

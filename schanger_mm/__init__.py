@@ -1,8 +1,5 @@
 """SChanger and SaDL: change detection from few labelled pairs, for the OpenMMLab stack."""
 
-from schanger_mm import compat
 from schanger_mm.version import __version__
-
-compat.prepare()
 
 __all__ = ['__version__']

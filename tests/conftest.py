@@ -1,7 +1,10 @@
 """Shared by all tests."""
 
+import ast
+import gc
 import importlib
 import importlib.util
+import logging
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,13 +13,19 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.config import config as mmengine_config
+from mmengine.logging import MMLogger
 from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.registry import DefaultScope
+from yapf.yapflib import yapf_api
 
 import schanger_mm  # noqa: F401  (adapts the installed stack)
 from schanger_mm.apis import load_config, prepare
-from schanger_mm.datasets.synthetic import draw_pair, draw_single
+from schanger_mm.demo.scenes import draw_pair, draw_single
 from schanger_mm.registry import DATASETS, SCOPE
+
+pytest_plugins = ['fixtures.commands', 'fixtures.exports', 'fixtures.hub', 'fixtures.range_server', 'fixtures.rasters',
+                  'fixtures.trained', 'fixtures.web']
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(__file__).parent / 'data'
@@ -28,9 +37,42 @@ SINGLE = ('train/images', 'train/gt'), *(
 
 @pytest.fixture(autouse=True)
 def _scope_and_seed():
-    """Give every test our default scope and the same random numbers."""
+    """Give every test our default scope, the same random numbers, and loggers of its own.
+
+    A test must leave the root logger as it was: at another level it would hide the warnings of all later tests.
+    """
+    level = logging.root.level
+    MMLogger._instance_dict.clear()  # their names hold the second of their making, and their streams end with a test
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope(SCOPE):
+        yield
+    left = logging.root.level
+    logging.root.setLevel(level)
+    assert left == level, f'the root logger is left at {logging.getLevelName(left)}'
+
+
+@pytest.fixture(autouse=True, scope='module')
+def _what_is_there_is_no_garbage():
+    """Keep gc.collect(), which mmengine calls for each data set, from looking through torch and all tests each time."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope='session')
+def _without_layout():
+    """Leave the texts of configs as mmengine writes them, checked but not laid out by yapf.
+
+    A run lays its config out for the log, for the work directory and for each checkpoint, which takes longer than most
+    tests do otherwise.
+    """
+    def leave(text, **style):
+        ast.parse(text)
+        return text, False
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in yapf_api, mmengine_config:  # imported by each call, or once
+            if hasattr(module, 'FormatCode'):
+                patch.setattr(module, 'FormatCode', leave)
         yield
 
 
@@ -65,6 +107,15 @@ def fakes(tmp_path_factory):
                 for folders in SINGLE:
                     for folder, image in zip(folders, draw_single(rng, SIZE)):
                         write(root / folder / f'{index}.png', image)
+            return root
+        if kind == 'SemiDataset':
+            lists = dict(labelled='0 1', train='0 1 2 3', unlabelled='2 3', val='4 5', test='6 7')
+            for index in range(8):
+                for folder, image in zip(('A', 'B', 'label'), draw_pair(rng, SIZE)):
+                    for below in ('', 'train', 'val', 'test'):
+                        write(root / below / folder / f'{index}.png', image)
+            for name, stems in lists.items():
+                (root / f'{name}.txt').write_text(stems.replace(' ', '\n'))
             return root
         cls = DATASETS.get(kind if kind != 'FolderCDDataset' else 'LEVIRCDDataset')
         for split in cls.SPLITS.values():
@@ -116,6 +167,26 @@ def longest_file():
     return limited
 
 
+def _shrink_data(loader, root_of, work_dir, listed):
+    """Set the folder of the data, and the list of a split, if there is one."""
+    data, parts = loader.dataset, [loader.dataset]
+    if data.type == 'SemiDataset':
+        data.percent, parts = None, [data.labelled, data.unlabelled]
+        loader.batch_size = 2 * (1 + loader.sampler.ratio)
+        data.labelled.ann_file = 'labelled.txt'
+        data.unlabelled.ann_file = 'train.txt' if data.get('without_labelled') else 'unlabelled.txt'
+    elif listed:
+        data.ann_file = f'{listed}.txt'
+    for part in parts:
+        part.data_root = root_of('SemiDataset' if listed else part.type)
+        for step in part.pipeline:
+            if step.get('cache_dir'):
+                step.cache_dir = str(work_dir / 'decoded')
+            for inner in step.get('transforms', ()) if data.type == 'SemiDataset' else ():
+                if 'size' in inner or 'crop_size' in inner:  # all crops of a batch have one size
+                    inner.update({'size' if 'size' in inner else 'crop_size': (SIZE, SIZE)})
+
+
 @pytest.fixture
 def small(fakes):
     """Return a function that reads a config and shrinks what it costs, not what it is: two steps of two samples."""
@@ -129,10 +200,8 @@ def small(fakes):
         for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
             if loader := cfg.get(key):
                 loader.update(num_workers=0, persistent_workers=False, batch_size=min(loader.batch_size, 2))
-                loader.dataset.data_root = root_of(loader.dataset.type)
-                for step in loader.dataset.pipeline:
-                    if step.get('cache_dir'):
-                        step.cache_dir = str(work_dir / 'decoded')
+                semi = cfg.train_dataloader.dataset.type == 'SemiDataset'
+                _shrink_data(loader, root_of, work_dir, key.removesuffix('_dataloader') if semi else None)
         for hook in cfg.get('custom_hooks') or []:
             if 'dataset' in hook:
                 hook.dataset.data_root = root_of(hook.dataset.type)

@@ -70,6 +70,8 @@ def beside(tmp_path):
     return folder
 
 
+@pytest.mark.long
+@pytest.mark.stack
 @pytest.mark.parametrize('extras', ['', 'geo,export,dask,selfsup,STACK'])
 def test_installing_the_wheel_moves_nothing(wheel, beside, extras):
     """Without an index: whatever pip wanted in another version than the one here would end in an error."""

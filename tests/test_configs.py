@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from schanger_mm.apis import build_runner, load_config, shorten
-from schanger_mm.datasets.synthetic import draw_pair
+from schanger_mm.demo.scenes import draw_pair
 from schanger_mm.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS, PARAM_SCHEDULERS
 
 FOLDER = Path(__file__).parents[1] / 'configs/schanger'
@@ -39,6 +39,12 @@ STATISTICS = {
             [0.143358, 0.138292, 0.137560, 0.181708, 0.171959, 0.178498]),
 }
 BENCHMARKS = sorted(STATISTICS)
+
+
+def test_every_config_has_a_file_name_of_its_own():
+    """``mim train schanger_mm levir.py`` looks the name up in all folders."""
+    names = [path.name for path in FOLDER.parent.rglob('*.py')]
+    assert len(names) > 60 and sorted(names) == sorted(set(names))
 
 
 @pytest.mark.parametrize('name, dates, fusion, parameters', [
@@ -167,8 +173,8 @@ def test_pretraining_has_no_weight_average():
     ('no_pretraining', {'load_from': None}),
     ('difference', {'model.decode_head.temporal_fusion.mode': 'diff'}),
     ('own_attention', {'model.decode_head.share_attention': False}),
-    ('small_kernel', {'model.decode_head.attention': 'small'}),
-    ('no_attention', {'model.decode_head.attention': 'none'}),
+    ('small_kernel', {'model.decode_head.attention': dict(type='SCLKA', large=False)}),
+    ('no_attention', {'model.decode_head.attention': None}),
     ('final_loss_only', {'model.decode_head.deep_supervision': False}),
 ])
 def test_an_ablation_changes_one_setting(name, changed):
@@ -181,18 +187,33 @@ def test_every_ablation_is_tested():
     assert len(list((FOLDER / 'ablations').glob('*.py'))) == 6
 
 
+@pytest.mark.parametrize(('name', 'low', 'high'), [
+    ('schanger/custom.py', -2.2, -1.8), ('few_labels/supervised_schanger.py', -3, -1.8)])
+def test_short_trainings_start_at_one_small_probability(name, low, high):
+    """In all six maps; the authors' start has logits of both signs, those of the final map about 12."""
+    def logits(name):
+        torch.manual_seed(0)
+        model = MODELS.build({**load_config(FOLDER.parent / name).model, 'data_preprocessor': None})
+        with torch.no_grad():
+            model.backbone.init_weights(), model.decode_head.init_weights()
+            return model.decode_head.forward_maps(model.extract_feat(torch.randn(1, 3 * model.num_dates, 64, 64)))
+    assert all(low < logit.mean() < high and logit.std() < 0.6 for logit in logits(name))
+    assert logits('schanger/levir_small.py')[0].std() > 5
+
+
 def test_custom_reads_any_folder_names():
     cfg = load_config(FOLDER / 'custom.py')
     assert cfg.train_dataloader.dataset.type == 'FolderCDDataset'
     ours, levir = cfg.train_dataloader.dataset.pipeline, load_config(FOLDER / 'levir.py').train_pipeline
-    assert ours[2].transforms[0].crop_size == (192, 192) and levir[2].transforms[0].crop_size == (256, 256)
-    ours[2].transforms[0].crop_size = (256, 256)
-    assert ours == levir
+    crop = ours[2].transforms[0]
+    assert crop == dict(type='mmseg.RandomCrop', crop_size=(192, 192), cat_max_ratio=0.92)
+    ours[2].transforms[0] = levir[2].transforms[0]
+    assert ours == levir and levir[2].transforms[0].crop_size == (256, 256)
     assert cfg.data_preprocessor.mean[:3] == cfg.data_preprocessor.mean[3:]
 
 
 def test_images_smaller_than_the_crop_and_of_odd_size(small, tmp_path):
-    """50 x 70 px under a 256 px crop: padded with ignored labels in training, padded and cropped back in tests."""
+    """50 x 70 px under a 96 px crop: padded with ignored labels in training, padded and cropped back in tests."""
     rng = np.random.default_rng(0)
     for index in range(2):
         pair = [image[:50] for image in draw_pair(rng, 70)]
@@ -202,7 +223,7 @@ def test_images_smaller_than_the_crop_and_of_odd_size(small, tmp_path):
                 cv2.imwrite(str(tmp_path / split / name / f'{index}.png'), image)
     cfg = small(FOLDER / 'demo.py', tmp_path / 'work', lambda kind: str(tmp_path))
     for step in cfg.train_dataloader.dataset.pipeline[2].transforms[:1]:
-        step.crop_size = (256, 256)
+        step.crop_size = (96, 96)
     runner = build_runner(cfg)
     runner.train()
     assert np.isfinite(runner.test()['changed/OA'])

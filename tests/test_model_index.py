@@ -71,15 +71,3 @@ def test_readme_table_is_the_papers_and_claims_nothing_else():
         numbers = PUBLISHED[linked.removesuffix('_small')][size == 'small']
         assert (float(paper), float(again)) == (numbers[0], pytest.approx(numbers[1], abs=0.005))
         assert here == '-'  # until one is trained here to its end
-
-
-@pytest.mark.parametrize('file', [ROOT / 'README.md', FOLDER / 'README.md', SADL / 'README.md'],
-                         ids=['README', 'schanger', 'sadl'])
-def test_commands_and_links_point_at_files(file):
-    text = file.read_text()
-    for tool in set(re.findall(r'tools/[\w/]+\.py', text)):
-        assert (ROOT / tool).is_file(), tool
-    for config in set(re.findall(r'configs/[\w/-]+\.py', text)):
-        assert (ROOT / config).is_file(), config
-    for link in re.findall(r'\]\((?!http)([^)#]+)\)', text):
-        assert (file.parent / link).exists(), link

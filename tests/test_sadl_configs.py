@@ -7,8 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from schanger_mm.apis import build_runner, load_config, run, shorten
-from schanger_mm.apis.transfer import transfer_file
+from schanger_mm.apis import build_runner, load_config, shorten, train
+from schanger_mm.checkpoints.transfer import transfer_file
+from schanger_mm.commands.cli import report_errors
 from schanger_mm.registry import DATASETS, MODELS, PARAM_SCHEDULERS
 
 FOLDER = Path(__file__).parents[1] / 'configs/sadl'
@@ -120,7 +121,8 @@ def test_the_monitor_reads_images_that_are_held_back():
     inria = [(f'splits/{split}.txt', 'train/images', 'train/gt') for split in ('train', 'val')]
     drawn = [(None, f'pretrain/{split}/images', f'pretrain/{split}/masks') for split in ('train', 'val')]
     assert watched == {
-        'sadl_r18-fpn_inria.py': inria, 'sadl_scn-base_inria.py': inria, 'simsiam_r18-fpn_inria.py': inria,
+        'sadl_r18-fpn_inria.py': inria, 'sadl_scn-base_inria.py': inria, 'sadl_scn-small_inria.py': inria,
+        'simsiam_r18-fpn_inria.py': inria,
         'study/sadl_r18.py': drawn, 'study/sadl_scn-tiny.py': drawn, 'study/simsiam_r18.py': drawn}
 
 
@@ -205,7 +207,7 @@ def test_fewer_images_than_a_batch_end_in_one_error(small, tmp_path, capsys):
     cfg = small(FOLDER / 'sadl_r18-fpn_inria.py', tmp_path)
     cfg.train_dataloader.batch_size = 64
     cfg.model.backbone.init_cfg = None
-    assert run(build_runner(cfg).train) == 2
+    assert report_errors(lambda: train(build_runner(cfg))) == 2
     assert capsys.readouterr().err.splitlines()[-1].startswith('error: train_dataloader: an epoch has no batch')
 
 
@@ -213,7 +215,7 @@ def test_a_batch_of_one_ends_in_one_error(small, tmp_path, capsys):
     cfg = small(FOLDER / 'sadl_r18-fpn_inria.py', tmp_path)
     cfg.train_dataloader.batch_size = 1
     cfg.model.backbone.init_cfg = None
-    assert run(build_runner(cfg).train) == 2
+    assert report_errors(build_runner(cfg).train) == 2
     assert capsys.readouterr().err.splitlines()[-1].startswith('error: SaDL: a batch of 1; batch norm and')
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Train in several processes, one per GPU; without a GPU they share the CPU's cores.
 #   tools/dist_train.sh CONFIG PROCESSES [options of tools/train.py]
-# Several machines: the same on each, with NNODES, NODE_RANK, MASTER_ADDR and PORT set. PYTHON names the interpreter.
+# Several machines: the same on each, with NNODES, NODE_RANK, MASTER_ADDR and PORT set. PYTHON sets the interpreter.
 set -euo pipefail
 if [ $# -lt 2 ]; then
     echo "usage: tools/dist_train.sh CONFIG PROCESSES [options of tools/train.py]" >&2

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Train by Slurm, one task per GPU:
+# Train with Slurm, one task per GPU:
 #   GPUS=8 tools/slurm_train.sh PARTITION JOB_NAME CONFIG [options of tools/train.py]
 # GPUS (8 by default), GPUS_PER_NODE (8, or GPUS if fewer), CPUS_PER_TASK (5), SRUN_ARGS, MASTER_PORT and PYTHON are read
-# from the environment; GPUS_PER_NODE=0 asks for no GPU and starts GPUS tasks on the CPU.
+# from the environment; GPUS_PER_NODE=0 requests no GPU and starts GPUS tasks on the CPU.
 set -euo pipefail
 if [ $# -lt 3 ]; then
     echo "usage: [GPUS=8] tools/slurm_train.sh PARTITION JOB_NAME CONFIG [options of tools/train.py]" >&2

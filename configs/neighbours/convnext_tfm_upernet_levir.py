@@ -1,4 +1,4 @@
-# A backbone of mmpretrain, ConvNeXt-Atto, under TFM and UPerHead, on LEVIR-CD.
+# A backbone of mmpretrain, ConvNeXt-Atto, with TFM and UPerHead, on LEVIR-CD.
 #   python tools/train.py configs/neighbours/convnext_tfm_upernet_levir.py
 # Needs data/LEVIR-CD and mmpretrain (pip install onedl-mmpretrain torchvision).
 _base_ = './r18_tfm_upernet_levir.py'

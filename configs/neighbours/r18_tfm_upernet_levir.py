@@ -1,8 +1,8 @@
 # mmseg's ResNet-18 and UPerHead around a TFM neck, on LEVIR-CD, from random weights.
 #   python tools/train.py configs/neighbours/r18_tfm_upernet_levir.py
-# Needs data/LEVIR-CD. The head is Open-CD's usual one, a quarter as wide; the schedule is ours.
+# Needs data/LEVIR-CD. The head is Open-CD's usual one at a quarter of its width; the schedule is ours.
 _base_ = [
-    '../_base_/datasets/levir.py',
+    '../_base_/datasets/levir_dataset.py',
     '../_base_/schedules/fpn-cd.py',
     '../_base_/default_runtime.py',
 ]

@@ -1,8 +1,8 @@
-# SCN as a backbone of plain segmentation: mmseg's FCNHead finds buildings in single images, on Inria.
+# SCN as a backbone for plain segmentation: mmseg's FCNHead finds buildings in single images, on Inria.
 #   python tools/train.py configs/neighbours/scn_fcn_inria.py
-# Needs data/inria_256 (configs/sadl/sadl_r18-fpn_inria.py says how to cut it). The head joins the
-# strides 4, 8 and 16. Labels of Inria's own test images are not public: validation and test score the tiles that
-# splits/val.txt holds back from the training images.
+# Needs data/inria_256 (configs/sadl/sadl_r18-fpn_inria.py shows how to cut it). The head combines strides 4, 8
+# and 16. Labels of Inria's own test images are not public: validation and test score the tiles that
+# splits/val.txt holds out from the training images.
 _base_ = '../sadl/supervised_r18-fpn_inria.py'
 
 model = dict(

@@ -1,4 +1,4 @@
-# For our tools: SChanger-small on the data set and pipelines of an installed Open-CD, or of a checkout in PYTHONPATH.
+# For our tools: SChanger-small on the data set and pipelines of an installed Open-CD, or a checkout in PYTHONPATH.
 #   python tools/train.py configs/opencd/schanger-small_levir_their-data.py
 # Needs Open-CD and data/LEVIR-CD. Its samplers and data sets do not resume bit for bit (docs/training.md).
 _base_ = [

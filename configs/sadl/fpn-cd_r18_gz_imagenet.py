@@ -1,4 +1,4 @@
-# The same from ImageNet weights: torchvision's, or a file of them by model.backbone.init_cfg.checkpoint=FILE.
+# The same from ImageNet weights: torchvision's, or a file given by model.backbone.init_cfg.checkpoint=FILE.
 #   python tools/train.py configs/sadl/fpn-cd_r18_gz_imagenet.py
 _base_ = './fpn-cd_r18_gz.py'
 

@@ -7,11 +7,11 @@
 #   python tools/dataset_tools/foreground.py data/inria_256/train/gt --least 0.1 --out data/inria_256/pos0.1.txt
 #   python tools/dataset_tools/split.py data/inria_256/train/images --from-list data/inria_256/pos0.1.txt \
 #       --val 0.03 --group-by '(.+)_\d+' --out data/inria_256/splits
-# ImageNet weights come from torchvision (pip install torchvision) or a file of theirs,
-# --cfg-options model.backbone.init_cfg.checkpoint=FILE; without: model.backbone.init_cfg=None
+# ImageNet weights come from torchvision (pip install torchvision) or from a file with the same weights,
+# --cfg-options model.backbone.init_cfg.checkpoint=FILE; random weights: model.backbone.init_cfg=None
 _base_ = [
     '../_base_/models/sadl_r18-fpn.py',
-    '../_base_/datasets/inria_256.py',
+    '../_base_/datasets/inria_256_dataset.py',
     '../_base_/schedules/sadl.py',
     '../_base_/default_runtime.py',
 ]

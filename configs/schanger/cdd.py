@@ -6,7 +6,7 @@
 # 500 epochs of 1250 iterations, 50 of them warm-up; validation every 10.
 _base_ = [
     '../_base_/models/schanger_base.py',
-    '../_base_/datasets/cdd.py',
+    '../_base_/datasets/cdd_dataset.py',
     '../_base_/schedules/finetune.py',
     '../_base_/default_runtime.py',
 ]

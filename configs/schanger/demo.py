@@ -1,9 +1,9 @@
-# Fine-tune the tiny SChanger on 24 drawn pairs (`make demo` runs it, from pre-training and from scratch):
+# Fine-tune the tiny SChanger on 24 drawn pairs (`make demo` does so from pre-trained weights and from scratch):
 #   python tools/train.py configs/schanger/demo.py
 #   python tools/train.py configs/schanger/demo.py --cfg-options load_from=None
 _base_ = [
     '../_base_/models/schanger_tiny.py',
-    '../_base_/datasets/demo.py',
+    '../_base_/datasets/demo_dataset.py',
     '../_base_/schedules/finetune.py',
     '../_base_/default_runtime.py',
 ]

@@ -6,14 +6,14 @@
 # 12000 epochs of 55 iterations, 600 of them warm-up; validation every 50. An epoch is one crop of each pair.
 _base_ = [
     '../_base_/models/schanger_base.py',
-    '../_base_/datasets/levir.py',
+    '../_base_/datasets/levir_dataset.py',
     '../_base_/schedules/finetune.py',
     '../_base_/default_runtime.py',
 ]
 
 model = dict(
     num_dates=2,
-    # The paper fuses inside the attention and after the decoder, so the fusions live in the head, not in a neck.
+    # The paper fuses inside the attention and after the decoder, so fusion is part of the head, not of a neck.
     decode_head=dict(temporal_fusion=dict(type='TFM')))
 load_from = 'work_dirs/pretrain_inria/iter_1124000.pth'
 

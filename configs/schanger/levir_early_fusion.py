@@ -1,5 +1,5 @@
-# SCN -> TFM neck -> head: the dates are fused right after the encoder and decoded once, about half
-# of the decoder's cost. Not the paper's network; its pre-trained weights fit all the same.
+# SCN -> TFM neck -> head: the dates are fused right after the encoder and decoded once, at about half
+# of the decoder's cost. Not the paper's network, but its pre-trained weights fit.
 #   python tools/train.py configs/schanger/levir_early_fusion.py
 _base_ = './levir.py'
 

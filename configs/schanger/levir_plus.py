@@ -5,10 +5,10 @@
 # --out data/LEVIR-CD+/splits) and pre-trained weights (configs/schanger/pretrain_inria.py, or published ones by
 # tools/model_converters/fetch_published.py); from scratch: --cfg-options load_from=None
 # 9000 epochs of 79 iterations, 450 of them warm-up; validation every 50. 79 is 637 // 8: the authors train on all
-# 637 pairs. Here 573 train and 64 validate, for as many iterations; all of them: train_dataloader.dataset.ann_file=
+# 637 pairs. Here 573 train and 64 validate, for as many iterations; for all of them: train_dataloader.dataset.ann_file=
 _base_ = [
     '../_base_/models/schanger_base.py',
-    '../_base_/datasets/levir_plus.py',
+    '../_base_/datasets/levir_plus_dataset.py',
     '../_base_/schedules/finetune.py',
     '../_base_/default_runtime.py',
 ]

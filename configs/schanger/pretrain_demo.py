@@ -3,15 +3,15 @@
 # Needs demo_out/data, which tools/demo.py draws.
 _base_ = [
     '../_base_/models/schanger_tiny.py',
-    '../_base_/datasets/demo_buildings.py',
+    '../_base_/datasets/demo_buildings_dataset.py',
     '../_base_/schedules/schanger.py',
     '../_base_/default_runtime.py',
 ]
 
 model = dict(test_cfg=dict(_delete_=True, mode='whole'))
 
-# Hundreds of iterations instead of hundreds of thousands: a larger learning rate, and more of it for the
-# fusion of the side logits, which the authors' initialisation draws from N(0, sqrt 2).
+# Hundreds of iterations instead of hundreds of thousands need a larger learning rate, even larger for the
+# fusion of the side logits, which the authors initialise from N(0, sqrt 2).
 optim_wrapper = dict(
     optimizer=dict(lr=1.6e-2),
     paramwise_cfg=dict(custom_keys={'decode_head.conv_seg': dict(lr_mult=5.0)}))

@@ -6,7 +6,7 @@
 # 3000 epochs of 437 iterations, 150 of them warm-up; validation every 30. An epoch is one crop of each pair.
 _base_ = [
     '../_base_/models/schanger_base.py',
-    '../_base_/datasets/s2looking.py',
+    '../_base_/datasets/s2looking_dataset.py',
     '../_base_/schedules/finetune.py',
     '../_base_/default_runtime.py',
 ]

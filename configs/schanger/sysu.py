@@ -6,7 +6,7 @@
 # 450 epochs of 1500 iterations, 10 of them warm-up; validation every 10.
 _base_ = [
     '../_base_/models/schanger_base.py',
-    '../_base_/datasets/sysu.py',
+    '../_base_/datasets/sysu_dataset.py',
     '../_base_/schedules/finetune.py',
     '../_base_/default_runtime.py',
 ]

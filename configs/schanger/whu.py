@@ -6,7 +6,7 @@
 # 1000 epochs of 567 iterations, 20 of them warm-up; validation every 25.
 _base_ = [
     '../_base_/models/schanger_base.py',
-    '../_base_/datasets/whu.py',
+    '../_base_/datasets/whu_dataset.py',
     '../_base_/schedules/finetune.py',
     '../_base_/default_runtime.py',
 ]

@@ -1,1 +1,1 @@
-"""Analysis of models, logs and thresholds: what ``tools/analysis_tools`` call."""
+"""Analysis of models, logs and thresholds, used by ``schanger curves``, ``thresholds`` and ``browse``."""

@@ -1,4 +1,4 @@
-"""Curves of training runs, read from the logs that mmengine's ``LocalVisBackend`` writes."""
+"""Plot curves of training runs from the logs that mmengine's ``LocalVisBackend`` writes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from pathlib import Path
 
 from prettytable import PrettyTable
 
-from schanger_mm.analysis.output import refuse_existing, write_text
 from schanger_mm.analysis.picture import SUFFIXES, picture
+from schanger_mm.utils.errors import MissingFileError, SettingError
+from schanger_mm.utils.files import refuse_existing, write_text
 from schanger_mm.visualization.report import read_log
 from schanger_mm.visualization.report_page import LINES
 
@@ -27,10 +28,10 @@ class Run:
     """One training, from its first iteration to its last.
 
     Args:
-        name: what the legend calls it.
+        name: name in the legend.
         curves: by scalar name (``loss``, ``changed/F1``, ...), pairs of iteration and value.
-        logs: how many logs it was joined from.
-        left_out: how many logs of earlier trainings in the same directory were left out.
+        logs: number of logs that were joined.
+        left_out: number of skipped logs of earlier trainings in the same directory.
     """
 
     name: str
@@ -40,12 +41,12 @@ class Run:
 
 
 def read_runs(paths: Iterable[str | Path]) -> list[Run]:
-    """Read runs; those resumed are joined.
+    """Read runs; the logs of resumed runs are joined.
 
-    A work directory may hold several logs, one per start. One that was
-    resumed (``vis_data/config.py`` says so) continues the log before it and
-    replaces what that one holds from the resumed log's first iteration on;
-    one that started anew replaces all before it. Logs of tests are passed over.
+    A work directory may hold several logs, one per start. The log of a resumed
+    run (see its ``vis_data/config.py``) continues the previous log and replaces
+    its entries from the resumed log's first iteration on; a log of a new start
+    replaces all previous ones. Logs of tests are skipped.
 
     Args:
         paths: work directories (``<time>/vis_data/scalars.json`` in them), their
@@ -55,8 +56,8 @@ def read_runs(paths: Iterable[str | Path]) -> list[Run]:
         One run per path, named after its directory.
 
     Raises:
-        FileNotFoundError: there is no log.
-        ValueError: a log is empty or damaged.
+        MissingFileError: there is no log.
+        SettingError: a log is empty or damaged.
     """
     places = [Path(path) for path in paths]
     return [_read_run(path, name) for path, name in zip(places, _names(places))]
@@ -65,15 +66,17 @@ def read_runs(paths: Iterable[str | Path]) -> list[Run]:
 def _read_run(path: Path, name: str) -> Run:
     files = [path] if path.is_file() else sorted([*path.glob(f'*/{LOG}'), *path.glob(LOG), *path.glob('scalars.json')])
     if not files:
-        raise FileNotFoundError(f'{path}: no */{LOG}. Expected the work_dir of a run with '
-                                "vis_backends=[dict(type='LocalVisBackend')] in its visualizer, or such a file.")
+        raise MissingFileError(f'{path}: no */{LOG}. Expected the work_dir of a run with '
+                               "vis_backends=[dict(type='LocalVisBackend')] in its visualizer, or such a file.")
     logs = {file: read_log(file) for file in files}
-    trainings = {file: log for file, log in logs.items() if 'loss' in log} or dict(list(logs.items())[-1:])
+    # a run that was resumed at its very end has only caught up on the last validation
+    trainings = {file: log for file, log in logs.items() if 'loss' in log or _resumed(file)}
+    trainings = trainings or dict(list(logs.items())[-1:])
     pieces: list[dict[str, Curve]] = []
     for file, log in trainings.items():
         pieces = [*pieces, log] if _resumed(file) else [log]
     if not any(pieces):
-        raise ValueError(f'{files[-1]}: holds no scalar; expected lines such as {{"loss": 1.2, "step": 50}}.')
+        raise SettingError(f'{files[-1]}: has no scalar; expected lines such as {{"loss": 1.2, "step": 50}}.')
     return Run(name, _join(pieces), len(pieces), len(trainings) - len(pieces))
 
 
@@ -95,7 +98,7 @@ def _join(pieces: Sequence[Mapping[str, Curve]]) -> dict[str, Curve]:
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """Name runs by their directories, with as many parents as it takes to tell them apart."""
+    """Name runs by their directories, with as many parents as needed to distinguish them."""
     folders = [path.resolve() for path in paths]
     folders = [path.parent if path.is_file() else path for path in folders]
     folders = [path.parent if path.name == 'vis_data' else path for path in folders]
@@ -108,25 +111,25 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
 
 def choose_keys(runs: Sequence[Run], keys: Sequence[str] | None = None) -> list[str]:
-    """Check the scalars asked for; by default ``loss``, ``lr`` and every validation F1.
+    """Check the requested scalars; by default ``loss``, ``lr`` and every validation F1.
 
     Raises:
-        ValueError: no run has one of them; lists those that there are.
+        SettingError: no run has one of them; the message lists the available ones.
     """
     there = sorted({key for run in runs for key in run.curves})
     if keys is None:
         keys = [key for key in ('loss', 'lr') if key in there] + [key for key in there if key.endswith('/F1')]
     unknown = [key for key in keys if key not in there]
     if unknown or not keys:
-        raise ValueError(f'--keys {" ".join(unknown)}: not in the logs of {", ".join(run.name for run in runs)}, '
-                         f'which hold: {", ".join(there)}.')
+        raise SettingError(f'--keys {" ".join(unknown)}: not in the logs of {", ".join(run.name for run in runs)}, '
+                           f'which hold: {", ".join(there)}.')
     return list(dict.fromkeys(keys))
 
 
 def best(key: str, curve: Curve) -> tuple[int, float] | None:
     """Return iteration and value of a curve's best point: the lowest loss, the highest score.
 
-    None for scalars that have no best (``lr``, ``time``), and where no value is finite.
+    None for scalars that have no best value (``lr``, ``time``), or if no value is finite.
     """
     finite = [(step, value) for step, value in curve if math.isfinite(value)]
     if not finite or ('loss' not in key and '/' not in key and 'acc' not in key):
@@ -195,11 +198,11 @@ def analyze_logs(paths: Iterable[str | Path],
         The table and what was written.
 
     Raises:
-        FileExistsError: a file to write exists.
-        ValueError: ``out`` is no picture, or an argument or a log is wrong as for the functions above.
+        ExistsError: a file to write exists.
+        SettingError: ``out`` is not a picture, or an argument or a log is wrong, as for the functions above.
     """
     if Path(out).suffix not in SUFFIXES:
-        raise ValueError(f'--out {out}: expected a name that ends in {", ".join(SUFFIXES)}.')
+        raise SettingError(f'--out {out}: expected a name that ends in {", ".join(SUFFIXES)}.')
     refuse_existing(out, csv_file, overwrite=overwrite)
     runs = read_runs(paths)
     keys = choose_keys(runs, keys)

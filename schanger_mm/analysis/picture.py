@@ -1,4 +1,4 @@
-"""The look of the plots."""
+"""The style of the plots."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from schanger_mm.atomic import whole_file
+from schanger_mm.utils.errors import SettingError
+from schanger_mm.utils.files import whole_file
 
 SUFFIXES = ('.png', '.svg', '.pdf')
 _STYLE = {'text.parse_math': False, 'axes.grid': True, 'grid.alpha': 0.25, 'axes.spines.top': False,
@@ -20,19 +21,19 @@ _STYLE = {'text.parse_math': False, 'axes.grid': True, 'grid.alpha': 0.25, 'axes
 
 @contextmanager
 def picture(path: str | Path, width: float, height: float) -> Iterator[Figure]:
-    """Give a figure to draw on, in our style; it is written when the block ends without an error.
+    """Provide a figure in our style; it is written if the block ends without an error.
 
     Args:
         path: file to write, with one of :data:`SUFFIXES`.
-        width: of the figure in inches (150 px each).
-        height: the same.
+        width: width of the figure in inches (150 px each).
+        height: its height.
 
     Raises:
-        ValueError: another suffix.
+        SettingError: another suffix.
     """
     path = Path(path)
     if path.suffix not in SUFFIXES:
-        raise ValueError(f'{path}: expected a picture whose name ends in {", ".join(SUFFIXES)}.')
+        raise SettingError(f'{path}: expected a picture whose name ends in {", ".join(SUFFIXES)}.')
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(width, height), dpi=150, layout='constrained')
         FigureCanvasAgg(figure)

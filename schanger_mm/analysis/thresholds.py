@@ -1,4 +1,4 @@
-"""The threshold sweep of a checkpoint over a split: tables and picture."""
+"""Sweep the threshold of a checkpoint over a split: tables and picture."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from mmengine.config import Config
 from prettytable import PrettyTable
 
 from schanger_mm import apis
-from schanger_mm.analysis.output import refuse_existing, write_text
 from schanger_mm.analysis.picture import picture
 from schanger_mm.evaluation.confusion import Confusion
 from schanger_mm.evaluation.threshold_sweep import Sweep, ThresholdSweep
+from schanger_mm.utils.files import refuse_existing, write_text
 from schanger_mm.visualization.report_page import LINES
 
 CSV, JSON, PICTURE = 'sweep.csv', 'sweep.json', 'pr_curve.png'
@@ -23,20 +23,18 @@ WARNING = ('the threshold was swept over the TEST split; scores at a threshold c
            'Choose it on val.')
 
 
-def sweep_split(cfg: Config, checkpoint: str, split: str = 'val', bins: int = 1000,
-                trust: bool = False) -> Sweep:
+def sweep_split(cfg: Config, checkpoint: str, split: str = 'val', bins: int = 1000) -> Sweep:
     """Run a checkpoint over a split and count its probabilities; changes ``cfg``.
 
     Args:
-        cfg: a config that went through :func:`schanger_mm.apis.prepare`.
+        cfg: a config prepared by :func:`schanger_mm.apis.prepare`.
         checkpoint: file with the weights.
         split: ``'val'`` or ``'test'``, whose dataloader is used.
-        bins: steps of the threshold from 0 to 1, even.
-        trust: load a ``.pt2`` export, which can run code.
+        bins: number of threshold steps from 0 to 1, even.
 
     Raises:
         ConfigError: the config has no such split, or there is no such checkpoint.
-        ValueError: ``bins`` is odd.
+        SettingError: ``bins`` is odd.
     """
     loader, evaluator = cfg.get(f'{split}_dataloader'), cfg.get(f'{split}_evaluator')
     if not loader:
@@ -47,7 +45,7 @@ def sweep_split(cfg: Config, checkpoint: str, split: str = 'val', bins: int = 10
     cfg.test_dataloader = loader
     cfg.test_evaluator = dict(type='ThresholdSweep', bins=bins, **settings)
     cfg.test_cfg = cfg.get('test_cfg') or dict(type='TestLoop')
-    apis.test_only(cfg, checkpoint, trust=trust)
+    apis.test_only(cfg, checkpoint, allow_overlap=True)  # a warning says so
     runner = apis.build_runner(cfg)
     runner.test()
     (sweep, ) = (metric.sweep for metric in runner.test_loop.evaluator.metrics if isinstance(metric, ThresholdSweep))
@@ -61,8 +59,7 @@ def sweep_checkpoint(cfg: Config,
                      split: str = 'val',
                      out: str | Path | None = None,
                      bins: int = 1000,
-                     overwrite: bool = False,
-                     trust: bool = False) -> str:
+                     overwrite: bool = False) -> str:
     """Sweep the threshold over a split and write ``sweep.csv``, ``sweep.json`` and ``pr_curve.png``.
 
     Args:
@@ -70,20 +67,20 @@ def sweep_checkpoint(cfg: Config,
         checkpoint: file with the weights.
         split: ``'val'`` or ``'test'``.
         out: folder to write to, ``<work_dir>/threshold_sweep_<split>`` by default.
-        bins: steps of the threshold from 0 to 1, even.
+        bins: number of threshold steps from 0 to 1, even.
         overwrite: replace the files of an earlier sweep.
-        trust: as for :func:`sweep_split`.
 
     Returns:
         Tables and the names of the files; with ``split='test'`` a warning first.
 
     Raises:
-        FileExistsError: one of the files exists.
-        ValueError: as for :func:`sweep_split`, or no pixel of the truth is changed.
+        ExistsError: one of the files exists.
+        SettingError: as for :func:`sweep_split`, or no pixel of the truth is changed.
     """
-    folder = Path(out or Path(cfg.work_dir) / f'threshold_sweep_{split}')
+    folder = sweep_folder(cfg, split, out)
     refuse_existing(*(folder / name for name in (CSV, JSON, PICTURE)), overwrite=overwrite)
-    sweep = sweep_split(cfg, checkpoint, split, bins, trust)
+    sweep = sweep_split(cfg, checkpoint, split, bins)
+    checkpoint = cfg.load_from or checkpoint  # with the commit of a model of the hub; an export has none
     about = {'split': split, 'config': str(cfg.filename), 'checkpoint': checkpoint,
              **({'warning': WARNING} if split == 'test' else {})}
     write_text(folder / JSON, json.dumps(about | summary(sweep), indent=2, allow_nan=False) + '\n', overwrite)
@@ -97,8 +94,13 @@ def sweep_checkpoint(cfg: Config,
     return '\n'.join([*said, f'files: {folder}/{{{CSV},{JSON},{PICTURE}}}'])
 
 
+def sweep_folder(cfg: Config, split: str, out: str | Path | None) -> Path:
+    """Return the folder of a sweep: ``out``, or ``threshold_sweep_<split>`` in the work directory."""
+    return Path(out or Path(cfg.work_dir) / f'threshold_sweep_{split}')
+
+
 def summary(sweep: Sweep) -> dict:
-    """Return what ``sweep.json`` holds of a sweep; scores in percent, None where undefined."""
+    """Return the content of ``sweep.json``; scores in percent, None if undefined."""
     first, last = sweep.plateau
     return {
         'bins': sweep.bins,
@@ -122,7 +124,7 @@ def _number(value: float) -> float | None:
 
 
 def as_csv(sweep: Sweep) -> str:
-    """Return one line per threshold: counts, then scores in percent, empty where undefined."""
+    """Return one line per threshold: counts, then scores in percent, empty if undefined."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator='\n')
     writer.writerow(['threshold', 'TP', 'FP', 'FN', 'TN', *sweep.curves])
@@ -169,4 +171,4 @@ def draw(sweep: Sweep, title: str, path: str | Path) -> None:
             right.plot(sweep.thresholds, curves[name], color=colour, linewidth=width, label=name, zorder=1)
         right.set(title='scores over the threshold', xlabel='threshold', ylabel='%', xlim=(-0.02, 1.02),
                   ylim=(-2, 102))
-        right.legend(loc='lower center', frameon=True, framealpha=1, edgecolor='none')  # hides the lines behind it
+        right.legend(loc='lower center', frameon=True, framealpha=1, edgecolor='none')  # hides the lines below

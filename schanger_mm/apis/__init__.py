@@ -1,21 +1,34 @@
-"""What the tools call."""
+"""The public API. A name is imported when it is first used, so that ``import schanger_mm.apis`` is fast."""
 
-from schanger_mm.apis.config import ConfigError, load_config
-from schanger_mm.apis.detector import ChangeDetector
-from schanger_mm.apis.errors import run
-from schanger_mm.apis.evaluate import MODES, evaluate, test_only
-from schanger_mm.apis.inferencer import ChangeInferencer
-from schanger_mm.apis.latest import refuse_earlier_run
-from schanger_mm.apis.options import OptionsAction
-from schanger_mm.apis.resume import resume_from
-from schanger_mm.apis.runner import build_runner, prepare, set_on_nan, train, use_amp
-from schanger_mm.apis.schedule import shorten
-from schanger_mm.checkpoints import guard_mmengine
+import importlib
+from typing import Any
 
-guard_mmengine()  # some networks read files while they are built, whichever entry point builds them
+_MODULES = {
+    'ChangeDetector': 'schanger_mm.apis.detector',
+    'ChangeInferencer': 'schanger_mm.apis.inferencer',
+    'ConfigError': 'schanger_mm.config.loading',
+    'MODES': 'schanger_mm.apis.scoring',
+    'build_runner': 'schanger_mm.engine.runner',
+    'evaluate': 'schanger_mm.apis.scoring',
+    'load_config': 'schanger_mm.config.loading',
+    'parse_options': 'schanger_mm.config.loading',
+    'prepare': 'schanger_mm.engine.runner',
+    'refuse_earlier_run': 'schanger_mm.engine.resume',
+    'resume_from': 'schanger_mm.engine.resume',
+    'set_on_nan': 'schanger_mm.engine.runner',
+    'shorten': 'schanger_mm.config.schedule',
+    'test_only': 'schanger_mm.apis.scoring',
+    'train': 'schanger_mm.engine.runner',
+    'use_amp': 'schanger_mm.engine.runner',
+}
+__all__ = list(_MODULES)
 
-__all__ = [
-    'ChangeDetector', 'ChangeInferencer', 'ConfigError', 'MODES', 'OptionsAction', 'build_runner', 'evaluate',
-    'load_config', 'prepare', 'refuse_earlier_run', 'resume_from', 'run', 'set_on_nan', 'shorten',
-    'test_only', 'train', 'use_amp'
-]
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return getattr(importlib.import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

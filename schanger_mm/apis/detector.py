@@ -1,34 +1,34 @@
 """Change detection on rasters and arrays, from Python.
 
-What works on rasters is imported where it is used: rasterio and its
-companions are an extra, and this module is imported with the package.
+Code for rasters is imported where it is used: rasterio and related packages
+are an extra, and this module is imported with the package.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from schanger_mm.optional import require
+from schanger_mm.utils.optional import require
 
 if TYPE_CHECKING:
-    from schanger_mm.scene.source import PairSpec
+    from schanger_mm.geo.pair import PairSpec
 
 EXTRA = 'geo'
 
 
 @dataclass(frozen=True)
 class SceneResult:
-    """Where the results of a scene are, and what was found.
+    """The result files of a scene, and a summary.
 
     Args:
         paths: path of each file by its name, such as ``change.tif``.
-        summary: what ``summary.json`` holds.
+        summary: the content of ``summary.json``.
     """
 
     paths: dict[str, str]
@@ -59,80 +59,115 @@ class ChangeDetector:
 
     Args:
         model: a config file, a checkpoint of our training (which holds its
-            config), an exported file, or a published checkpoint such as
-            ``'levir-base'``.
+            config), an exported file, a model of the Hugging Face hub
+            (``'hf://org/name'``), or a published checkpoint such as ``'levir-base'``.
         weights: checkpoint for a config, or the name of a published one.
-        device: such as ``'cuda:0'``; None: the GPU where there is one.
+        device: such as ``'cuda:0'``; None: the GPU if there is one.
         precision: ``'fp32'``, ``'bf16'`` or, on a GPU, ``'fp16'``.
-        trust: load a ``.pt2`` export, which can run code; nothing else needs it.
 
     Raises:
-        ImportError: rasterio and its companions are not installed.
-        ValueError: the model cannot be loaded; says why.
+        MissingPackageError: rasterio or related packages are not installed.
+        SceneError: the model cannot be loaded; the message says why.
     """
 
     def __init__(self, model: str | Path, weights: str | Path | None = None, device: str | None = None,
-                 precision: str = 'fp32', trust: bool = False):
+                 precision: str = 'fp32'):
         require('rasterio', EXTRA, 'Predicting scenes')
-        from schanger_mm.scene.model import SceneModel
-        device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
-        self.model = SceneModel.load(str(model), None if weights is None else str(weights), device, precision,
-                                     trust)
+        from schanger_mm.deploy.load import load_model
+        self.model = load_model(str(model), None if weights is None else str(weights), device, precision)
 
-    def predict(self, before: str | Path, after: str | Path, out: str | Path, *, bands: Sequence[int] | None = None,
+    @classmethod
+    def from_pretrained(cls, model: str | Path, revision: str | None = None, device: str | None = None,
+                        precision: str = 'fp32') -> ChangeDetector:
+        """Load a model of the Hugging Face hub; see docs/hub.md.
+
+        Args:
+            model: ``'org/name'``, or a folder with ``model.safetensors`` and ``config.json``.
+            revision: branch, tag or commit; None: the newest commit of ``main``.
+            device, precision: as of the class.
+
+        Raises:
+            HubError: there is no such model, it cannot be reached, or it holds no plain weights.
+            SceneError: the model cannot be loaded; the message says why.
+        """
+        from schanger_mm.checkpoints.hub import address_of
+        return cls(address_of(model, revision), device=device, precision=precision)
+
+    def predict(self, before: str | Path, after: str | Path, out: str | Path, *,
+                bands: str | Sequence[int] | Sequence[Sequence[int]] | None = None,
                 scale: str | None = None, nodata: float | None = None, align: bool = False, gsd: float | None = None,
-                workers: int | None = None, scheduler: str | None = None, **settings) -> SceneResult:
+                ignore_alpha: bool = False, remote: bool = False, asset: str | None = None,
+                workers: int | None = None, scheduler: str | None = None, progress: str = 'bar',
+                **settings) -> SceneResult:
         """Predict a pair of rasters of any size.
 
         Args:
-            before, after: rasters on one grid, earlier date first.
+            before, after: rasters on one grid, earlier date first; with ``remote`` also addresses of GeoTIFFs and STAC
+                items.
             out: folder for ``change.tif``, ``probability.tif``, ``change.gpkg``,
                 ``summary.json`` and ``report.html``.
-            bands: red, green and blue, counted from 1; None where both have three.
+            bands: red, green and blue, counted from 1, or one such list per date, as numbers or as text
+                (``'3,2,1/4,3,2'``); None if both have three.
             scale: how values become 0..255, such as ``'0:3000'``; see :class:`Scaling`.
-            nodata: value of pixels without data, where the rasters do not name it.
+            nodata: value of pixels without data, if the rasters do not define it.
             align: warp the later date onto the grid of the earlier one.
             gsd: read both at this ground sampling distance, metres.
-            workers: predict on so many processes (Dask).
+            ignore_alpha: treat a band marked as alpha as an ordinary band, such as near infrared.
+            remote: read addresses, ``https://`` and ``s3://``, and STAC items; see docs/scenes.md.
+            asset: name of the raster in STAC items; None: the only GeoTIFF with the role data or visual.
+            workers: number of processes to predict on (Dask).
             scheduler: predict on a running Dask cluster.
+            progress: ``'bar'``, on terminals, or ``'json'``: lines of JSON on stderr.
             **settings: fields of :class:`schanger_mm.scene.run.Settings`, such as ``threshold``.
 
         Raises:
-            SceneError: in words; see :func:`schanger_mm.scene.run.predict_scene`.
+            SceneError: see :func:`schanger_mm.scene.run.predict_scene`.
+            LockedError: another process writes to ``out``.
         """
-        from schanger_mm.scene.run import Settings, predict_scene
-        spec = pair_spec(str(before), str(after), bands, scale, nodata, align, gsd)
+        from schanger_mm.scene.plan import Settings
+        from schanger_mm.scene.run import predict_scene
+        from schanger_mm.utils.files import results_folder
+        from schanger_mm.utils.locking import locked
+        spec = pair_spec(os.fspath(before), os.fspath(after), bands, scale, nodata, align, gsd, ignore_alpha, remote,
+                         asset)
         runner = None
         if workers is not None or scheduler is not None:
-            from schanger_mm.scene.dask_runner import DaskRunner
+            from schanger_mm.scene.workers import DaskRunner
             runner = DaskRunner(workers, scheduler)
-        summary = predict_scene(spec, self.model, out, Settings(**settings), runner)
+        with locked(results_folder(out)):
+            summary = predict_scene(spec, self.model, out, Settings(**settings), runner, progress=progress)
         return SceneResult(summary.pop('outputs'), summary)
 
     def predict_array(self, before: np.ndarray, after: np.ndarray, *, window: int = 256, overlap: int = 128,
                       batch_size: int = 4, threshold: float | None = None) -> ArrayResult:
-        """Predict two images in memory, in the windows that rasters are predicted in.
+        """Predict two images in memory, in windows as for rasters.
 
         Args:
             before, after: ``(H, W, 3)`` uint8, RGB, of one size.
             window, overlap, batch_size, threshold: as in :class:`Settings`.
 
         Raises:
-            SceneError: arrays of another kind.
+            SceneError: other arrays.
         """
-        from schanger_mm.scene.arrays import predict_arrays
+        from schanger_mm.scene.serial import predict_arrays
         probability = predict_arrays(before, after, self.model, window, overlap, batch_size)
         return ArrayResult(probability, probability > (self.model.threshold if threshold is None else threshold))
 
 
-def pair_spec(before: str, after: str, bands: Sequence[int] | None = None, scale: str | None = None,
-              nodata: float | None = None, align: bool = False, gsd: float | None = None) -> PairSpec:
-    """Make a :class:`PairSpec` from what a user writes.
+def pair_spec(before: str, after: str, bands: str | Sequence[int] | Sequence[Sequence[int]] | None = None,
+              scale: str | None = None, nodata: float | None = None, align: bool = False, gsd: float | None = None,
+              ignore_alpha: bool = False, remote: bool = False, asset: str | None = None) -> PairSpec:
+    """Make a :class:`PairSpec` from a user's options.
 
     Raises:
-        SceneError: values out of range, or a scaling rule that is none.
+        SceneError: values out of range, an invalid scaling rule, or a STAC item that leads to no raster.
     """
-    from schanger_mm.scene.scaling import Scaling
-    from schanger_mm.scene.source import PairSpec
-    return PairSpec(before, after, None if bands is None else tuple(bands),
-                    None if scale is None else Scaling.parse(scale), align, gsd, nodata)
+    from schanger_mm.geo.errors import SceneError
+    from schanger_mm.geo.pair import PairSpec, as_bands, parse_bands
+    from schanger_mm.geo.scaling import Scaling
+    from schanger_mm.geo.stac import is_item, raster_of
+    if asset is not None and not (is_item(before) or is_item(after)):
+        raise SceneError(f'--asset {asset}: neither date is a STAC item (.json, or .../items/ID).')
+    before, after = (raster_of(date, asset, remote) for date in (before, after))
+    return PairSpec(before, after, parse_bands(bands) if isinstance(bands, str) else as_bands(bands),
+                    None if scale is None else Scaling.parse(scale), align, gsd, nodata, ignore_alpha, remote)

@@ -1,4 +1,4 @@
-"""Change maps of ordinary images, from a checkpoint alone; for rasters of any size see :class:`ChangeDetector`."""
+"""Change maps of ordinary images, from just a checkpoint; for rasters of any size see :class:`ChangeDetector`."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import torch
 from mmseg.structures import SegDataSample
 
 from schanger_mm.apis.inputs import ImagePair, Images, list_pairs
-from schanger_mm.atomic import write_png
-from schanger_mm.checkpoints import read_checkpoint
-from schanger_mm.data_tools.writing import refuse_existing
 from schanger_mm.datasets.bitemporal import BiTemporalDataset
 from schanger_mm.datasets.transforms import PackBiTemporalInputs
-from schanger_mm.scene.errors import DIVERGED, SceneError
+from schanger_mm.deploy.card import backend_of
+from schanger_mm.geo.errors import SceneError
+from schanger_mm.utils.errors import DivergedError
+from schanger_mm.utils.files import refuse_existing, write_png
 from schanger_mm.visualization import ChangeVisualizer
 
 PLAIN_STEPS = {'LoadBiTemporalImages', 'LoadChangeLabel', 'PackBiTemporalInputs'}
 
 
 class ChangeInferencer:
-    """A trained network, applied to pairs of images as ``tools/test.py`` applies it.
+    """A trained network, applied to pairs of images as ``schanger test`` applies it.
 
     Example::
 
@@ -33,70 +33,79 @@ class ChangeInferencer:
         print(dict(zip(found['names'], (mask.mean() for mask in found['predictions']))))
 
     A checkpoint of our training holds config, classes and palette; nothing in
-    it is executed. The form is that of mmseg's inferencer, which could not be
-    the base: it executes the config of a checkpoint.
+    it is executed. The interface follows mmseg's inferencer, which cannot be
+    the base class because it executes the config of a checkpoint.
 
     Args:
-        model: a checkpoint of our training, a config (with ``weights``), or a
-            published checkpoint such as ``'levir-base'``.
+        model: a checkpoint of our training, or a file that ``schanger publish``
+            made from one; a config (with ``weights``); a model of the Hugging
+            Face hub (``'hf://org/name'``); or a published checkpoint such as
+            ``'levir-base'``.
         weights: checkpoint for a config.
-        device: such as ``'cuda:0'``; None: the GPU where there is one.
+        device: such as ``'cuda:0'``; None: the GPU if there is one.
         precision: ``'fp32'``, ``'bf16'`` or, on a GPU, ``'fp16'``.
 
     Attributes:
         dataset_meta: ``classes``, two names, and ``palette``, two RGB colours.
 
     Raises:
-        ValueError: the model cannot be loaded, or its test does more to an image than to load it; says why.
+        SceneError: the model cannot be loaded, or its test pipeline does more than load images.
     """
 
     def __init__(self, model: str | Path, weights: str | Path | None = None, device: str | None = None,
                  precision: str = 'fp32'):
-        from schanger_mm.scene.model import SceneModel  # which builds on other modules of this package
+        from schanger_mm.deploy.model import SceneModel  # imports other modules of this package
         device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
+        if backend_of(str(model)) is not None:
+            raise SceneError(f'MODEL {model} is an exported network, which ChangeDetector and `schanger predict` run; '
+                             'use its checkpoint here.')
         loaded = SceneModel.load(str(model), None if weights is None else str(weights), device, precision)
-        if not isinstance(loaded, SceneModel):
-            raise SceneError(f'MODEL {model} is an exported network, which ChangeDetector and tools/predict.py run; '
-                             'name its checkpoint here.')
         self.network, self.weights = loaded.network, loaded.weights
         self.allow_grey = _reading(loaded.cfg, str(model))
-        self.dataset_meta = _dataset_meta(loaded.weights)
+        self.dataset_meta = _dataset_meta(loaded.weights, loaded.checkpoint_meta)
         self._pack = PackBiTemporalInputs()
+
+    @classmethod
+    def from_pretrained(cls, model: str | Path, revision: str | None = None, device: str | None = None,
+                        precision: str = 'fp32') -> ChangeInferencer:
+        """Load a model of the Hugging Face hub; see :meth:`schanger_mm.apis.ChangeDetector.from_pretrained`."""
+        from schanger_mm.checkpoints.hub import address_of
+        return cls(address_of(model, revision), device=device, precision=precision)
 
     def __call__(self, before: Images, after: Images, *, names: Sequence[str] | None = None,
                  channel_order: str = 'rgb', batch_size: int = 1, return_datasamples: bool = False,
                  return_vis: bool = False, show: bool = False, wait_time: float = 0, opacity: float = 0.5,
                  out_dir: str | Path | None = None, img_out_dir: str = 'vis', pred_out_dir: str = 'pred',
                  overwrite: bool = False) -> dict[str, list] | list[SegDataSample]:
-        """Predict pairs; every input is checked before the first is predicted.
+        """Predict pairs; all inputs are checked before the first is predicted.
 
         Args:
             before, after, names, channel_order: see :func:`~schanger_mm.apis.inputs.list_pairs`.
-            batch_size: pairs per step; neighbours of one size share one. It
-                moves no probability by more than rounding does.
+            batch_size: pairs per step; consecutive pairs of the same size share
+                one. It changes probabilities only by rounding.
             return_datasamples: return mmseg's samples instead of a dict.
             return_vis: return pictures, too.
             show: open each picture in a window.
             wait_time: seconds to leave it open; 0: until a key is pressed.
-            opacity: of the palette's colour on changed pixels of the later image.
+            opacity: opacity of the palette's colour on changed pixels of the later image.
             out_dir: folder of the files; None writes none.
             img_out_dir: folder in it for pictures, ``<name>.png``; empty writes none.
             pred_out_dir: folder in it for maps of 0 and 255, ``<name>.png``; empty writes none.
             overwrite: replace files of an earlier call.
 
         Returns:
-            Lists in the order of the pairs, also for a single one: ``names``,
+            Lists in the order of the pairs, even for a single one: ``names``,
             ``predictions`` ((H, W) uint8, 1 changed), ``probabilities`` ((H, W)
-            float32) and, where asked for, ``visualization`` ((H, W, 3) uint8
+            float32) and, if requested, ``visualization`` ((H, W, 3) uint8
             RGB). Or the samples, with ``pred_sem_seg``, ``seg_logits`` as mmseg
             makes them, and the metainfo ``name``, ``img_path``, ``classes`` and
             ``palette``.
 
         Raises:
-            ValueError: inputs, see :func:`list_pairs`, a value out of range, a
-                file that two outputs, or an input and an output, would share,
+            InputError, SceneError: wrong inputs, see :func:`list_pairs`; a value out of range; a
+                file that two outputs, or an input and an output, would share;
                 or a network that yields NaN.
-            FileExistsError: a file to be written exists; nothing was predicted.
+            ExistsError: a file to be written exists; nothing was predicted.
         """
         if batch_size < 1 or not 0 <= opacity <= 1:
             raise SceneError(f'expected a batch_size of 1 or more and an opacity of 0 to 1, found {batch_size} and '
@@ -107,7 +116,7 @@ class ChangeInferencer:
                            for folder in (pred_out_dir, img_out_dir))
         _check_outputs(masks, pictures, pairs)
         if not overwrite:
-            refuse_existing([*masks, *pictures])
+            refuse_existing(*masks, *pictures)
         samples, visualization = [], []
         for index, (pair, image, sample) in enumerate(self._predict(pairs, batch_size)):
             samples.append(sample)
@@ -128,7 +137,7 @@ class ChangeInferencer:
                     **(dict(visualization=visualization) if return_vis else {}))
 
     def draw(self, image: np.ndarray, mask: np.ndarray, opacity: float = 0.5) -> np.ndarray:
-        """Lay the palette's colour over the changed pixels of an RGB image ``(H, W, 3)`` uint8."""
+        """Draw the palette's colour over the changed pixels of an RGB image ``(H, W, 3)`` uint8."""
         colour = np.array(self.dataset_meta['palette'][1], np.float32)
         return np.where(mask[..., None] == 1, (1 - opacity) * image + opacity * colour, image).round().astype(np.uint8)
 
@@ -149,8 +158,7 @@ class ChangeInferencer:
                                                   data_samples=[item['data_samples'] for item in packed]))
         for pair, dates, sample in zip(pairs, images, samples, strict=True):
             if not torch.isfinite(sample.seg_logits.data).all():
-                raise SceneError(f'{self.weights}: its probabilities of {pair.name} are not numbers (NaN); '
-                                 f'{DIVERGED}')
+                raise DivergedError.at(self.weights, pair.name)
             sample.set_metainfo(self.dataset_meta)
             yield pair, dates[1][..., ::-1], sample.cpu()
 
@@ -160,7 +168,7 @@ class ChangeInferencer:
 
     @staticmethod
     def _probability(sample: SegDataSample) -> np.ndarray:
-        values = sample.seg_logits.data  # of one channel mmseg has made probabilities
+        values = sample.seg_logits.data  # with one channel, mmseg has already made probabilities
         return (values[0] if len(values) == 1 else values.softmax(dim=0)[1]).float().numpy()
 
 
@@ -170,32 +178,31 @@ def _check_outputs(masks: list[Path], pictures: list[Path], pairs: list[ImagePai
 
     if both := sorted(places(masks) & places(pictures)):
         raise SceneError(f'pred_out_dir and img_out_dir: map and picture would both be {both[0]}; name two folders, or '
-                         "leave one away with ''.")
+                         "disable one with ''.")
     inputs = [date for pair in pairs for date in (pair.before, pair.after) if isinstance(date, str)]
     if lost := sorted(places(inputs) & (places(masks) | places(pictures))):
-        raise SceneError(f'out_dir: {lost[0]} is an image that is read here, and would be replaced; name another '
+        raise SceneError(f'out_dir: {lost[0]} is an image that is read here, and would be replaced; use another '
                          'folder.')
 
 
 def _reading(cfg, model: str) -> bool:
-    """Whether the test takes grey images.
+    """Return whether the test pipeline accepts grey images.
 
     Raises:
-        SceneError: it changes images in a way that is not known here.
+        SceneError: it changes images in a way that is not supported here.
     """
     loader = cfg.get('test_dataloader') or {}
     steps = (loader.get('dataset') or {}).get('pipeline') or []
     kinds = {str(step.get('type')).split('.')[-1]: step for step in steps}
     if others := sorted(kinds.keys() - PLAIN_STEPS):
-        raise SceneError(f'{model}: its test pipeline has {", ".join(others)}, which only tools/test.py carries out; '
+        raise SceneError(f'{model}: its test pipeline has {", ".join(others)}, which only `schanger test` carries out; '
                          f'expected none but {", ".join(sorted(PLAIN_STEPS))}.')
     return bool(kinds.get('LoadBiTemporalImages', {}).get('allow_grey', False))
 
 
-def _dataset_meta(weights: str) -> dict:
-    """Read classes and palette of a checkpoint; weights without them have those of all change data sets."""
-    meta = read_checkpoint(weights).get('meta')
-    found = meta.get('dataset_meta') if isinstance(meta, dict) else None
+def _dataset_meta(weights: str, meta: dict) -> dict:
+    """Return classes and palette of a checkpoint; by default, those of all change data sets."""
+    found = meta.get('dataset_meta')
     result = {key: (found.get(key) if isinstance(found, dict) else None) or default
               for key, default in BiTemporalDataset.METAINFO.items()}
     try:

@@ -1,4 +1,4 @@
-"""Pairs of images as a user hands them over: files, folders, addresses of files, arrays, lists of these."""
+"""Pairs of images as a user gives them: files, folders, file addresses, arrays, or lists of these."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from urllib.request import url2pathname
 
 import numpy as np
 
-from schanger_mm.datasets.errors import first_of
-from schanger_mm.datasets.files import list_stems, natural_key, strip_suffix
 from schanger_mm.datasets.reading import COLOUR, GREY, read_header, read_image, wrong_form
+from schanger_mm.utils.errors import UserError
+from schanger_mm.utils.names import list_stems, natural_key, strip_suffix
+from schanger_mm.utils.text import first_of
 
 Image = str | Path | np.ndarray
 Images = Image | Sequence[Image]
 
 
-class InputError(ValueError):
-    """Images that are no pairs."""
+class InputError(UserError, ValueError):
+    """Images that do not form pairs."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class ImagePair:
     """Two images of one size.
 
     Args:
-        name: what outputs are called after, without suffix; may have folders (``city/tile_1``).
+        name: name of the outputs, without suffix; may have folders (``city/tile_1``).
         before, after: a path, or an array ``(H, W, 3)`` uint8 in B, G, R order.
         size: height and width, px.
     """
@@ -40,7 +41,7 @@ class ImagePair:
 
     @property
     def paths(self) -> list[str]:
-        """Paths of both dates; of arrays the name stands in."""
+        """Return the paths of both dates; for arrays, the name of the pair instead."""
         return [date if isinstance(date, str) else self.name for date in (self.before, self.after)]
 
     def read(self, allow_grey: bool = False) -> list[np.ndarray]:
@@ -54,19 +55,19 @@ class ImagePair:
 
 def list_pairs(before: Images, after: Images, names: Sequence[str] | None = None, channel_order: str = 'rgb',
                allow_grey: bool = False) -> list[ImagePair]:
-    """List the pairs, with everything checked that can be without decoding.
+    """List the pairs, with all checks that need no decoding.
 
     Args:
         before, after: an image or a list of images; or two folders, whose
             files pair by stem. Files are 8-bit colour PNG, JPEG, TIFF or BMP;
             ``file://`` addresses are paths, too.
-        names: of the pairs, in place of the stems of ``before``.
-        channel_order: of arrays: ``'rgb'``, or ``'bgr'`` as ``cv2.imread`` returns them.
-        allow_grey: take 8-bit grey files.
+        names: names of the pairs, instead of the stems of ``before``.
+        channel_order: channel order of arrays: ``'rgb'``, or ``'bgr'`` as ``cv2.imread`` returns them.
+        allow_grey: accept 8-bit grey files.
 
     Raises:
-        InputError: unlike numbers, sizes or kinds, names that clash, arrays of another kind.
-        DatasetError: a file is missing or no such image.
+        InputError: different numbers, sizes or types of inputs, names that clash, or other arrays.
+        DatasetError: a file is missing or not such an image.
     """
     if channel_order not in ('rgb', 'bgr'):
         raise InputError(f"channel_order={channel_order!r}: expected 'rgb' or 'bgr'.")
@@ -133,12 +134,12 @@ def _check_names(names: list[str]) -> None:
     for name in names:
         parts = PurePosixPath(str(name)).parts
         if not parts or '..' in parts or PurePosixPath(name).is_absolute() or '\\' in name:
-            raise InputError(f'{name!r} is no name of a pair; expected one such as tile_1 or city/tile_1.')
+            raise InputError(f'{name!r} is not a name of a pair; expected one such as tile_1 or city/tile_1.')
     seen: dict[str, str] = {}
     for name in names:
         if name.casefold() in seen:  # many file systems do not tell cases apart
-            raise InputError(f'two pairs are called {name}, and what is written of one would replace the other; hand '
-                             'over names=[...], one for each pair.')
+            raise InputError(f'two pairs are called {name}, and what is written of one would replace the other; pass '
+                             'names=[...], one for each pair.')
         seen[name.casefold()] = name
 
 
@@ -158,7 +159,7 @@ def _check(image: object, what: str, channel_order: str, allow_grey: bool) -> tu
 
 
 def as_path(address: str | Path) -> str:
-    """Return a path as it is, of a ``file://`` address the path in it.
+    """Return a path unchanged, or the path in a ``file://`` address.
 
     Raises:
         InputError: an address of another machine.

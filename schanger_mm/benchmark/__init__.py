@@ -1,1 +1,1 @@
-"""Measuring a detector in its variants: plain, as this package runs it, compiled, exported."""
+"""Measure a detector in its variants: plain, as this package runs it, compiled, exported."""

@@ -1,74 +1,63 @@
-"""The machine and the versions that a measurement belongs to."""
+"""The machine of a measurement, and its peak rates."""
 
 from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import torch
+from torch import nn
+from torch.utils.benchmark import Timer
 
-from schanger_mm.benchmark.memory import GIB, installed
-from schanger_mm.version import __version__
+from schanger_mm.models.inference import InferenceConv
 
-_PACKAGES = ('torch', 'numpy', 'mmengine', 'onedl-mmengine', 'mmcv', 'onedl-mmcv', 'mmsegmentation',
-             'onedl-mmsegmentation', 'onnx', 'onnxruntime', 'openvino')
+DTYPES = dict(fp32=torch.float32, bf16=torch.bfloat16, fp16=torch.float16)
+_PACKAGES = ('schanger-mm', 'torch', 'numpy', 'onedl-mmengine', 'mmengine', 'onedl-mmcv', 'mmcv', 'onnxruntime',
+             'openvino')
 _ALLOCATORS = ('LD_PRELOAD', 'MALLOC_', 'GLIBC_TUNABLES', 'PYTORCH_CUDA_ALLOC_CONF', 'PYTORCH_ALLOC_CONF')
 
 
-def describe_machine(device: torch.device) -> dict[str, Any]:
-    """Name processor, cores, memory in GiB, GPU, load, and what the environment says about allocators."""
-    memory = installed()
-    gpu = torch.cuda.get_device_properties(device) if device.type == 'cuda' else None
-    return dict(
-        processor=processor(), cores=os.cpu_count(),
-        usable_cores=len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count(),
-        memory_gib=None if memory is None else round(memory / GIB, 1),
-        gpu=gpu and gpu.name, gpu_memory_gib=gpu and round(gpu.total_memory / GIB, 1),
-        system=platform.platform(), load_average=load_average(),
-        cpu_capability=torch.backends.cpu.get_cpu_capability(), tf32_convolutions=torch.backends.cudnn.allow_tf32,
-        allocator_environment={name: value for name, value in os.environ.items() if name.startswith(_ALLOCATORS)})
-
-
-def describe_versions() -> dict[str, str]:
-    """Versions of Python, this package, the C library and the installed packages that compute."""
-    versions = dict(python=platform.python_version(), schanger_mm=__version__)
-    library, version = platform.libc_ver()
-    if library:
-        versions[library] = version
-    for name in _PACKAGES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    if torch.version.cuda:
-        versions['cuda'] = torch.version.cuda
-    return versions
-
-
-@contextmanager
-def torch_threads(number: int) -> Iterator[None]:
-    """Let torch compute with so many threads for a while."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def processor() -> str:
-    """Name of the processor."""
+def describe_machine(device: torch.device) -> dict[str, str]:
+    """Return processor, GPU, load, versions, and allocator settings of the environment."""
     facts = Path('/proc/cpuinfo')
-    lines = facts.read_text().splitlines() if facts.exists() else []
-    return next((line.split(':', 1)[1].strip() for line in lines if line.startswith('model name')),
-                platform.processor())
+    lines = facts.read_text(encoding='utf-8').splitlines() if facts.exists() else []  # Linux alone has it
+    name = next((line.split(': ', 1)[1] for line in lines if line.startswith('model name')), platform.processor())
+    cuda = device.type == 'cuda'
+    versions = {found.name: found.version for found in metadata.distributions() if found.name in _PACKAGES}
+    return dict(processor=f'{name}, {os.cpu_count()} cores', system=platform.platform(),
+                gpu=f'{torch.cuda.get_device_name(device)}, CUDA {torch.version.cuda}' if cuda else 'not used',
+                load=f'{os.getloadavg()[0]:.1f}' if hasattr(os, 'getloadavg') else 'unknown',
+                versions=', '.join(f'{key} {versions[key]}' for key in _PACKAGES if key in versions),
+                allocator=' '.join(f'{key}={os.environ[key]}' for key in os.environ if key.startswith(_ALLOCATORS)))
 
 
-def load_average() -> float | None:
-    """Processes that wanted to run during the last minute, on average; None where the system does not say."""
-    return round(os.getloadavg()[0], 2) if hasattr(os, 'getloadavg') else None
+@torch.inference_mode()
+def measure_ceilings(device: torch.device, threads: int, precisions: Iterable[str], seconds: float = 0.5,
+                     side: int | None = None) -> dict[str, float]:
+    """Measure each peak rate as the best of several runs.
+
+    Arithmetic is the product of two square matrices, by :func:`torch.mm` and as a 1x1 convolution with packed weights,
+    whichever is faster: on an AMD EPYC the second is 2.3 times as fast. On a GPU float32 products may use TF32 if
+    convolutions may. Copying uses 256 MiB, on a GPU 1 GiB.
+    Returns floating-point operations per second by precision, and bytes read plus written per second as ``copy``.
+    """
+    def fastest(run: Callable[[], object]) -> float:
+        timer = Timer('run()', globals=dict(run=run), num_threads=threads)
+        return min(timer.blocked_autorange(min_run_time=seconds).times)
+
+    cuda, found = device.type == 'cuda', {}
+    side, numbers = side or (8192 if cuda else 1024), (256 if cuda else 64) * 2**20
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision('high' if cuda and torch.backends.cudnn.allow_tf32 else before)
+    for precision in precisions:
+        a, b = (torch.randn(side, side, device=device).to(DTYPES[precision]) for _ in range(2))
+        pixels = a.reshape(1, side, side // 32, 32).contiguous(memory_format=torch.channels_last)
+        conv = InferenceConv(b[:, :, None, None], None, nn.Conv2d(side, side, 1, bias=False, device='meta'))
+        found[precision] = 2 * side**3 / min(fastest(lambda: torch.mm(a, b)), fastest(lambda: conv(pixels)))  # noqa: B023
+    torch.set_float32_matmul_precision(before)
+    source, target = torch.ones(numbers, device=device), torch.empty(numbers, device=device)
+    found['copy'] = 2 * source.nbytes / fastest(lambda: target.copy_(source))
+    return found

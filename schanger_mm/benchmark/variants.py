@@ -1,53 +1,42 @@
-"""The forms in which a network is measured."""
+"""The variants in which a network is measured."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
-from schanger_mm.benchmark.subject import dates, is_siamese, plain_features, random_inputs, random_labels
+from schanger_mm.benchmark.machine import DTYPES
+from schanger_mm.benchmark.network import channels
+from schanger_mm.deploy.card import Card
+from schanger_mm.deploy.formats import write_onnx
+from schanger_mm.deploy.graph import PairGraph, trace
+from schanger_mm.deploy.open import open_runtime
 from schanger_mm.models.data_preprocessor import BiTemporalPreProcessor
+from schanger_mm.models.detectors import SiameseEncoderDecoder
+from schanger_mm.models.layers import part_dates
+from schanger_mm.utils.errors import SettingError
 
-TASKS = ('inference', 'train')
-PLAIN = 'plain'
-"""What the others are compared with."""
-BYTES = dict(fp32=4, bf16=2, fp16=2)
-_DTYPES = dict(bf16=torch.bfloat16, fp16=torch.float16)
+PLAIN = 'plain'  # what the others are compared with
+EXPORTED = ('onnx', 'openvino')  # forms that run outside torch
 _LOSS_SCALE = 2.0**16  # what mixed precision in float16 starts with
-
-Step = Callable[[], Tensor]
-"""One call: of inference, which returns logits (an exported network probabilities), or of training, which returns the
-loss."""
-EXPORTED = ('onnx', 'openvino')
-"""Forms that run outside of torch."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One form.
+    """A variant: plain (each date separately, contiguous NCHW, nothing fused, eager), the unchanged detector, fast, ...
 
-    Args:
-        name: on the command line.
-        title: in tables.
-        form: ``'plain'``: each date on its own, contiguous NCHW, nothing fused,
-            eager; ``'detector'``: the network as it is; ``'fast'``: its
-            inference form; ``'compile'``; ``'onnx'``; ``'openvino'``.
-        precision: of maps.
-        malloc: setting of glibc's allocator: ``'default'``; ``'tuned'``: it keeps all freed memory, see
-            :func:`keep_freed_memory`; ``'limited'``: it keeps as much as the tools let it keep for inference.
-        recompute: keep only the inputs of blocks in training.
-        device: ``'cpu'`` or ``'cuda'`` where it makes sense on one of them only.
+    ``malloc`` of glibc keeps all freed memory (tuned), as much as the tools allow for inference (limited), or is
+    unchanged. ``recompute`` keeps only the inputs of blocks in training. Some are for one ``device`` only.
     """
 
-    name: str
-    title: str
     form: str
     precision: str = 'fp32'
     malloc: str = 'tuned'
@@ -55,160 +44,89 @@ class Variant:
     device: str | None = None
 
 
-VARIANTS: dict[str, dict[str, Variant]] = {
-    'inference': {variant.name: variant for variant in (
-        Variant(PLAIN, 'plain', 'plain', malloc='default'),
-        Variant('plain-tuned', 'plain, tuned malloc', 'plain', device='cpu'),
-        Variant('channels-last', 'channels_last', 'detector'),
-        Variant('fast', 'fast', 'fast', malloc='limited'),
-        Variant('fast-tuned', 'fast, tuned malloc', 'fast', device='cpu'),
-        Variant('fast-default', 'fast, default malloc', 'fast', malloc='default', device='cpu'),
-        Variant('fast-bf16', 'fast bf16', 'fast', 'bf16', malloc='limited'),
-        Variant('fast-fp16', 'fast fp16', 'fast', 'fp16', device='cuda'),
-        Variant('compile', 'compile', 'compile'),
-        Variant('onnx', 'onnx', 'onnx', device='cpu'),
-        Variant('openvino', 'openvino', 'openvino', device='cpu'),
-        Variant('openvino-bf16', 'openvino bf16', 'openvino', 'bf16', device='cpu'))},
-    'train': {variant.name: variant for variant in (
-        Variant(PLAIN, 'plain', 'plain', malloc='default'),
-        Variant('plain-tuned', 'plain, tuned malloc', 'plain', device='cpu'),
-        Variant('channels-last', 'channels_last', 'detector'),
-        Variant('recompute', 'recompute', 'detector', recompute=True),
-        Variant('recompute-default', 'recompute, default malloc', 'detector', malloc='default', recompute=True,
-                device='cpu'),
-        Variant('bf16', 'bf16', 'detector', 'bf16'),
-        Variant('recompute-bf16', 'recompute bf16', 'detector', 'bf16', recompute=True),
-        Variant('fp16', 'fp16', 'detector', 'fp16', device='cuda'),
-        Variant('recompute-fp16', 'recompute fp16', 'detector', 'fp16', recompute=True, device='cuda'),
-        Variant('compile', 'compile', 'compile'))}}
+VARIANTS = dict(
+    inference={
+        PLAIN: Variant('plain', malloc='default'),
+        'plain-tuned': Variant('plain', device='cpu'),
+        'channels-last': Variant('detector'),
+        'fast': Variant('fast', malloc='limited'),
+        'fast-tuned': Variant('fast', device='cpu'),
+        'fast-default': Variant('fast', malloc='default', device='cpu'),
+        'fast-bf16': Variant('fast', 'bf16', 'limited'),
+        'fast-fp16': Variant('fast', 'fp16', device='cuda'),
+        'compile': Variant('compile'),
+        'onnx': Variant('onnx', device='cpu'),
+        'openvino': Variant('openvino', device='cpu'),
+        'openvino-bf16': Variant('openvino', 'bf16', device='cpu')},
+    train={
+        PLAIN: Variant('plain', malloc='default'),
+        'plain-tuned': Variant('plain', device='cpu'),
+        'channels-last': Variant('detector'),
+        'recompute': Variant('detector', recompute=True),
+        'recompute-default': Variant('detector', malloc='default', recompute=True, device='cpu'),
+        'bf16': Variant('detector', 'bf16'),
+        'recompute-bf16': Variant('detector', 'bf16', recompute=True),
+        'fp16': Variant('detector', 'fp16', device='cuda'),
+        'recompute-fp16': Variant('detector', 'fp16', recompute=True, device='cuda'),
+        'compile': Variant('compile')})
 
 
-def choose(tasks: Iterable[str], names: Sequence[str] | None, device: str) -> dict[str, list[Variant]]:
-    """Variants of each task in the order of the table; all that the device has where no names are given.
+def make_step(task: str, variant: Variant, model: nn.Module, batch: int, size: int, seed: int) -> Callable[[], Tensor]:
+    """Make a call on ``batch`` random inputs of ``size`` px, normally distributed like normalised images.
 
-    Raises:
-        ValueError: naming every name that no task knows, or that needs another device.
+    In inference it returns logits (an exported network probabilities). In training it does what an iteration does
+    before the optimiser (losses on random labels, backward, gradients to zero) and returns the loss.
     """
-    known = {task: VARIANTS[task] for task in tasks}
-    unknown = [name for name in names or () if not any(name in variants for variants in known.values())]
-    if unknown:
-        lists = '; '.join(f'{task}: {", ".join(variants)}' for task, variants in known.items())
-        raise ValueError(f'--variants {" ".join(unknown)}: unknown here; expected of {lists}.')
-    other = [name for name in names or () if not any(
-        variants[name].device in (None, device) for variants in known.values() if name in variants)]
-    if other:
-        raise ValueError(f'--variants {" ".join(other)}: not on --device {device}; leave them away.')
-    return {task: [variant for variant in variants.values()
-                   if variant.device in (None, device) and (names is None or variant.name in names)]
-            for task, variants in known.items()}
-
-
-def inference_step(variant: Variant, model: nn.Module, batch: int, size: int, seed: int) -> Step:
-    """Make a call that predicts a random batch.
-
-    Args:
-        variant: of :data:`VARIANTS`.
-        model: in eval mode, on its device.
-        batch, size: of the inputs, pairs and px.
-        seed: of the inputs.
-
-    Raises:
-        ValueError: the network has no such form.
-    """
-    device = next(model.parameters()).device
-    inputs = random_inputs(model, batch, size, seed).to(device)
+    device, draw = next(model.parameters()).device, torch.Generator().manual_seed(seed)
+    inputs = torch.randn(batch, channels(model), size, size, generator=draw).to(device)
+    labels = torch.randint(model.num_classes, (batch, 1, size, size), generator=draw)
+    if variant.form == 'plain' or variant.recompute:
+        part_dates(model)
+    if variant.form == 'plain':
+        model.backbone.register_forward_pre_hook(lambda _, images: images[0].contiguous())
+    elif variant.form in ('detector', 'compile') and not isinstance(model, SiameseEncoderDecoder):  # it does so itself
+        model.to(memory_format=torch.channels_last)
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+    if task == 'train':
+        return _training_step(variant, model, inputs, labels)
     if variant.form in EXPORTED:
         run = _export_and_open(variant.form, model, variant.precision)
         return lambda: run(inputs)
-    if variant.form == 'plain':
-        _make_plain(model)
-    elif variant.form == 'detector':
-        inputs = _in_channels_last(model, inputs)
-    elif variant.form == 'fast':
-        if not hasattr(model, 'for_inference'):
-            raise ValueError(f'{type(model).__name__} has no for_inference()')
-        model = model.for_inference(variant.precision)
-    elif variant.form == 'compile':
-        model = _compiled(model.for_inference(portable=True) if hasattr(model, 'for_inference') else model)
-
-    @torch.inference_mode()
-    def step() -> Tensor:
-        return model(inputs, mode='tensor')
-    return step
+    if variant.form == 'fast' and not hasattr(model, 'for_inference'):
+        raise SettingError(f'{type(model).__name__} has no for_inference()')
+    if variant.form in ('fast', 'compile') and hasattr(model, 'for_inference'):
+        model = model.for_inference(variant.precision, portable=variant.form == 'compile')
+    forward = torch.compile(model) if variant.form == 'compile' else model
+    return torch.inference_mode()(lambda: forward(inputs, mode='tensor'))
 
 
-def training_step(variant: Variant, model: nn.Module, batch: int, size: int, seed: int) -> Step:
-    """Make a call that does what an iteration does before the optimiser: losses, backward, gradients to zero.
-
-    Args:
-        variant: of :data:`VARIANTS`.
-        model: on its device.
-        batch, size: of inputs and labels, pairs and px.
-        seed: of inputs and labels.
-
-    Raises:
-        ValueError: the network has no such form.
-    """
-    device = next(model.parameters()).device
-    inputs = random_inputs(model, batch, size, seed).to(device)
-    labels = [sample.to(device) for sample in random_labels(model, batch, size, seed)]
-    model.train()
-    _set_recompute(model, variant.recompute)
-    if variant.form == 'plain':
-        _make_plain(model)
-    else:
-        inputs = _in_channels_last(model, inputs)
-    forward = _compiled(model) if variant.form == 'compile' else model
-    dtype = _DTYPES.get(variant.precision)
+def _training_step(variant: Variant, model: nn.Module, inputs: Tensor, labels: Tensor) -> Callable[[], Tensor]:
+    samples = [SegDataSample(gt_sem_seg=PixelData(data=label), metainfo=dict(img_shape=label.shape[1:]))
+               for label in labels.to(inputs.device)]
+    parts = [module for module in model.train().modules() if hasattr(module, 'with_cp')]
+    if variant.recompute and not parts:
+        raise SettingError(f'no part of {type(model).__name__} has with_cp')
+    for part in parts:
+        part.with_cp = variant.recompute
+    forward = torch.compile(model) if variant.form == 'compile' else model
     scale = _LOSS_SCALE if variant.precision == 'fp16' else 1.0
 
     def step() -> Tensor:
-        with torch.autocast(device.type, dtype) if dtype else contextlib.nullcontext():
-            loss, _ = model.parse_losses(forward(inputs, labels, mode='loss'))
+        mixed = variant.precision != 'fp32'
+        with torch.autocast(inputs.device.type, DTYPES[variant.precision]) if mixed else contextlib.nullcontext():
+            loss, _ = model.parse_losses(forward(inputs, samples, mode='loss'))
         (loss * scale).backward()
         model.zero_grad()
         return loss.detach()
     return step
 
 
-def _compiled(model: nn.Module) -> Callable:
-    torch._logging.set_logs(dynamo=logging.ERROR)  # it lists every place where the graph is cut
-    return torch.compile(model)
-
-
-def _make_plain(model: nn.Module) -> None:
-    if is_siamese(model):
-        model.extract_feat = lambda inputs: plain_features(model, inputs)
-
-
-def _in_channels_last(model: nn.Module, inputs: Tensor) -> Tensor:
-    """Ours does it itself."""
-    if is_siamese(model):
-        return inputs
-    model.to(memory_format=torch.channels_last)
-    return inputs.contiguous(memory_format=torch.channels_last)
-
-
-def _set_recompute(model: nn.Module, on: bool) -> None:
-    parts = [module for module in model.modules() if hasattr(module, 'with_cp')]
-    if on and not parts:
-        raise ValueError(f'no part of {type(model).__name__} has with_cp')
-    for part in parts:
-        part.with_cp = on
-
-
 def _export_and_open(backend: str, model: nn.Module, precision: str) -> Callable[[Tensor], Tensor]:
     """Export to a temporary file and open it with torch's number of threads; the call returns probabilities."""
-    from schanger_mm.deploy.card import Card
-    from schanger_mm.deploy.formats import write_onnx
-    from schanger_mm.deploy.graph import PairGraph, trace
-    from schanger_mm.deploy.open import open_runtime
-    if dates(model) != 2:
-        raise ValueError('only networks for two dates can be exported')
     model.data_preprocessor = BiTemporalPreProcessor(mean=[0.0] * 6, std=[1.0] * 6, bgr_to_rgb=True)
     graph = PairGraph(model, normalise=False)
     card = Card(inputs=graph.INPUTS, classes=('unchanged', 'changed'), mean=((0.0, ) * 3, ) * 2,
-                std=((1.0, ) * 3, ) * 2, normalisation='inside',  # so that the runtime leaves its inputs alone
+                std=((1.0, ) * 3, ) * 2, normalisation='inside',  # so that the runtime does not change its inputs
                 threshold=0.5, tile=256, fixed_size=False, gsd=None, align_corners=True, config='', checkpoint='',
                 checkpoint_sha256='', versions={})
     with tempfile.TemporaryDirectory(prefix='benchmark-') as folder:

@@ -1,4 +1,4 @@
-"""From what torch's restricted unpickler returned to tensors, numbers, texts and containers of them."""
+"""Reduce the result of torch's restricted unpickler to tensors, numbers, texts and containers of them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ VALUES = (type(None), bool, int, float, complex, str, bytes, bytearray, torch.Si
 
 
 class Plain:
-    """Looks at every object of a checkpoint once, however often it is referred to.
+    """Visits every object of a checkpoint once, however often it is referenced.
 
-    Classes, functions and whatever else the unpickler lets through are
-    refused: code that is given the checkpoint would find them where it expects
+    Classes, functions and other objects that the unpickler accepts are
+    rejected: code that uses the checkpoint would find them where it expects
     numbers.
     """
 
@@ -25,10 +25,10 @@ class Plain:
         self._seen: dict[int, tuple[object, object]] = {}
 
     def __call__(self, value: object) -> object:
-        """Return ``value`` with tensors bare and stand-ins made; containers are changed in place.
+        """Return ``value`` with bare tensors and stand-ins replaced; containers are changed in place.
 
         Raises:
-            ValueError: it is or holds something else.
+            ValueError: it is or contains something else.
         """
         if type(value) in VALUES:
             return value
@@ -53,7 +53,7 @@ class Plain:
         raise ValueError(f'an object of type {kind.__module__}.{kind.__qualname__}, expected tensors and plain values')
 
     def _mapping(self, value: dict) -> dict:
-        if kept := getattr(value, '__dict__', None):  # what hides methods, beside torch's table of versions
+        if kept := getattr(value, '__dict__', None):  # attributes that hide methods, besides torch's table of versions
             metadata = kept.get('_metadata')
             kept.clear()
             if type(metadata) in (dict, OrderedDict):
@@ -66,11 +66,11 @@ class Plain:
 
 
 def _bare(tensor: Tensor) -> Tensor:
-    """Return a tensor without attributes and hooks; it may not be larger than its memory."""
+    """Return a tensor without attributes and hooks; it must not be larger than its memory."""
     bare = Tensor.detach(tensor)
     if bare.layout is not torch.strided or bare.is_quantized or bare.is_meta:
         raise ValueError(f'a tensor of the kind {bare.layout}, {bare.dtype}, {bare.device}; expected dense ones')
     claims, has = bare.numel() * bare.element_size(), bare.untyped_storage().nbytes()
     if claims > has:
-        raise ValueError(f'a tensor that claims {claims:,} bytes and has {has:,}')
+        raise ValueError(f'a tensor that claims {claims:,} bytes but has {has:,}')
     return bare

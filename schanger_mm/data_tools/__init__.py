@@ -1,1 +1,1 @@
-"""What the tools for data sets call: check, cut into tiles, statistics, split lists."""
+"""Tools for data sets: check, cut into tiles, compute statistics, write split lists."""

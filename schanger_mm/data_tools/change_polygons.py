@@ -1,4 +1,4 @@
-"""Polygons of changes, drawn by hand in a GIS, as masks on the pixels of a scene."""
+"""Convert polygons of changes, drawn in a GIS, to masks on the pixels of a scene."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from schanger_mm.optional import require
-from schanger_mm.scene.errors import SceneError
-from schanger_mm.scene.grid import Grid
+from schanger_mm.geo.errors import SceneError
+from schanger_mm.geo.grid import Grid
+from schanger_mm.utils.optional import require
 
-NEEDS = ('geo', 'Cutting training tiles from rasters')
+NEEDS = ('geo', 'Reading polygons of changes')
 geopandas, pyogrio, pyproj, shapely, features = (
     require(name, *NEEDS) for name in ('geopandas', 'pyogrio', 'pyproj', 'shapely', 'rasterio.features'))
 
-from .polygon_files import EXPECTED, check_layer, find_polygons  # noqa: E402 (imports them)
+from schanger_mm.geo.polygon_files import EXPECTED, check_layer, find_polygons  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,17 @@ class ChangePolygons:
     Args:
         geometries: shapely polygons and multi-polygons.
         count: number of features that were read.
-        notes: what had to be repaired or left out, in words.
+        notes: messages about repaired or skipped polygons.
+        values: of the column that was asked for, one for each of ``geometries``.
     """
 
     geometries: np.ndarray
     count: int
     notes: tuple[str, ...] = ()
+    values: np.ndarray | None = None
 
     def within(self, col: int, row: int, width: int, height: int) -> np.ndarray:
-        """Those whose bounding box meets a window."""
+        """Return those whose bounding box intersects a window."""
         hits = shapely.STRtree(self.geometries).query(shapely.box(col, row, col + width, row + height))
         return self.geometries[np.sort(hits)]
 
@@ -56,23 +58,25 @@ def burn(geometries: np.ndarray, col: int, row: int, width: int, height: int) ->
                               dtype='uint8').astype(bool)
 
 
-def read_polygons(path: str | Path, grid: Grid, layer: str | None = None) -> ChangePolygons:
-    """Read polygons and bring them onto the pixels of a scene.
+def read_polygons(path: str | Path, grid: Grid, layer: str | None = None,
+                  column: str | None = None) -> ChangePolygons:
+    """Read polygons and convert them to the pixel coordinates of a scene.
 
     Another coordinate system is reprojected, self-crossing outlines are
     repaired (``shapely.make_valid``), heights are dropped.
 
     Args:
-        path: see :func:`~schanger_mm.data_tools.polygon_files.find_polygons`.
+        path: see :func:`~schanger_mm.geo.polygon_files.find_polygons`.
         grid: of the scene.
         layer: its name, where the file has several.
+        column: the attribute to read with them.
 
     Raises:
         SceneError: unreadable, several layers and none named, no polygons or
-            other kinds of features, a coordinate system on one side only, or
-            all polygons outside the scene.
+            other kinds of features, no such column, a coordinate system on one
+            side only, or all polygons outside the scene.
     """
-    frame = _read(path, layer)
+    frame = _read(path, layer, column)
     frame = _on_crs_of(grid, frame, path)
     notes = []
     geometries = shapely.force_2d(frame.geometry.to_numpy())
@@ -82,7 +86,7 @@ def read_polygons(path: str | Path, grid: Grid, layer: str | None = None) -> Cha
                                                              'coordinate system is defined')):
         if lost:
             notes.append(f'{path}: {lost} of {len(frame)} features {why} were left out.')
-    geometries = _pixel_coordinates(geometries[finite], grid)
+    geometries = pixel_coordinates(geometries[finite], grid)
     kinds = shapely.get_type_id(geometries)
     if not np.isin(kinds, (3, 6)).all():
         found = sorted({shape.geom_type for shape in geometries[~np.isin(kinds, (3, 6))]})
@@ -102,15 +106,18 @@ def read_polygons(path: str | Path, grid: Grid, layer: str | None = None) -> Cha
                          f'{ground} (left, bottom, right, top, in its CRS). The wrong file, or the wrong CRS?')
     if outside := len(geometries) - inside:
         notes.append(f'{path}: {outside} of {len(frame)} polygons lie outside the scene.')
-    return ChangePolygons(geometries, len(frame), tuple(notes))
+    values = None if column is None else frame[column].to_numpy()[finite]
+    return ChangePolygons(geometries, len(frame), tuple(notes), values)
 
 
-def _read(path: str | Path, layer: str | None):
+def _read(path: str | Path, layer: str | None, column: str | None):
     name = find_polygons(path, layer).name
     try:
         layers = [str(name) for name, _ in pyogrio.list_layers(name)]
         check_layer(path, layers, layer)
-        frame = geopandas.read_file(name, layer=layer, columns=[])
+        if column is not None and column not in (fields := list(pyogrio.read_info(name, layer=layer)['fields'])):
+            raise SceneError(f'{path}: no column {column!r}; it has {", ".join(fields) or "none"}.')
+        frame = geopandas.read_file(name, layer=layer, columns=[] if column is None else [column])
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pyproj.exceptions.CRSError,
             shapely.errors.ShapelyError) as error:
         raise SceneError(f'{path}: {EXPECTED}, found what GDAL cannot read ({error}).') from error
@@ -134,13 +141,14 @@ def _on_crs_of(grid: Grid, frame, path: str | Path):
                          f'of the rasters ({error}).') from error
 
 
-def _pixel_coordinates(geometries: np.ndarray, grid: Grid) -> np.ndarray:
+def pixel_coordinates(geometries: np.ndarray, grid: Grid) -> np.ndarray:
+    """Move geometries from the ground to the pixel coordinates of a scene."""
     a, b, c, d, e, f = tuple(~grid.affine)[:6]
     return shapely.transform(geometries, lambda xy: np.column_stack((
         a * xy[:, 0] + b * xy[:, 1] + c, d * xy[:, 0] + e * xy[:, 1] + f)))
 
 
 def _areas(shape):
-    """Only what has an area: repairing may leave lines and points over."""
+    """Return only geometries with an area: repairing may leave lines and points."""
     parts = shapely.get_parts(shapely.get_parts(shape))
     return shapely.multipolygons(parts[shapely.get_type_id(parts) == 3])

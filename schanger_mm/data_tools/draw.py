@@ -1,4 +1,4 @@
-"""Draw names by their hash: the same draw on every machine, and hardly another one when a file is added."""
+"""Draw names by their hash: the same draw on every machine, almost unchanged when files are added."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
-from schanger_mm.datasets.errors import DatasetError, first_of
+from schanger_mm.utils.errors import DatasetError, SettingError
+from schanger_mm.utils.text import first_of
 
 TILE_STEM = re.compile(r'(.+)_\d+')
 
 
 def group_names(names: Iterable[str], pattern: str | None = None) -> dict[str, list[str]]:
-    """Put names together that must not be separated.
+    """Group names that must not be separated.
 
     Args:
         names: stems.
@@ -31,10 +32,10 @@ def group_names(names: Iterable[str], pattern: str | None = None) -> dict[str, l
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise ValueError(f'--group-by {pattern!r}: not a regular expression ({error}).') from error
+        raise SettingError(f'--group-by {pattern!r}: not a regular expression ({error}).') from error
     if compiled.groups != 1:
-        raise ValueError(f'--group-by {pattern!r}: expected one group in parentheses, as in (.+)_\\d+, '
-                         f'found {compiled.groups}.')
+        raise SettingError(f'--group-by {pattern!r}: expected one group in parentheses, as in (.+)_\\d+, '
+                           f'found {compiled.groups}.')
     groups: dict[str, list[str]] = {}
     unmatched = []
     for name in names:
@@ -49,12 +50,12 @@ def group_names(names: Iterable[str], pattern: str | None = None) -> dict[str, l
 
 
 def rank_groups(groups: Iterable[str], seed: int) -> list[str]:
-    """Sort groups by the sha256 of ``<seed>:<group>``: what is drawn first comes first."""
+    """Sort groups by the sha256 of ``<seed>:<group>``, which is the order of drawing."""
     return sorted(groups, key=lambda group: hashlib.sha256(f'{seed}:{group}'.encode()).hexdigest())
 
 
 def take(ranked: Sequence[str], groups: Mapping[str, list[str]], count: int) -> list[str]:
-    """The first groups that together have ``count`` names or more."""
+    """Return the first groups that together have at least ``count`` names."""
     taken, names = [], 0
     for group in ranked:
         if names >= count:
@@ -75,7 +76,7 @@ def read_share(text: str, option: str) -> Decimal | int:
         return int(number)
     if 0 < number < 1:
         return number
-    raise ValueError(f'{option} {text}: expected a fraction such as 0.1, or a number of names such as 64.')
+    raise SettingError(f'{option} {text}: expected a fraction such as 0.1, or a number of names such as 64.')
 
 
 def read_percent(text: str) -> Decimal:
@@ -86,19 +87,19 @@ def read_percent(text: str) -> Decimal:
     """
     percent = _number(text)
     if not 0 < percent <= 100:
-        raise ValueError(f'--percent {text}: expected a percentage above 0 and up to 100.')
+        raise SettingError(f'--percent {text}: expected a percentage above 0 and up to 100.')
     return percent
 
 
 def count_of(share: Decimal | int, total: int) -> int:
-    """Number of names: a count as it is, a fraction of ``total`` rounded half up, at least 1."""
+    """Return a number of names: a count unchanged, a fraction of ``total`` rounded half up, at least 1."""
     if isinstance(share, int):
         return share
     return max(1, int((share * total).to_integral_value(ROUND_HALF_UP)))
 
 
 def look_like_tiles(names: Iterable[str]) -> list[str]:
-    """Stems that several names of the form ``<stem>_<n>`` share, where there is more than one such stem."""
+    """Return stems shared by several names of the form ``<stem>_<n>``, if there is more than one such stem."""
     counts: dict[str, int] = {}
     for name in names:
         if match := TILE_STEM.fullmatch(name):
@@ -108,7 +109,7 @@ def look_like_tiles(names: Iterable[str]) -> list[str]:
 
 
 def _number(text: str) -> Decimal:
-    """The number that ``text`` writes; 0, which no option takes, where it writes none."""
+    """Return the number in ``text``, or 0, which no option accepts, if it is not a number."""
     try:
         number = Decimal(text)
     except InvalidOperation:

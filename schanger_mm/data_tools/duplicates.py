@@ -1,4 +1,4 @@
-"""Find the same pixels in several samples: copies within a split, and leaks between splits."""
+"""Find identical pixels in several samples: copies within a split, and leaks between splits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def find_duplicates(samples: Iterable[SampleFacts]) -> list[tuple[str, str]]:
     Returns:
         Kind and line: samples with the same pixels at both dates, in either
         order ('leak' between splits, 'repeated' within one), and one date that
-        stands in several splits (``leak``). One date that several pairs of a
+        occurs in several splits (``leak``). One date that several pairs of a
         split share is a time series and not reported.
     """
     pairs: dict[tuple[str, ...], list[SampleFacts]] = defaultdict(list)

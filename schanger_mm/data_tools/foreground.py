@@ -1,21 +1,22 @@
-"""List the images that hold enough foreground to learn from."""
+"""List the images with enough foreground for training."""
 
 from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
 
-from schanger_mm.datasets.errors import DatasetError
-from schanger_mm.datasets.files import list_stems, natural_key
 from schanger_mm.datasets.reading import read_label
+from schanger_mm.utils.errors import DatasetError, SettingError
+from schanger_mm.utils.files import refuse_existing, write_atomic
+from schanger_mm.utils.names import list_stems, natural_key
 
 from .parallel import run_parallel
 from .sample_check import check_label_options
-from .writing import refuse_existing, write_atomic
 
 
 def write_foreground_list(masks: str | Path, out: str | Path, least: float, threshold: int | None = None,
-                          workers: int | None = None, overwrite: bool = False, ignore: int | None = None) -> str:
+                          workers: int | None = None, overwrite: bool = False, ignore: int | None = None,
+                          suffix: str | None = None) -> str:
     """Write the stems of the masks with at least a given share of foreground, one per line, in natural order.
 
     SaDL pre-trains on the Inria tiles with at least 10 % building.
@@ -29,9 +30,11 @@ def write_foreground_list(masks: str | Path, out: str | Path, least: float, thre
         overwrite: replace a list that exists.
         ignore: mask value of nodata, which is no foreground, as
             ``label_ignore`` of the data sets.
+        suffix: ending of the masks' files, such as ``_target.png``, which is
+            no part of a name; None takes any image.
 
     Returns:
-        What was written, in words.
+        A summary of what was written.
 
     Raises:
         ValueError: ``least`` is not a share, or label options that make no
@@ -40,11 +43,11 @@ def write_foreground_list(masks: str | Path, out: str | Path, least: float, thre
         DatasetError: no mask, an unreadable one, or none with enough.
     """
     if not 0 <= least <= 1:
-        raise ValueError(f'--least: expected a share from 0 to 1, found {least}')
+        raise SettingError(f'--least: expected a share from 0 to 1, found {least}')
     check_label_options(threshold, ignore)
     if not overwrite:
-        refuse_existing([Path(out)])
-    files = list_stems(str(masks))
+        refuse_existing(out)
+    files = list_stems(str(masks), suffix)
     stems = sorted(files, key=natural_key)
     shares = run_parallel(partial(foreground_share, threshold=threshold, ignore=ignore),
                           [files[stem] for stem in stems], workers, 'masks')

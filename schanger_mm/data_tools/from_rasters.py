@@ -1,29 +1,27 @@
-"""Cut training tiles out of two rasters and the polygons of what changed between them."""
+"""Cut training tiles from two rasters and polygons of the changes between them."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from schanger_mm.datasets.errors import DatasetError
-from schanger_mm.json_files import read_table
-from schanger_mm.scene.errors import SceneError
-from schanger_mm.scene.grid import Grid
-from schanger_mm.scene.source import PairSource, PairSpec, open_pair
+from schanger_mm.geo.errors import SceneError
+from schanger_mm.geo.grid import Grid
+from schanger_mm.geo.pair import PairSource, PairSpec, open_pair
+from schanger_mm.geo.polygon_files import find_polygons
+from schanger_mm.utils.errors import DatasetError, ExistsError, SettingError
+from schanger_mm.utils.files import as_json, move_into_place, read_table, write_atomic
 
 from .change_polygons import ChangePolygons, burn, read_polygons
 from .parallel import run_parallel
 from .pixels import Pixels, encode_png
-from .polygon_files import find_polygons
 from .spatial_split import NAMES, TRAIN, UNUSED, VAL, split_tiles
-from .writing import as_json, write_atomic
 
 RECORD, TABLE = 'tiles.json', 'tiles.csv'
 CHANGED, IGNORE = 255, 128
@@ -58,17 +56,17 @@ class TileSettings:
 
     def __post_init__(self) -> None:
         if self.size < 1:
-            raise ValueError(f'--size: expected 1 or more pixels, found {self.size}')
+            raise SettingError(f'--size: expected 1 or more pixels, found {self.size}')
         if self.block is not None and (self.block < self.size or self.block % self.size):
-            raise ValueError(f'--block: expected a multiple of the tile size {self.size}, found {self.block}')
+            raise SettingError(f'--block: expected a multiple of the tile size {self.size}, found {self.block}')
         if not 0 <= self.val < 1:
-            raise ValueError(f'--val: expected 0 to below 1, found {self.val}')
+            raise SettingError(f'--val: expected 0 to below 1, found {self.val}')
         if not 0 < self.min_valid <= 1:
-            raise ValueError(f'--min-valid: expected above 0 and at most 1, found {self.min_valid}')
+            raise SettingError(f'--min-valid: expected above 0 and at most 1, found {self.min_valid}')
 
     @property
     def per_block(self) -> int:
-        """Side of a block, in tiles."""
+        """Return the side of a block, in tiles."""
         return 4 if self.block is None else self.block // self.size
 
 
@@ -111,8 +109,8 @@ def tiles_from_rasters(spec: PairSpec, changes: str | Path, out: str | Path, set
     each with its split, corner, counts of pixels and transform to the ground;
     ``out/tiles.json`` the settings, the inputs with their fingerprints and the
     counts. Pixels without data get the mean of their tile and date, as in
-    prediction. Everything is made in a folder ``.NAME.partial`` beside ``out``
-    that takes its name when complete; run again, an interrupted run goes on.
+    prediction. Everything is made in a folder ``.NAME.partial`` next to ``out``
+    that takes its name when complete; run again, an interrupted run continues.
 
     Args:
         spec: the two rasters.
@@ -124,7 +122,7 @@ def tiles_from_rasters(spec: PairSpec, changes: str | Path, out: str | Path, set
         workers: processes; each holds one row of tiles of a block.
 
     Returns:
-        What was done, in words.
+        A summary of what was done.
 
     Raises:
         FileExistsError: ``out`` holds other things, or an interrupted run
@@ -133,7 +131,7 @@ def tiles_from_rasters(spec: PairSpec, changes: str | Path, out: str | Path, set
     """
     settings, out = settings or TileSettings(), Path(out)
     with open_pair(spec) as source:
-        grid, spec = source.grid, source.spec
+        grid, spec, states = source.grid, source.spec, source.file_states()
         request = _request(source, changes, layer, settings)
     if _finished(out, request):
         return f'{out}: nothing to do, its tiles were cut from these files with these settings.'
@@ -153,7 +151,8 @@ def tiles_from_rasters(spec: PairSpec, changes: str | Path, out: str | Path, set
     write_atomic(partial / TABLE, _table(tiles, split, names, grid))
     write_atomic(partial / RECORD, as_json(dict(request, polygons=dict(read=polygons.count, notes=polygons.notes),
                                                 counts=counts)))
-    os.replace(partial, out)
+    _refuse_changed(spec, states, request, changes, layer, settings, partial)
+    move_into_place(partial, out)
     return _summary(out, counts, polygons, settings)
 
 
@@ -195,7 +194,7 @@ def _cut(piece: Piece, rows: set[int] | None) -> Iterator[tuple]:
 
 
 def _as_pixels(image: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """(3, h, w) float to (h, w, 3) uint8; pixels without data get the mean of the others."""
+    """Convert (3, h, w) float to (h, w, 3) uint8; pixels without data get the mean of the others."""
     if not valid.all():
         image = np.where(valid, image, image[:, valid].mean(axis=1)[:, None, None])
     return np.rint(image.clip(0, 255)).astype(np.uint8).transpose(1, 2, 0)
@@ -233,29 +232,43 @@ def _name(spec: PairSpec, grid: Grid, col: int, row: int) -> str:
 def _request(source: PairSource, changes: str | Path, layer: str | None, settings: TileSettings) -> dict:
     grid, content = source.grid, find_polygons(changes, layer).sha256()
     request = dict(version=VERSION, changes=dict(file=str(changes), layer=layer, sha256=content),
-                   rasters=source.fingerprint(), reading=source.spec.as_dict(),
+                   rasters=source.content(), reading=source.spec.as_dict(),
                    grid=dict(asdict(grid), ground_sampling_distance=grid.gsd),
                    settings=dict(asdict(settings), block=settings.per_block * settings.size),
                    mask_values=dict(unchanged=0, changed=CHANGED, ignore=IGNORE))
     return json.loads(as_json(request))  # as it will be read again: lists for tuples
 
 
+def _refuse_changed(spec: PairSpec, states: dict[str, tuple], request: dict, changes: str | Path, layer: str | None,
+                    settings: TileSettings, partial: Path) -> None:
+    """Reject tiles of files that were modified while they were cut."""
+    with open_pair(spec) as source:
+        if states and source.file_states() == states and (
+                find_polygons(changes, layer).sha256() == request['changes']['sha256']):
+            return
+        now = _request(source, changes, layer, settings)
+    if different := [key for key, value in request.items() if now[key] != value]:
+        facts = '; '.join(f'{key}: {_differing(request[key], now[key])}' for key in different)
+        raise DatasetError(f'an input changed while tiles were cut from it, in {facts}. Nothing was published; remove '
+                           f'{partial} and run again.')
+
+
 def _finished(out: Path, request: dict) -> bool:
-    """Whether ``out`` is complete; anything else in it is an error."""
+    """Return whether ``out`` is complete; other content in it is an error."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return False
     if not (out / RECORD).is_file():
-        raise FileExistsError(f'{out} holds other things (expected it to be absent or empty). Nothing was changed; '
-                              'choose another folder.')
+        raise ExistsError(f'{out} holds other things (expected it to be absent or empty). Nothing was changed; '
+                          'choose another folder.')
     _same_request(out, out / RECORD, request, 'choose another folder.')
     return True
 
 
 def _unfinished(out: Path, request: dict) -> Path:
-    """Folder to work in; one of an interrupted run must be of the same request."""
+    """Return the folder to work in; the folder of an interrupted run must be of the same request."""
     partial = out.with_name(f'.{out.name}.partial')
     if (partial / RECORD).is_file():
-        _same_request(partial, partial / RECORD, request, 'repeat that command to go on, or remove the folder.')
+        _same_request(partial, partial / RECORD, request, 'repeat that command to continue, or remove the folder.')
     return partial
 
 
@@ -268,8 +281,8 @@ def _same_request(folder: Path, record: Path, request: dict, advice: str) -> Non
                            'folder.') from error
     if different:
         facts = '; '.join(f'{key}: {_differing(earlier[key], request[key])}' for key in different)
-        raise FileExistsError(f'{folder} holds tiles of another run, which differs in {facts}. Nothing was changed; '
-                              f'{advice}')
+        raise ExistsError(f'{folder} holds tiles of another run, which differs in {facts}. Nothing was changed; '
+                          f'{advice}')
 
 
 def _differing(earlier, now) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from schanger_mm.datasets.errors import DatasetError, first_of
-from schanger_mm.datasets.files import natural_key
+from schanger_mm.utils.errors import DatasetError, MissingFileError
+from schanger_mm.utils.names import is_leftover, list_stems, natural_key
+from schanger_mm.utils.text import first_of
 
 PAIRS = (('A', 'B'), ('Image1', 'Image2'), ('time1', 'time2'), ('t1', 't2'))
 IMAGES = (('images',), ('image',), ('img',))
@@ -21,20 +22,26 @@ _FIRST = ('train', 'val', 'test')
 class Split:
     """One split: its name, and its folders by role.
 
-    Roles are 'before' and 'after', or 'image', and 'label' where there is one.
+    Roles are 'before' and 'after', or 'image', and 'label' if there is one.
+    ``suffixes`` are endings of files by role; without one, any image.
     """
 
     name: str
     folders: dict[str, Path]
+    suffixes: dict[str, str] = field(default_factory=dict)
 
     @property
     def images(self) -> dict[str, Path]:
-        """The folders without the labels."""
+        """Return the folders without the labels."""
         return {role: folder for role, folder in self.folders.items() if role != LABEL}
+
+    def list_files(self, role: str) -> dict[str, str]:
+        """Map stem to path for the files of a role, see :func:`~schanger_mm.utils.names.list_stems`."""
+        return list_stems(str(self.folders[role]), self.suffixes.get(role))
 
 
 def find_splits(root: str | Path, names: Sequence[str] | None = None, given: Mapping[str, str | None] | None = None,
-                single: bool = False) -> list[Split]:
+                single: bool = False, suffixes: Mapping[str, str | None] | None = None) -> list[Split]:
     """Find the folders of images and labels below ``root``.
 
     Args:
@@ -47,6 +54,9 @@ def find_splits(root: str | Path, names: Sequence[str] | None = None, given: Map
             labels.
         single: images of one date; False takes these only where there are no
             pairs.
+        suffixes: endings of files by role, such as ``before='_pre.png'``,
+            where they are not suffixes of images; dates in one folder need
+            them.
 
     Returns:
         The splits: train, val, test, then others in natural order.
@@ -55,9 +65,20 @@ def find_splits(root: str | Path, names: Sequence[str] | None = None, given: Map
         FileNotFoundError: no such folder.
         DatasetError: the folders cannot be found, or not without doubt.
     """
-    root = Path(root)
+    splits = _find(Path(root), names, given, single)
+    endings = {role: suffix for role, suffix in (suffixes or {}).items() if suffix is not None}
+    for split in splits:
+        files = [(folder, endings.get(role)) for role, folder in split.images.items()]
+        if len(set(files)) < len(files):
+            raise DatasetError(f'{files[0][0]}: both dates are the files of this folder; give each date its own ending '
+                               'by --before-suffix and --after-suffix.')
+    return [replace(split, suffixes=endings) for split in splits]
+
+
+def _find(root: Path, names: Sequence[str] | None, given: Mapping[str, str | None] | None,
+          single: bool) -> list[Split]:
     if not root.is_dir():
-        raise FileNotFoundError(f'no folder {root}; expected the folder of a data set.')
+        raise MissingFileError(f'no folder {root}; expected the folder of a data set.')
     wanted = {role: name for role, name in (given or {}).items() if name is not None}
     if len(wanted.keys() & set(TWO_DATES)) == 1:
         absent, = set(TWO_DATES) - wanted.keys()
@@ -68,13 +89,13 @@ def find_splits(root: str | Path, names: Sequence[str] | None = None, given: Map
     if names is not None:
         missing = [str(root / name) for name in names if not (root / name).is_dir()]
         if missing:
-            raise FileNotFoundError(f'no folder {first_of(missing)}; {_has(root)}. Name the splits by --splits, or '
-                                    'pass `--splits none` where there are none.')
+            raise MissingFileError(f'no folder {first_of(missing)}; {_has(root)}. Name the splits with --splits, or '
+                                   'pass `--splits none` if there are none.')
         return [_split(name, root / name, _images(root / name, roles, wanted), wanted, roles) for name in names]
     here = _images(root, roles, wanted)
     below = {path.name: images for path in _sub_folders(root) if (images := _images(path, roles, wanted))}
     if here and below:
-        raise DatasetError(f'{root}: both it and {first_of(list(below))} in it hold images; say which by --splits '
+        raise DatasetError(f'{root}: both it and {first_of(list(below))} in it contain images; choose with --splits '
                            '(`--splits none` for the folder itself).')
     if here:
         return [_split(root.resolve().name, root, here, wanted, roles)]
@@ -85,7 +106,7 @@ def find_splits(root: str | Path, names: Sequence[str] | None = None, given: Map
 
 
 def _roles(root: Path, names: Sequence[str] | None, wanted: Mapping[str, str], single: bool) -> tuple[str, ...]:
-    """Roles of the images: those of pairs, unless single images are asked for or all there is."""
+    """Return the roles of the images: those of pairs, unless single images are requested or nothing else exists."""
     if single:
         return ONE_DATE
     named = [root / name for name in names or [] if name != NONE and (root / name).is_dir()]
@@ -95,7 +116,7 @@ def _roles(root: Path, names: Sequence[str] | None, wanted: Mapping[str, str], s
 
 
 def _images(folder: Path, roles: tuple[str, ...], wanted: Mapping[str, str]) -> dict[str, Path]:
-    """Image folders by role; empty where one is missing."""
+    """Return the image folders by role; empty if one is missing."""
     if roles[0] in wanted:
         paths = {role: folder / wanted[role] for role in roles}
         return paths if all(path.is_dir() for path in paths.values()) else {}
@@ -120,7 +141,7 @@ def _split(name: str, folder: Path, images: dict[str, Path], wanted: Mapping[str
     if len(found) != 1:
         what = f'found {" and ".join(path.name for path in found)}' if found else _has(folder)
         raise DatasetError(f'{folder}: expected one folder of labels ({_options(wanted.get(LABEL), LABELS)}), {what}. '
-                           f'Name it by --label (`--label {NONE}` for no labels).')
+                           f'Name it with --label (`--label {NONE}` for no labels).')
     return Split(name, dict(images, **{LABEL: found[0]}))
 
 
@@ -128,9 +149,9 @@ def _not_found(folder: Path, roles: tuple[str, ...], wanted: Mapping[str, str]) 
     known = IMAGES if roles == ONE_DATE else PAIRS
     options = ' and '.join(wanted[role] for role in roles) if roles[0] in wanted else \
         ', or '.join(' and '.join(option) for option in known)
-    other = '' if roles == ONE_DATE else ', or of images of one date by --image'
+    other = '' if roles == ONE_DATE else ', or of images of one date with --image'
     return (f'{folder}: expected the folders {options}, in it or in its splits; {_has(folder)}. '
-            f'Name them by {" and ".join(f"--{role}" for role in roles)}{other}.')
+            f'Name them with {" and ".join(f"--{role}" for role in roles)}{other}.')
 
 
 def _options(name: str | None, known: Sequence[str]) -> str:
@@ -143,5 +164,5 @@ def _has(folder: Path) -> str:
 
 
 def _sub_folders(folder: Path) -> list[Path]:
-    found = (path for path in folder.iterdir() if path.is_dir() and not path.name.startswith('.'))
+    found = (path for path in folder.iterdir() if path.is_dir() and not is_leftover(path.name))
     return sorted(found, key=lambda path: natural_key(path.name))

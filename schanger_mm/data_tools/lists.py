@@ -1,4 +1,4 @@
-"""Which of a folder's images a list or a table of splits names."""
+"""Read which images of a folder a list or a table of splits contains."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from schanger_mm.datasets.errors import DatasetError, first_of
-from schanger_mm.datasets.files import natural_key, read_names
+from schanger_mm.utils.errors import DatasetError, MissingFileError, SettingError
+from schanger_mm.utils.names import natural_key, read_names
+from schanger_mm.utils.text import first_of
 
 
 def listed_names(list_file: str | Path, known: Collection[str], where: str | Path,
-                 list_split: str | None = None) -> list[str]:
+                 list_split: str | None = None, suffixes: Sequence[str] = ()) -> list[str]:
     """Read the stems that a list names, in natural order.
 
     Args:
@@ -19,15 +20,16 @@ def listed_names(list_file: str | Path, known: Collection[str], where: str | Pat
         known: the stems there are.
         where: the folder that has them, for messages.
         list_split: take the lines of this split of a table.
+        suffixes: endings that names may have besides those of images.
 
     Raises:
         FileNotFoundError: no such list.
         DatasetError: names that are not there; and as
-            :func:`~schanger_mm.datasets.files.read_names`.
+            :func:`~schanger_mm.utils.names.read_names`.
     """
     if not Path(list_file).is_file():
-        raise FileNotFoundError(f'no list {list_file}; expected a text file with one name per line.')
-    names = read_names(str(list_file), known, split=list_split)
+        raise MissingFileError(f'no list {list_file}; expected a text file with one name per line.')
+    names = read_names(str(list_file), known, tuple(suffixes) or None, split=list_split)
     absent = [name for name in names if name not in known]
     if absent:
         table = list_split is None and any(mark in name for name in absent for mark in ',\t')
@@ -45,14 +47,14 @@ def splits_of_lists(lists: Sequence[str | Path],
         List file and split of the table, by name of the split.
 
     Raises:
-        ValueError: two splits of one name, or splits of several tables.
+        ValueError: two splits of the same name, or splits of several tables.
     """
     if list_splits and len(lists) != 1:
-        raise ValueError(f'--list-split: expected one table in --list, found {len(lists)} files.')
+        raise SettingError(f'--list-split: expected one table in --list, found {len(lists)} files.')
     names = list(list_splits or [Path(file).stem for file in lists])
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise ValueError(f'--list: expected lists of different names, found {first_of(twice)} twice.')
+        raise SettingError(f'--list: expected lists of different names, found {first_of(twice)} twice.')
     if list_splits:
         return {name: (Path(lists[0]), name) for name in names}
     return {name: (Path(file), None) for name, file in zip(names, lists, strict=True)}

@@ -15,10 +15,12 @@ import cv2
 from rich.console import Console
 from rich.progress import track
 
-from schanger_mm.datasets.errors import DatasetError
+from schanger_mm.utils.errors import DatasetError, SettingError, WorkerEndedError
 
 MOST_WORKERS = 8
-"""Default limit: beyond it the disk is what a run waits for."""
+"""Default limit: with more processes, the disk is the bottleneck."""
+MOST_ON_WINDOWS = 61
+"""Processes that Python can wait for there."""
 
 Task = TypeVar('Task')
 Result = TypeVar('Result')
@@ -37,37 +39,39 @@ def run_parallel(function: Callable[[Task], Result], tasks: Sequence[Task], work
             stderr is not a terminal.
 
     Raises:
-        ValueError: fewer than one worker.
-        DatasetError, OSError: what the function raised first, or a process
-            that was killed.
+        SettingError: fewer than one worker.
+        DatasetError, OSError: what the function raised first.
+        WorkerEndedError: a process was killed.
     """
     if workers is None:
         workers = min(os.cpu_count() or 1, MOST_WORKERS)
     if workers < 1:
-        raise ValueError(f'--workers: expected 1 or more, found {workers}')
+        raise SettingError(f'--workers: expected 1 or more, found {workers}')
     call = partial(_returning_errors, function)
     if workers == 1 or len(tasks) < 2:
         yield from _raising_errors(_shown(map(call, tasks), len(tasks), what))
         return
+    if sys.platform == 'win32':
+        workers = min(workers, MOST_ON_WINDOWS)
     pool = ProcessPoolExecutor(min(workers, len(tasks)), initializer=_start_worker)
     try:
         # submitted before the bar starts its thread: forking a process with threads is not safe
         results = pool.map(call, tasks)
         yield from _raising_errors(_shown(results, len(tasks), what))
     except BrokenProcessPool as error:
-        raise OSError('a worker process was ended from outside, most likely for want of memory; '
-                      'pass fewer --workers.') from error
+        raise WorkerEndedError('a worker process was killed, most likely because memory ran out; '
+                               'use fewer --workers.') from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers and speaks for them
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers and reports for them
     cv2.setNumThreads(0)
 
 
 def _returning_errors(function: Callable[[Any], Any], task: Any) -> Any:
-    # an error that crosses processes has lost where it was raised, so it travels as a value
+    # an error sent between processes loses its traceback, so it is sent as a value
     try:
         return function(task)
     except (DatasetError, OSError) as error:

@@ -1,4 +1,4 @@
-"""Pixels exactly as a file stores them, whatever their depth and bands, and back into a PNG."""
+"""Read pixels exactly as stored, with any depth and bands, and write them as PNG."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from schanger_mm.datasets.errors import DatasetError
-from schanger_mm.datasets.opening import open_image
-from schanger_mm.datasets.reading import DECODE_ERRORS, read_header
+from schanger_mm.datasets.reading import DECODE_ERRORS, decode_pixels, read_header
+from schanger_mm.utils.errors import DatasetError
+from schanger_mm.utils.images import open_image
 
 COMPRESSION = 3
 """zlib level of written PNGs: on aerial images 2.5 times as fast as Pillow's 6, and 3 % smaller."""
@@ -46,7 +46,7 @@ def read_pixels(path: str | Path) -> Pixels:
     data = Path(path).read_bytes()
     try:
         with open_image(io.BytesIO(data), str(path)) as image:
-            array = np.asarray(image)
+            array = decode_pixels(image, data)
             array = array.astype(array.dtype.newbyteorder('='), copy=False)
             palette = tuple(image.getpalette() or ()) if image.mode == 'P' else None
             if image.format == 'PNG' and b'IEND' not in data:

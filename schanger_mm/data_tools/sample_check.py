@@ -1,4 +1,4 @@
-"""What there is to know about one sample: its images and its label, decoded."""
+"""Check one sample: decode its images and its label."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from schanger_mm.datasets.errors import DatasetError
-from schanger_mm.datasets.reading import IGNORED, read_label
+from schanger_mm.datasets.reading import IGNORED, palette_values, read_label
+from schanger_mm.utils.errors import DatasetError, SettingError
 
 from .layout import LABEL
 from .pixels import Pixels, read_pixels
 
 USUAL_THRESHOLD = 128
-"""Where a lossy mask of 0 and 255 is cut."""
+"""Threshold for a lossy mask of 0 and 255."""
 LOSSY = 'lossy'
 
 
@@ -33,7 +33,7 @@ class Task:
 
 @dataclass
 class SampleFacts:
-    """What was found in one sample; roles are those of ``paths``.
+    """The findings about one sample; roles are those of ``paths``.
 
     Args:
         split: name of the split.
@@ -45,10 +45,11 @@ class SampleFacts:
         blank: roles of the images that have one single value (no data).
         label: '0/1', '0/255', 'all 0', 'palette' or 'lossy'; None without a
             label or where it cannot be used.
+        palette: of a label with a palette, which index and colour is unchanged and which is changed.
         values: the first eight values of a lossy label, and how many it has.
         levels: pixels of each value, of a lossy label with at most three.
         changed: pixels that count as changed (or as building).
-        ignored: pixels that do not count.
+        ignored: number of ignored pixels.
         lost: the threshold takes every positive pixel away.
     """
 
@@ -60,6 +61,7 @@ class SampleFacts:
     digests: dict[str, str] = field(default_factory=dict)
     blank: list[str] = field(default_factory=list)
     label: str | None = None
+    palette: str | None = None
     values: str | None = None
     levels: dict[int, int] = field(default_factory=dict)
     changed: int = 0
@@ -73,26 +75,26 @@ class SampleFacts:
 
     @property
     def uniform(self) -> bool:
-        """Whether all images have one single value."""
+        """Return whether all images have a single value."""
         return bool(self.digests) and len(self.blank) == len(self.digests)
 
 
 def check_label_options(threshold: int | None, ignore: int | None) -> None:
-    """Refuse label options that make no sense.
+    """Reject invalid label options.
 
     Raises:
         ValueError: naming the option.
     """
     if threshold is not None and not 1 <= threshold <= 255:
-        raise ValueError(f'--threshold: expected 1 to 255, found {threshold}')
+        raise SettingError(f'--threshold: expected 1 to 255, found {threshold}')
     if ignore is not None and not 1 <= ignore <= 254:
-        raise ValueError(f'--ignore: expected 1 to 254, found {ignore}')
+        raise SettingError(f'--ignore: expected 1 to 254, found {ignore}')
     if threshold is not None and ignore is not None:
-        raise ValueError('--threshold and --ignore: expected one of them; a lossy mask has no exact value to ignore.')
+        raise SettingError('--threshold and --ignore: expected one of them; a lossy mask has no exact value to ignore.')
 
 
 def check_sample(task: Task) -> SampleFacts:
-    """Decode every file of a sample; what is wrong stands in ``errors``, nothing is raised."""
+    """Decode every file of a sample; problems are listed in ``errors`` and not raised."""
     facts = SampleFacts(task.split, task.stem)
     for role, path in task.paths.items():
         try:
@@ -110,7 +112,7 @@ def check_sample(task: Task) -> SampleFacts:
 
 
 def label_values(samples: Iterable[SampleFacts]) -> list[int]:
-    """All values in the labels of a data set; none where a label has more than three."""
+    """Return all values in the labels of a data set; none if a label has more than three."""
     values: set[int] = set()
     for facts in samples:
         if facts.label == LOSSY and not facts.levels:
@@ -120,7 +122,7 @@ def label_values(samples: Iterable[SampleFacts]) -> list[int]:
 
 
 def third_value(values: Sequence[int]) -> int | None:
-    """The one value beside 0 and 255, or 0 and 1: it may mark nodata, which no threshold tells from change."""
+    """Return the value other than 0 and 255, or 0 and 1: it may mark nodata, which no threshold detects."""
     if len(values) != 3 or values[0] != 0:
         return None
     _, middle, top = values
@@ -144,6 +146,9 @@ def _check_label(facts: SampleFacts, path: Path, pixels: Pixels, task: Task) -> 
             facts.lost, counted = True, np.zeros_like(exact)
     facts.changed, facts.ignored = int((counted == 1).sum()), int((counted == IGNORED).sum())
     channel = pixels.array if pixels.array.ndim == 2 else pixels.array[..., 0]
+    if pixels.palette is not None and counted is not None:
+        channel, read_by = palette_values(pixels.array, pixels.palette, task.ignore)
+        facts.palette = _describe_palette(pixels.array, pixels.palette, counted, read_by)
     if exact is None:
         values, counts = np.unique(channel, return_counts=True)
         facts.label = LOSSY
@@ -156,8 +161,18 @@ def _check_label(facts: SampleFacts, path: Path, pixels: Pixels, task: Task) -> 
         facts.label = 'palette' if pixels.palette is not None else f'0/{int(channel[exact == 1].max())}'
 
 
+def _describe_palette(indices: np.ndarray, palette: Sequence[int], label: np.ndarray, read_by: str) -> str:
+    parts = []
+    for value, what in ((0, 'unchanged'), (1, 'changed'), (IGNORED, 'ignored')):
+        used = np.unique(indices[label == value]).tolist()
+        if used:
+            colours = ', '.join(f'index {index} {tuple(palette[3 * index:3 * index + 3])}' for index in used[:2])
+            parts.append(f'{what}: {colours}{", ..." if len(used) > 2 else ""}')
+    return f'by {read_by}, {"; ".join(parts)}'
+
+
 def _digest(array: np.ndarray) -> str:
-    """Sha256 of shape, type and values, so that the file format does not matter."""
+    """Return the SHA-256 of shape, type and values, so that the file format does not matter."""
     digest = hashlib.sha256(f'{array.shape} {array.dtype}'.encode())
     digest.update(np.ascontiguousarray(array))
     return digest.hexdigest()

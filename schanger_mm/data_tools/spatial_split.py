@@ -1,22 +1,24 @@
-"""Split the tiles of one scene into training and validation by blocks of ground, with a guard between them."""
+"""Split the tiles of a scene into training and validation by blocks, with a guard zone between them."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
+from schanger_mm.utils.errors import SettingError
+
 UNUSED, TRAIN, VAL, GUARD = range(4)
-"""What becomes of a tile."""
+"""Assignments of a tile."""
 NAMES = ('unused', 'train', 'val', 'guard')
 
 
 def split_tiles(usable: np.ndarray, per_block: int, share: float, seed: int) -> np.ndarray:
-    """Draw which tiles train and which validate.
+    """Assign tiles to training and validation.
 
     Neighbouring tiles of one scene show the same streets in the same light, so
-    tiles drawn one by one would score a network on what it has all but seen.
-    Here whole blocks are drawn, and the tiles around those for validation are
-    left out: no tile of one side touches a tile of the other, not even at a
+    with tiles drawn one by one, a network would be scored on almost the same
+    images. Here whole blocks are drawn, and the tiles around those for
+    validation are dropped: no tile of one side touches a tile of the other, not even at a
     corner.
 
     Args:
@@ -32,28 +34,28 @@ def split_tiles(usable: np.ndarray, per_block: int, share: float, seed: int) -> 
         (rows, columns) uint8 of ``UNUSED``, ``TRAIN``, ``VAL`` and ``GUARD``.
 
     Raises:
-        ValueError: settings that make no sense, or fewer blocks than a split
+        ValueError: invalid settings, or fewer blocks than a split
             needs.
     """
     if per_block < 1:
-        raise ValueError(f'--block: expected at least one tile, found {per_block}')
+        raise SettingError(f'--block: expected at least one tile, found {per_block}')
     if not 0 <= share < 1:
-        raise ValueError(f'--val: expected 0 to below 1, found {share}')
+        raise SettingError(f'--val: expected 0 to below 1, found {share}')
     if share == 0:
         return np.where(usable, TRAIN, UNUSED).astype(np.uint8)
     blocks = _block_of_each_tile(usable.shape, per_block)
     drawn = np.random.default_rng(seed).permutation(np.unique(blocks[usable]))
     if len(drawn) < 2:
-        raise ValueError(f'--block: usable tiles lie in {len(drawn)} block of {per_block}x{per_block} tiles, a split '
-                         'needs two or more; choose smaller blocks, or --val 0 for no validation tiles.')
+        raise SettingError(f'--block: usable tiles lie in {len(drawn)} block of {per_block}x{per_block} tiles, a split '
+                           'needs two or more; choose smaller blocks, or --val 0 for no validation tiles.')
     tiles = np.cumsum(np.bincount(blocks[usable])[drawn[:-1]])  # the last block always trains
     number = 1 + int(np.argmin(np.abs(tiles - share * usable.sum())))
     val = usable & np.isin(blocks, drawn[:number])
     near = cv2.dilate(val.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
     if not (usable & ~near).any():
-        raise ValueError(f'--block: with {len(drawn)} blocks of {per_block}x{per_block} tiles, all tiles outside those '
-                         'for validation touch them and none is left to train; choose smaller tiles or blocks, another '
-                         '--seed, or --val 0 and another scene to validate on.')
+        raise SettingError(f'--block: with {len(drawn)} blocks of {per_block}x{per_block} tiles, all tiles outside '
+                           'those for validation touch them and none is left to train; choose smaller tiles or blocks, '
+                           'another --seed, or --val 0 and another scene to validate on.')
     return np.select([val, usable & near, usable], [VAL, GUARD, TRAIN], UNUSED).astype(np.uint8)
 
 

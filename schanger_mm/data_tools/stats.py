@@ -1,4 +1,4 @@
-"""Mean and standard deviation of each date, as the authors of SChanger define them."""
+"""Compute mean and standard deviation of each date, as the authors of SChanger define them."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ import cv2
 import numpy as np
 from prettytable import PrettyTable
 
-from schanger_mm.datasets.errors import DatasetError, first_of
-from schanger_mm.datasets.files import list_stems, natural_key
 from schanger_mm.datasets.reading import read_image
+from schanger_mm.utils.errors import DatasetError, SettingError
+from schanger_mm.utils.names import natural_key
+from schanger_mm.utils.text import first_of
 
-from .layout import LABEL, NONE, find_splits
+from .layout import LABEL, NONE, Split, find_splits
 from .lists import listed_names
 from .parallel import run_parallel
 
 
 @dataclass(frozen=True)
 class Task:
-    """An image and the side of its patches, px; None takes it whole."""
+    """An image and the side of its patches, px; None for the whole image."""
 
     path: Path
     patch: int | None
@@ -48,8 +49,9 @@ class DateStatistics:
 
 def dataset_statistics(root: str | Path, split: str | None = None, folders: Mapping[str, str | None] | None = None,
                        single: bool = False, patch: int | None = None, workers: int | None = None,
-                       list_file: str | Path | None = None, list_split: str | None = None) -> list[DateStatistics]:
-    """Mean and standard deviation of the training images.
+                       list_file: str | Path | None = None, list_split: str | None = None,
+                       suffixes: Mapping[str, str | None] | None = None) -> list[DateStatistics]:
+    """Compute mean and standard deviation of the training images.
 
     Args:
         root: the data set.
@@ -64,6 +66,7 @@ def dataset_statistics(root: str | Path, split: str | None = None, folders: Mapp
         list_file: the images to take, one name per line; None takes all.
         list_split: ``list_file`` is a table with lines ``name,split``; take
             those of this split.
+        suffixes: endings of files by role, where dates share a folder.
 
     Returns:
         One entry per date, A first, or one for single images.
@@ -75,21 +78,21 @@ def dataset_statistics(root: str | Path, split: str | None = None, folders: Mapp
         ValueError: a patch without pixels, or ``list_split`` without a list.
     """
     if patch is not None and patch < 1:
-        raise ValueError(f'--patch: expected 1 or more pixels, found {patch}')
+        raise SettingError(f'--patch: expected 1 or more pixels, found {patch}')
     if list_split is not None and list_file is None:
-        raise ValueError(f'--list-split {list_split}: needs --list, a table with lines name,split.')
+        raise SettingError(f'--list-split {list_split}: needs --list, a table with lines name,split.')
     if split is None and (Path(root) / 'train').is_dir():
         split = 'train'
     names = None if split is None else [split]
-    found = find_splits(root, names, dict(folders or {}, **{LABEL: NONE}), single)
+    found = find_splits(root, names, dict(folders or {}, **{LABEL: NONE}), single, suffixes)
     if len(found) > 1:
-        raise DatasetError(f'{root}: statistics are taken of one split; name it by --split, one of '
+        raise DatasetError(f'{root}: statistics are computed from one split; choose it with --split, one of '
                            f'{first_of([each.name for each in found])}.')
-    return [_of_folder(folder, patch, workers, list_file, list_split) for folder in found[0].images.values()]
+    return [_of_folder(found[0], role, patch, workers, list_file, list_split) for role in found[0].images]
 
 
 def sample_statistics(task: Task) -> np.ndarray:
-    """(samples, 2, 3): mean and population standard deviation of each sample; R, G, B in [0, 1]."""
+    """Return mean and population standard deviation of each sample: (samples, 2, 3); R, G, B in [0, 1]."""
     image = read_image(str(task.path))
     height, width = image.shape[:2]
     rows, columns = (height, width) if task.patch is None else (task.patch, task.patch)
@@ -103,7 +106,7 @@ def sample_statistics(task: Task) -> np.ndarray:
 
 
 def report(statistics: list[DateStatistics]) -> str:
-    """Word the statistics: a table in [0, 1], and lines for a config in 0..255."""
+    """Format the statistics: a table in [0, 1], and lines for a config in 0..255."""
     table = PrettyTable(['folder', 'images', 'samples', 'mean R, G, B', 'std R, G, B'], align='l')
     for date in statistics:
         table.add_row([date.folder, date.images, date.samples, _row(date.mean, 6), _row(date.std, 6)])
@@ -114,10 +117,11 @@ def report(statistics: list[DateStatistics]) -> str:
             f'data_preprocessor = dict(\n    mean=[{mean}],\n    std=[{std}])')
 
 
-def _of_folder(folder: Path, patch: int | None, workers: int | None, list_file: str | Path | None,
+def _of_folder(split: Split, role: str, patch: int | None, workers: int | None, list_file: str | Path | None,
                list_split: str | None) -> DateStatistics:
-    files = list_stems(str(folder))
-    stems = sorted(files, key=natural_key) if list_file is None else listed_names(list_file, files, folder, list_split)
+    folder, files = split.folders[role], split.list_files(role)
+    stems = sorted(files, key=natural_key) if list_file is None else listed_names(
+        list_file, files, folder, list_split, list(split.suffixes.values()))
     tasks = [Task(Path(files[stem]), patch) for stem in stems]
     samples = np.concatenate(list(run_parallel(sample_statistics, tasks, workers, f'reading {folder.name}')))
     mean, std = samples.mean(axis=0)

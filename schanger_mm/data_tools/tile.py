@@ -7,21 +7,23 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 
-from schanger_mm.datasets.errors import DatasetError, first_of
-from schanger_mm.datasets.files import list_stems, natural_key
 from schanger_mm.datasets.reading import read_header
-from schanger_mm.json_files import read_table
+from schanger_mm.utils.errors import DatasetError, ExistsError, MissingFileError, SettingError
+from schanger_mm.utils.files import as_json, read_table, sha256_of, write_atomic
+from schanger_mm.utils.locking import is_vacant, locked
+from schanger_mm.utils.names import list_stems, natural_key, strip_suffix
+from schanger_mm.utils.text import first_of
+from schanger_mm.utils.tiling import Tiling, tile_name
 
-from .grid import Tiling, tile_name
 from .parallel import run_parallel
 from .pixels import encode_png, read_pixels
-from .writing import as_json, write_atomic
 
 RECORD = 'tiling.json'
-"""In the folder of the tiles: how they were cut, and from which files."""
+"""File in the folder of the tiles: how they were cut, and from which files."""
 VERSION = 1
 PNG_END = b'IEND\xaeB`\x82'
 """Name and checksum of a PNG's last chunk."""
@@ -36,6 +38,7 @@ class Job:
         target: folder of its tiles.
         height, width: of the image, px.
         tiling: how it is cut.
+        suffix: ending of the source's name that ends the tiles' names too; else the number does.
     """
 
     source: Path
@@ -43,31 +46,35 @@ class Job:
     height: int
     width: int
     tiling: Tiling
+    suffix: str = ''
 
     @property
     def tiles(self) -> dict[Path, tuple[int, int]]:
-        """File and (top, left) of each tile."""
+        """Return file and (top, left) of each tile."""
         corners = self.tiling.corners(self.height, self.width)
-        return {self.target / f'{tile_name(self.source.stem, n)}.png': corner
+        stem = self.source.name.removesuffix(self.suffix) if self.suffix else self.source.stem
+        tail = strip_suffix(self.suffix, None) or ''
+        return {self.target / f'{tile_name(stem, n)}{tail}.png': corner
                 for n, corner in enumerate(corners, start=1)}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Number of tiles of one image that were written, and that stood there already."""
+    """Numbers of tiles of one image that were written, and that existed already."""
 
     written: int
     present: int
 
 
 def tile_folder(src: str | Path, dst: str | Path, tiling: Tiling | None = None,
-                folders: Sequence[str] | None = None, workers: int | None = None) -> str:
+                folders: Sequence[str] | None = None, workers: int | None = None,
+                suffixes: Sequence[str] = ()) -> str:
     """Cut every image below ``src`` into square PNG tiles below ``dst``.
 
     The tiles of ``src/train/A/x.tif`` are ``dst/train/A/x_1.png`` and so on,
-    see :func:`~schanger_mm.data_tools.grid.tile_name`. Depth, bands and
+    see :func:`~schanger_mm.utils.tiling.tile_name`. Depth, bands and
     palette stay what they are. ``dst/tiling.json`` holds the settings and the
-    size and time of every source, so that a run that was interrupted goes on
+    identity and SHA-256 of every source, so that a run that was interrupted goes on
     where it stopped, and a run that would mix two tilings is refused.
 
     Args:
@@ -76,9 +83,11 @@ def tile_folder(src: str | Path, dst: str | Path, tiling: Tiling | None = None,
         tiling: size, stride and edges; default: 256 px, side by side.
         folders: take only images below folders of these names.
         workers: number of processes; each holds one image.
+        suffixes: endings of names that tell files in one folder apart, such
+            as ``_pre.png`` and ``_post.png``: tiles are then ``x_1_pre.png``.
 
     Returns:
-        What was done, in words.
+        A summary of what was done.
 
     Raises:
         FileNotFoundError: no such folder.
@@ -89,17 +98,18 @@ def tile_folder(src: str | Path, dst: str | Path, tiling: Tiling | None = None,
     """
     src, dst, tiling = Path(src), Path(dst), tiling or Tiling()
     if not src.is_dir():
-        raise FileNotFoundError(f'no folder {src}; expected the folder of the images to cut.')
+        raise MissingFileError(f'no folder {src}; expected the folder of the images to cut.')
     if dst.resolve().is_relative_to(src.resolve()):
-        raise ValueError(f'{dst} is {src} or lies in it; name a folder outside for the tiles.')
-    jobs = _jobs(src, dst, tiling, folders)
-    _record(src, dst, tiling, jobs)
-    outcomes = list(run_parallel(cut, jobs, workers, 'cutting images'))
+        raise SettingError(f'{dst} is {src} or lies in it; use a folder outside it for the tiles.')
+    jobs = _jobs(src, dst, tiling, folders, suffixes)
+    with locked(dst):
+        _record(src, dst, tiling, jobs, suffixes, workers)
+        outcomes = list(run_parallel(cut, jobs, workers, 'cutting images'))
     return _summary(dst, tiling, jobs, outcomes)
 
 
 def cut(job: Job) -> Outcome:
-    """Write the tiles of one image that are not there yet."""
+    """Write the missing tiles of one image."""
     missing = {path: corner for path, corner in job.tiles.items() if not _complete(path, job.tiling.size)}
     if missing:
         pixels = read_pixels(job.source)
@@ -110,7 +120,7 @@ def cut(job: Job) -> Outcome:
 
 
 def _complete(path: Path, size: int) -> bool:
-    """Whether a tile is there, to its end mark; one that was cut short is made again."""
+    """Return whether a tile is complete, up to its end mark; a truncated one is written again."""
     try:
         if not path.is_file() or read_header(str(path))[0] != (size, size):
             return False
@@ -127,7 +137,8 @@ def _crop(array: np.ndarray, top: int, left: int, size: int) -> np.ndarray:
     return np.pad(tile, rest) if any(after for _, after in rest) else tile
 
 
-def _jobs(src: Path, dst: Path, tiling: Tiling, folders: Sequence[str] | None) -> list[Job]:
+def _jobs(src: Path, dst: Path, tiling: Tiling, folders: Sequence[str] | None,
+          suffixes: Sequence[str]) -> list[Job]:
     files = list_stems(str(src))
     if folders is not None:
         parts = {stem: PurePosixPath(stem).parent.parts for stem in files}
@@ -139,54 +150,73 @@ def _jobs(src: Path, dst: Path, tiling: Tiling, folders: Sequence[str] | None) -
     jobs, small = [], []
     for stem in sorted(files, key=natural_key):
         (height, width), _ = read_header(files[stem])
-        jobs.append(Job(Path(files[stem]), dst / PurePosixPath(stem).parent, height, width, tiling))
+        jobs.append(Job(Path(files[stem]), dst / PurePosixPath(stem).parent, height, width, tiling,
+                        max((suffix for suffix in suffixes if files[stem].endswith(suffix)), key=len, default='')))
         if min(height, width) < tiling.size and tiling.edges != 'pad':
             small.append(f'{files[stem]} ({width}x{height})')
     if small:
         raise DatasetError(f'{len(small)} images are smaller than a tile of {tiling.size} px: {first_of(small)}. '
-                           'Choose a smaller --size, or fill the rest with zeros by --pad.')
+                           'Choose a smaller --size, or fill the rest with zeros (--pad).')
     return jobs
 
 
-def _record(src: Path, dst: Path, tiling: Tiling, jobs: list[Job]) -> None:
-    """Write what will be cut into the record, after comparing it with what an earlier run has cut."""
-    known = _earlier_sources(dst, tiling)
-    sources = {}
-    for job in jobs:
-        stat = job.source.stat()
-        name = job.source.relative_to(src).as_posix()
-        sources[name] = dict(bytes=stat.st_size, mtime_ns=stat.st_mtime_ns, height=job.height, width=job.width,
-                             tiles=len(job.tiles))
-    changed = [name for name, entry in sources.items() if known.get(name, entry) != entry]
+def _record(src: Path, dst: Path, tiling: Tiling, jobs: list[Job], suffixes: Sequence[str],
+            workers: int | None) -> None:
+    """Write what will be cut into the record, after comparing it with what an earlier run has cut.
+
+    A source whose facts of the file system are those of the record is taken for the same; of any other one the
+    content is compared, since a copied or linked folder may hold the same pixels, or others at the same time.
+    """
+    known = _earlier_sources(dst, tiling, suffixes)
+    sources = {job.source.relative_to(src).as_posix(): _identify(job) for job in jobs}
+    unsure = {name: job.source for (name, entry), job in zip(sources.items(), jobs, strict=True)
+              if {**entry, 'sha256': None} != {**known.get(name, {}), 'sha256': None}}
+    hashes = dict(zip(unsure, run_parallel(sha256_of, list(unsure.values()), workers, 'hashing images'), strict=True))
+    for name, entry in sources.items():
+        entry['sha256'] = hashes[name] if name in hashes else known[name]['sha256']
+    changed = [name for name, entry in sources.items() if name in known
+               and any(known[name].get(key) != entry[key] for key in ('sha256', 'tiles'))]
     if changed:
-        raise FileExistsError(f'{dst}: {len(changed)} sources differ from those that its tiles were cut from: '
-                              f'{first_of(changed)}. Cut into another folder, or remove this one first.')
+        raise ExistsError(f'{dst}: {len(changed)} sources differ from those that its tiles were cut from: '
+                          f'{first_of(changed)}. Cut into another folder, or remove this one first.')
     foreign = [str(path) for job, name in zip(jobs, sources, strict=True) if name not in known
                for path in job.tiles if path.exists()]
     if foreign:
-        raise FileExistsError(f'{len(foreign)} files have the names of new tiles, but {dst / RECORD} does not know '
-                              f'them: {first_of(foreign)}. Cut into another folder.')
-    if not sources.keys() <= known.keys():
-        settings = dict(version=VERSION, **asdict(tiling), naming='<stem>_<n>.png, n from 1, row by row')
+        raise ExistsError(f'{len(foreign)} files have the names of new tiles, but {dst / RECORD} does not list '
+                          f'them: {first_of(foreign)}. Cut into another folder.')
+    if hashes:
+        settings = dict(version=VERSION, **asdict(tiling), suffixes=list(suffixes),
+                        naming='<stem>_<n><suffix>.png, n from 1, row by row')
         write_atomic(dst / RECORD, as_json(dict(settings, sources=known | sources)))
 
 
-def _earlier_sources(dst: Path, tiling: Tiling) -> dict[str, dict]:
-    if not dst.exists() or (dst.is_dir() and not any(dst.iterdir())):
+def _identify(job: Job) -> dict[str, Any]:
+    stat = job.source.stat()
+    return dict(path=os.path.realpath(job.source), bytes=stat.st_size, mtime_ns=stat.st_mtime_ns,
+                ctime_ns=stat.st_ctime_ns, inode=stat.st_ino, height=job.height, width=job.width, tiles=len(job.tiles))
+
+
+def _earlier_sources(dst: Path, tiling: Tiling, suffixes: Sequence[str]) -> dict[str, dict]:
+    if is_vacant(dst):
         return {}
     record = dst / RECORD
     if not record.is_file():
-        raise FileExistsError(f'{dst} holds other things (expected it to be absent, empty, or with a {RECORD} of an '
-                              'earlier run). Nothing was changed; choose another folder.')
+        raise ExistsError(f'{dst} holds other things (expected it to be absent, empty, or with a {RECORD} of an '
+                          'earlier run). Nothing was changed; choose another folder.')
     try:
         content = read_table(record)
-        cut_with, sources = {key: content[key] for key in asdict(tiling)}, dict(content['sources'])
+        cut_with = {key: content[key] for key in asdict(tiling)}
+        sources = {name: dict(entry) for name, entry in dict(content['sources']).items()}
+        named_by = list(content.get('suffixes', []))
     except (ValueError, KeyError, TypeError) as error:
         raise DatasetError(f'{record}: damaged ({error}); expected the record of an earlier run. Cut into another '
                            'folder.') from error
     if cut_with != asdict(tiling):
-        raise FileExistsError(f'{dst} was cut with {_words(cut_with)}, asked for is {_words(asdict(tiling))}; cut '
-                              'into another folder.')
+        raise ExistsError(f'{dst} was cut with {_words(cut_with)}, requested is {_words(asdict(tiling))}; cut '
+                          'into another folder.')
+    if named_by != list(suffixes):
+        raise ExistsError(f'{dst} was cut with suffixes {named_by}, requested is {list(suffixes)}; cut into another '
+                          'folder.')
     return sources
 
 

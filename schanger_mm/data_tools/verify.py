@@ -1,15 +1,15 @@
-"""Check a data set as unpacked: every file decoded, every pair and split compared."""
+"""Check a data set after unpacking: decode every file, compare every pair and split."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from schanger_mm.datasets.errors import DatasetError
-from schanger_mm.datasets.files import list_stems, natural_key
 from schanger_mm.datasets.reading import COLOUR, wrong_form
+from schanger_mm.utils.errors import DatasetError, SettingError
+from schanger_mm.utils.names import natural_key
 
 from .duplicates import find_duplicates
 from .layout import LABEL, Split, find_splits
@@ -43,9 +43,10 @@ PROBLEMS = {
             'config',
     'leak': 'groups of samples in different splits have the same pixels, at both dates or at one',
 }
-"""What makes a data set fail, in words that follow a count."""
+"""Problems that make a data set fail, as text that follows a count."""
 
 NOTES = {
+    'empty': 'splits have no positive pixel in any label, so nothing can be learnt there and F1 is 0 or undefined',
     'padding': f'samples have a side that is not a multiple of {STRIDE} (padded and cropped back by the software)',
     'repeated': 'groups of samples with the same pixels within one split',
     'same_dates': 'pairs have the same pixels at both dates',
@@ -80,20 +81,20 @@ class Verification:
 
     @property
     def failed(self) -> bool:
-        """Whether anything has to be put right before training."""
+        """Return whether anything has to be fixed before training."""
         return any(self.found.get(kind) for kind in PROBLEMS)
 
     @property
     def third(self) -> int | None:
-        """A third value in the labels that may be nodata, unless another is ignored already."""
+        """Return a third label value that may be nodata, unless another is ignored already."""
         return third_value(self.label_values) if self.ignore is None else None
 
     def of(self, split: Split) -> list[SampleFacts]:
-        """The samples of one split."""
+        """Return the samples of one split."""
         return [facts for facts in self.facts if facts.split == split.name]
 
     def as_dict(self) -> dict:
-        """Everything that was found, for JSON."""
+        """Return all findings, for JSON."""
         return dict(
             root=self.root,
             failed=self.failed,
@@ -110,12 +111,13 @@ class Verification:
 def verify_dataset(root: str | Path, splits: Sequence[str] | None = None,
                    folders: Mapping[str, str | None] | None = None, single: bool = False,
                    threshold: int | None = None, workers: int | None = None, ignore: int | None = None,
-                   lists: Sequence[str | Path] = (), list_splits: Sequence[str] | None = None) -> Verification:
+                   lists: Sequence[str | Path] = (), list_splits: Sequence[str] | None = None,
+                   suffixes: Mapping[str, str | None] | None = None) -> Verification:
     """Check pairing, sizes, image modes, label values, readability and duplicates.
 
     Args:
         root: the data set.
-        splits, folders, single: see :func:`~schanger_mm.data_tools.layout.find_splits`.
+        splits, folders, single, suffixes: see :func:`~schanger_mm.data_tools.layout.find_splits`.
         threshold: ``label_threshold`` that the training will use; lossy labels
             are a failure without it.
         workers: number of processes.
@@ -127,10 +129,10 @@ def verify_dataset(root: str | Path, splits: Sequence[str] | None = None,
     Raises:
         FileNotFoundError, DatasetError: the folders or lists cannot be found,
             or a list names what is not there.
-        ValueError: options that make no sense, or lists beside several splits.
+        ValueError: invalid options, or lists together with several splits.
     """
     check_label_options(threshold, ignore)
-    result = Verification(str(root), find_splits(root, splits, folders, single), [], threshold, ignore)
+    result = Verification(str(root), find_splits(root, splits, folders, single, suffixes), [], threshold, ignore)
     if lists or list_splits:
         tasks = _listed_tasks(result, lists, list_splits)
     else:
@@ -139,42 +141,47 @@ def verify_dataset(root: str | Path, splits: Sequence[str] | None = None,
     result.label_values = label_values(result.facts)
     for facts, task in zip(result.facts, tasks, strict=True):
         _check_one(facts, task, result)
+    for split in result.splits:
+        labelled = [facts for facts in result.of(split) if facts.label is not None]
+        if labelled and not any(facts.changed or facts.lost for facts in labelled):
+            result.found['empty'].append(f'{split.name}: none in {len(labelled)} labels')
     for kind, line in find_duplicates(result.facts):
         result.found[kind].append(line)
     return result
 
 
 def _listed_tasks(result: Verification, lists: Sequence[str | Path], list_splits: Sequence[str] | None) -> list[Task]:
-    """Samples by the splits of lists, which take the place of the one folder's."""
+    """Return samples by the splits of lists, which replace the single split of the folder."""
     wanted = splits_of_lists(lists, list_splits)
     if len(result.splits) > 1:
-        raise ValueError(f'{result.root}: --list makes the splits of one folder, found the splits '
-                         f'{", ".join(split.name for split in result.splits)}; name one of them by --splits.')
+        raise SettingError(f'{result.root}: --list makes the splits of one folder, found the splits '
+                           f'{", ".join(split.name for split in result.splits)}; choose one with --splits.')
     folder, = result.splits
     files = _files(folder, result)
     known = set().union(*files.values())
-    result.splits = [Split(name, folder.folders) for name in wanted]
+    result.splits = [replace(folder, name=name) for name in wanted]
     tasks = []
     for split, (file, of) in zip(result.splits, wanted.values(), strict=True):
-        names = set(listed_names(file, known, ' or '.join(map(str, folder.folders.values())), of)) if files else set()
+        names = set(listed_names(file, known, ' or '.join(map(str, folder.folders.values())), of,
+                                 list(folder.suffixes.values()))) if files else set()
         listed = {role: {stem: path for stem, path in there.items() if stem in names} for role, there in files.items()}
         tasks.extend(_tasks(split, listed, result))
     return tasks
 
 
 def _files(split: Split, result: Verification) -> dict[str, dict[str, str]]:
-    """Files by role and stem; none where a folder cannot be listed, which is reported."""
+    """Return files by role and stem; none if a folder cannot be listed, which is reported."""
     files = {}
-    for role, folder in split.folders.items():
+    for role in split.folders:
         try:
-            files[role] = list_stems(str(folder))
+            files[role] = split.list_files(role)
         except DatasetError as error:
             result.found['folders'].append(str(error))
     return files if len(files) == len(split.folders) else {}
 
 
 def _tasks(split: Split, files: dict[str, dict[str, str]], result: Verification) -> list[Task]:
-    """Complete samples of a split; files without partner are reported."""
+    """Return the complete samples of a split; files without a partner are reported."""
     if not files:
         return []
     stems = sorted(set().union(*files.values()), key=natural_key)

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from prettytable import PrettyTable
 
-from schanger_mm.datasets.errors import first_of
 from schanger_mm.datasets.reading import IGNORED
+from schanger_mm.utils.text import first_of
 
 from .layout import LABEL, Split
 from .sample_check import LOSSY, USUAL_THRESHOLD, SampleFacts
@@ -43,6 +43,8 @@ def _split_report(split: Split, result: Verification) -> str:
     table.add_row(['unusable files', sum(len(facts.errors) for facts in samples)])
     if LABEL in split.folders:
         table.add_row(['label values', _counts(_values(facts, result) for facts in samples if facts.label is not None)])
+        if palettes := [facts.palette for facts in samples if facts.palette is not None]:
+            table.add_row(['palettes are read', _counts(palettes)])
         table.add_row(['labels are', _lossless(samples, result)])
         table.add_row(['changed' if len(split.images) > 1 else 'positive', _changed(samples, result)])
     return table.get_string()

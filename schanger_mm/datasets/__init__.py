@@ -1,5 +1,8 @@
 """Data sets of two dates and of one, and their transforms."""
 
+from schanger_mm import registry  # noqa: F401  (first: without a stack, its error says how to install one)
+from schanger_mm.utils.errors import DatasetError
+
 from . import transforms
 from .base import CheckedDataset
 from .benchmarks import (
@@ -13,14 +16,15 @@ from .benchmarks import (
     WHUCDDataset,
 )
 from .bitemporal import BiTemporalDataset
-from .errors import DatasetError
+from .concat import ConcatDataset
 from .folder import FolderCDDataset
-from .samplers import SeededInfiniteSampler, SeededSampler
+from .samplers import SeededInfiniteSampler, SeededSampler, SemiSampler
+from .semi import SemiDataset
 from .single import BuildingDataset, InriaDataset
-from .synthetic.dataset import DemoDataset
 
 __all__ = [
-    'BenchmarkDataset', 'BiTemporalDataset', 'BuildingDataset', 'CDDDataset', 'CheckedDataset', 'DatasetError',
-    'DemoDataset', 'FolderCDDataset', 'GZCDDataset', 'InriaDataset', 'LEVIRCDDataset', 'LEVIRCDPlusDataset',
-    'S2LookingDataset', 'SYSUCDDataset', 'SeededInfiniteSampler', 'SeededSampler', 'WHUCDDataset', 'transforms',
+    'BenchmarkDataset', 'BiTemporalDataset', 'BuildingDataset', 'CDDDataset', 'CheckedDataset', 'ConcatDataset',
+    'DatasetError', 'FolderCDDataset', 'GZCDDataset', 'InriaDataset', 'LEVIRCDDataset', 'LEVIRCDPlusDataset',
+    'S2LookingDataset', 'SYSUCDDataset', 'SeededInfiniteSampler', 'SeededSampler', 'SemiDataset', 'SemiSampler',
+    'WHUCDDataset', 'transforms',
 ]

@@ -1,19 +1,24 @@
-"""What the data sets of this package share: listing, pairing by stem, and checks before training starts."""
+"""Base of the data sets of this package: listing, pairing by stem, and checks before training starts."""
 
 from __future__ import annotations
 
+import logging
 import os
 
 import mmengine.fileio as fileio
+import torch
+from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
 
-from schanger_mm.random_numbers import own_random_numbers
+from schanger_mm.utils.errors import DatasetError, MissingFileError, SampleError, SettingError, UserError
+from schanger_mm.utils.names import Suffixes, join_suffixes, list_stems, natural_key, read_names
+from schanger_mm.utils.random_numbers import own_random_numbers
+from schanger_mm.utils.text import first_of
 
-from .errors import DatasetError, SampleError, first_of, raised_here
-from .files import Suffixes, list_stems, natural_key, read_names
 from .reading import COLOUR, GREY, read_header, read_label, wrong_form
 from .samplers import Draw
 from .transforms.loading import LoadImage
+from .transforms.private_draws import seed_private_generators
 
 LABEL = 'seg_map_path'
 
@@ -21,7 +26,7 @@ LABEL = 'seg_map_path'
 class CheckedDataset(BaseSegDataset):
     """A folder per image role plus a folder of binary masks; files belong together by stem.
 
-    A subclass names its image roles and says in words what it expects. Every
+    A subclass defines its image roles and describes what it expects. Every
     raw sample has a ``name``, its stem with sub-folders (``city/tile_1``). All
     checks run in ``full_init``, so a mistake shows before the first iteration
     and not hours into a run; mistakes of one kind are reported together.
@@ -30,8 +35,9 @@ class CheckedDataset(BaseSegDataset):
         data_root (str, optional): folder that the others are relative to.
         data_prefix (dict): folder of each role; ``seg_map_path`` None or
             absent means no labels, which only ``test_mode`` allows.
-        img_suffix (str | Sequence[str], optional): endings of image files;
-            None takes any of .png .jpg .jpeg .tif .tiff .bmp.
+        img_suffix (str | Sequence[str] | dict, optional): endings of image
+            files; None takes any of .png .jpg .jpeg .tif .tiff .bmp. A dict
+            gives each role its own, which tells dates in one folder apart.
         seg_map_suffix (str | Sequence[str], optional): the same for masks.
         ann_file (str): list of names, one per line, with or without suffix;
             only these are used, in that order. Default: all files, in
@@ -42,9 +48,12 @@ class CheckedDataset(BaseSegDataset):
             (lossy masks); None takes only 0/1 or 0/255.
         label_ignore (int, optional): mask value of pixels that count in
             neither loss nor metric, such as the 128 that
-            ``tools/dataset_tools/from_rasters.py`` writes for nodata.
+            ``schanger from-rasters`` writes for nodata.
         check_sizes (bool): read every file's header and compare sizes. Turn
             it off for formats that Pillow cannot open.
+        labelled (bool): False: the pairs or images have no labels, and a label
+            folder that may exist is neither listed nor opened; the unlabelled
+            part of :class:`~schanger_mm.datasets.semi.SemiDataset`.
         **kwargs: ``pipeline``, ``test_mode``, ``metainfo``, ``indices``,
             ``lazy_init``, ``backend_args`` and the rest of mmseg's
             ``BaseSegDataset``.
@@ -65,39 +74,47 @@ class CheckedDataset(BaseSegDataset):
     DOWNLOAD_HINT = ''
     """How to get the data, for messages."""
 
-    def __init__(self, data_prefix: dict, img_suffix: Suffixes = None, seg_map_suffix: Suffixes = None,
+    def __init__(self, data_prefix: dict, img_suffix: Suffixes | dict = None, seg_map_suffix: Suffixes = None,
                  label_threshold: int | None = None, check_sizes: bool = True, list_split: str | None = None,
-                 label_ignore: int | None = None, **kwargs) -> None:
+                 label_ignore: int | None = None, labelled: bool = True, **kwargs) -> None:
         name = type(self).__name__
+        if not labelled:
+            data_prefix = {key: value for key, value in data_prefix.items() if key != LABEL}
         unknown = sorted(set(data_prefix) - {*self.IMAGES, LABEL})
         absent = [key for key in self.IMAGES if data_prefix.get(key) is None]
         if unknown or absent:
-            raise ValueError(f'{name}.data_prefix: expected the keys {", ".join(self.IMAGES)} and {LABEL}, '
-                             f'found {data_prefix}')
+            raise SettingError(f'{name}.data_prefix: expected the keys {", ".join(self.IMAGES)} and {LABEL}, '
+                               f'found {data_prefix}')
+        self._check_suffixes(data_prefix, img_suffix)
         if label_threshold is not None and not 1 <= label_threshold <= 255:
-            raise ValueError(f'{name}.label_threshold: expected None or 1 to 255, found {label_threshold!r}')
+            raise SettingError(f'{name}.label_threshold: expected None or 1 to 255, found {label_threshold!r}')
         if label_ignore is not None and not 1 <= label_ignore <= 254:
-            raise ValueError(f'{name}.label_ignore: expected None or 1 to 254 (0 and 255 are unchanged and changed), '
-                             f'found {label_ignore!r}')
+            raise SettingError(f'{name}.label_ignore: expected None or 1 to 254 (0 and 255 are unchanged and changed), '
+                               f'found {label_ignore!r}')
         if label_ignore is not None and label_threshold is not None:
-            raise ValueError(f'{name}: label_threshold={label_threshold} is for lossy masks, in which label_ignore='
-                             f'{label_ignore} has no exact place; set one of the two.')
+            raise SettingError(f'{name}: label_threshold={label_threshold} is for lossy masks, in which label_ignore='
+                               f'{label_ignore} has no exact place; set one of the two.')
         if list_split is not None and not kwargs.get('ann_file'):
-            raise ValueError(f'{name}.list_split={list_split!r}: needs `ann_file`, a table with lines name,split.')
+            raise SettingError(f'{name}.list_split={list_split!r}: needs `ann_file`, a table with lines name,split.')
         if kwargs.get('reduce_zero_label'):
-            raise ValueError(f'{name}.reduce_zero_label: masks here are 0 and 1; leave it out.')
-        if data_prefix.get(LABEL) is None and not kwargs.get('test_mode'):
-            raise ValueError(f'{name}.data_prefix.{LABEL}: expected the folder of the labels; only a '
-                             'data set with test_mode=True can do without.')
+            raise SettingError(f'{name}.reduce_zero_label: masks here are 0 and 1; omit it.')
+        if data_prefix.get(LABEL) is None and labelled and not kwargs.get('test_mode'):
+            raise SettingError(f'{name}.data_prefix.{LABEL}: expected the folder of the labels; only a '
+                               'data set with test_mode=True, or the unlabelled part of a SemiDataset '
+                               '(labelled=False), can do without.')
         self.label_threshold = label_threshold
         self.label_ignore = label_ignore
         self.check_sizes = check_sizes
         self.list_split = list_split
+        self._draws_checked = False
         prefix = {key: value for key, value in data_prefix.items() if value is not None}
         super().__init__(data_prefix=prefix, img_suffix=img_suffix, seg_map_suffix=seg_map_suffix, **kwargs)
 
     def __getitem__(self, index: int) -> dict:
         """Return a sample; for a :class:`Draw` its random numbers depend on the draw alone, and no others move.
+
+        The first draw of a process is made twice. If the samples differ, the
+        log says that a transform has a generator of its own.
 
         Raises:
             DatasetError: the sample is not what it should be.
@@ -105,7 +122,19 @@ class CheckedDataset(BaseSegDataset):
         """
         if not isinstance(index, Draw):
             return super().__getitem__(index)
+        sample = self._draw(index)
+        if not self._draws_checked:
+            self._draws_checked = True
+            if not _same_inputs(sample, self._draw(index)):
+                print_log(f'{type(self).__name__}.pipeline: a sample that was drawn twice from the same random numbers '
+                          'differs, so a transform draws from its own generator. No seed reproduces this training, '
+                          'and a resume of it will not be exact. Let the transform draw from numpy.random, or give it '
+                          'a method set_random_seed(seed).', logger='current', level=logging.WARNING)
+        return sample
+
+    def _draw(self, index: Draw) -> dict:
         with own_random_numbers(index.seed, 0, index.position):
+            seed_private_generators(self.pipeline.transforms)
             return super().__getitem__(int(index))
 
     def prepare_data(self, idx: int) -> dict:
@@ -119,7 +148,7 @@ class CheckedDataset(BaseSegDataset):
             where = f'sample {" + ".join(files)}'
             if isinstance(error, MemoryError):
                 raise MemoryError(f'{where}: {error}') from error
-            if isinstance(error, ValueError) and raised_here(error):
+            if isinstance(error, UserError):
                 raise DatasetError(f'{where}: {error}') from error
             raise SampleError(f'{where}: {type(error).__name__}: {error}') from error
 
@@ -138,13 +167,11 @@ class CheckedDataset(BaseSegDataset):
         if self.check_sizes:
             self._check_headers(samples)
         if LABEL in self.data_prefix:
-            for sample in samples[::max(1, len(samples) // 32)]:  # the others are checked when they are read
-                read_label(sample[LABEL], self.label_threshold, self.backend_args,
-                           self.label_ignore)
+            self._check_labels([sample[LABEL] for sample in samples])
         return [dict(self.make_sample(paths), name=stem) for stem, paths in zip(stems, samples, strict=True)]
 
     def make_sample(self, paths: dict[str, str]) -> dict:
-        """Raw sample of one group of files, ``paths`` by role."""
+        """Make the raw sample of one group of files, ``paths`` by role."""
         sample = dict(paths, label_map=self.label_map, reduce_zero_label=False, seg_fields=[])
         if self.label_threshold is not None:
             sample['label_threshold'] = self.label_threshold
@@ -153,7 +180,23 @@ class CheckedDataset(BaseSegDataset):
         return sample
 
     def _suffixes(self, role: str) -> Suffixes:
-        return self.seg_map_suffix if role == LABEL else self.img_suffix
+        if role == LABEL:
+            return self.seg_map_suffix
+        return _suffix_of(self.img_suffix, role)
+
+    def _all_suffixes(self) -> Suffixes:
+        """Return the endings that a name in a list may have."""
+        return join_suffixes(*map(self._suffixes, self.IMAGES))
+
+    def _check_suffixes(self, data_prefix: dict, img_suffix: Suffixes | dict) -> None:
+        name = type(self).__name__
+        if isinstance(img_suffix, dict) and not set(img_suffix) <= set(self.IMAGES):
+            raise SettingError(f'{name}.img_suffix: expected the keys {", ".join(self.IMAGES)}, found '
+                               f'{", ".join(map(str, img_suffix))}')
+        files = [(data_prefix[role], str(_suffix_of(img_suffix, role))) for role in self.IMAGES]
+        if len(set(files)) < len(files):
+            raise SettingError(f'{name}: both dates are the files of one folder, {files[0][0]!r}; give each date its '
+                               f'own ending, img_suffix=dict({", ".join(f"{role}=..." for role in self.IMAGES)}).')
 
     def _check_folders(self) -> None:
         wanted = [self.data_root] if self.data_root else []
@@ -162,9 +205,9 @@ class CheckedDataset(BaseSegDataset):
         missing = [os.path.abspath(folder) for folder in wanted
                    if not fileio.isdir(folder, backend_args=self.backend_args)]
         if missing:
-            raise FileNotFoundError(self._how_to_get(f'no folder {" and no folder ".join(missing)}'))
+            raise MissingFileError(self._how_to_get(f'no folder {" and no folder ".join(missing)}'))
         if self.ann_file and not fileio.isfile(self.ann_file, backend_args=self.backend_args):
-            raise FileNotFoundError(self._how_to_get(f'no list file {os.path.abspath(self.ann_file)}'))
+            raise MissingFileError(self._how_to_get(f'no list file {os.path.abspath(self.ann_file)}'))
 
     def _how_to_get(self, problem: str) -> str:
         return '\n'.join(filter(None, (
@@ -172,13 +215,13 @@ class CheckedDataset(BaseSegDataset):
             f'  expected layout: {self.LAYOUT}',
             f'  folders to read: {", ".join(map(os.path.abspath, self.data_prefix.values()))}',
             self.DOWNLOAD_HINT and f'  get the data:    {self.DOWNLOAD_HINT}',
-            '  it is elsewhere: --cfg-options train_dataloader.dataset.data_root=DIR '
+            '  if it is elsewhere: --cfg-options train_dataloader.dataset.data_root=DIR '
             '(val_dataloader and test_dataloader likewise)',
-            '  no data at hand: `make demo` draws its own and needs none')))
+            '  if you have no data: `schanger demo` draws its own')))
 
     def _listed_stems(self, files: dict[str, dict[str, str]]) -> list[str]:
         known = set().union(*files.values())
-        stems = read_names(self.ann_file, known, self.img_suffix, self.backend_args, self.list_split)
+        stems = read_names(self.ann_file, known, self._all_suffixes(), self.backend_args, self.list_split)
         self._report_missing(files, stems, f'names of {os.path.abspath(self.ann_file)} have no file')
         return stems
 
@@ -221,7 +264,32 @@ class CheckedDataset(BaseSegDataset):
         self._report(sizes_differ, 'samples have images or labels of different size (width x height)')
         self._report(wrong, 'images are not of the kind that the pipeline loads')
 
+    def _check_labels(self, paths: list[str]) -> None:
+        """Read some masks, and go on until one has a positive pixel; the others are checked when they are read."""
+        some = paths[::max(1, len(paths) // 32)]
+        positive = [self._has_positive(path) for path in some]
+        checked = set(some)
+        others = (path for path in paths if path not in checked)
+        if not any(positive) and not any(map(self._has_positive, others)):
+            print_log(f'{type(self).__name__}: none of the {len(paths)} masks in '
+                      f'{os.path.abspath(self.data_prefix[LABEL])} has a positive pixel. Nothing can be learnt from '
+                      'them, and F1 on them is 0 or undefined, whatever the network. Is it the right folder?',
+                      logger='current', level=logging.WARNING)
+
+    def _has_positive(self, path: str) -> bool:
+        return bool((read_label(path, self.label_threshold, self.backend_args, self.label_ignore) == 1).any())
+
     def _report(self, problems: list[str], what: str) -> None:
         if problems:
             listed = first_of(problems, '\n  ')
             raise DatasetError(f'{type(self).__name__}: {len(problems)} {what}:\n  {listed}')
+
+
+def _suffix_of(img_suffix: Suffixes | dict, role: str) -> Suffixes:
+    return img_suffix.get(role) if isinstance(img_suffix, dict) else img_suffix
+
+
+def _same_inputs(first: dict, second: dict) -> bool:
+    """Compare packed samples; what is not packed passes."""
+    one, two = first.get('inputs'), second.get('inputs')
+    return not isinstance(one, torch.Tensor) or torch.equal(one, two)

@@ -1,4 +1,4 @@
-"""The published change-detection data sets, as their archives unpack.
+"""The published change-detection data sets, in the layout of their archives.
 
 Sizes and splits: section IV of the SChanger paper and the data sets' own pages.
 """
@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from mmengine.logging import print_log
 
 from schanger_mm.registry import DATASETS
+from schanger_mm.utils.errors import SettingError
 
 from .base import LABEL
 from .bitemporal import BiTemporalDataset
 
 TILE = 256
-"""Side, in px, of the tiles that results are reported on."""
+"""Side, in px, of the tiles for which results are reported."""
 DEFAULT = 'default'
-"""``label_threshold`` of a data set: what its published masks need."""
+"""``label_threshold`` that the published masks of a data set need."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,9 @@ class Split:
     """One split of a published data set.
 
     Args:
-        folder: below ``data_root``, holds the folders of dates and labels.
-        pairs: official number of pairs; None where nothing fixes it.
-        names: list file below ``data_root`` where no folder makes the split.
+        folder: folder below ``data_root`` with the folders of dates and labels.
+        pairs: official number of pairs; None if nothing fixes it.
+        names: list file below ``data_root``, if the split has no folder.
     """
 
     folder: str
@@ -38,31 +39,31 @@ class Split:
 
 
 class BenchmarkDataset(BiTemporalDataset):
-    """A published data set: ``split`` says which folders to read and how large the official split is.
+    """A published data set: ``split`` selects the folders to read and gives the size of the official split.
 
     The metainfo holds ``data_set``, ``split`` and ``official_tiles``, the
-    number of 256 px tiles of the official split (None where it has none), by
+    number of 256 px tiles of the official split (None if it has none), by
     which a score on a part of it is recognised.
 
     Args:
         split (str, optional): 'train', 'val' or 'test'; None reads the
-            folders that ``data_prefix`` names, and claims no official split.
+            folders in ``data_prefix``, without an official split.
         label_threshold (int | str, optional): as in ``CheckedDataset``, so
-            None takes exact values only; 'default' is what the archive's
-            masks need.
+            None accepts exact values only; 'default' is the value that the
+            archive's masks need.
         **kwargs: the other arguments of :class:`BiTemporalDataset`.
 
-    A warning is logged where the folders hold another number of pairs than the
-    official split and no ``ann_file`` chooses among them.
+    A warning is logged if the number of pairs in the folders differs from the
+    official split and no ``ann_file`` selects among them.
 
     Raises:
-        ValueError: an unknown split, ``split`` beside ``data_prefix``, or
-            another word than 'default' as ``label_threshold``.
+        ValueError: an unknown split, ``split`` together with ``data_prefix``, or
+            a word other than 'default' as ``label_threshold``.
     """
 
     NAME = ''
     FOLDERS = ('A', 'B', 'label')
-    """Date A, date B and the masks, inside a split's folder."""
+    """Folders of date A, date B and the masks, inside a split's folder."""
     SIDE = TILE
     """Height and width of every image, in px."""
     SPLITS: dict[str, Split] = {}
@@ -72,8 +73,8 @@ class BenchmarkDataset(BiTemporalDataset):
         if split is not None:
             kwargs = self._arguments_of(split, kwargs)
         if isinstance(label_threshold, str) and label_threshold != DEFAULT:
-            raise ValueError(f'{type(self).__name__}.label_threshold: expected {DEFAULT!r}, None or 1 to 255, found '
-                             f'{label_threshold!r}')
+            raise SettingError(f'{type(self).__name__}.label_threshold: expected {DEFAULT!r}, None or 1 to 255, found '
+                               f'{label_threshold!r}')
         self._split = split
         threshold = self.LABEL_THRESHOLD if label_threshold == DEFAULT else label_threshold
         super().__init__(label_threshold=threshold, **kwargs)
@@ -82,23 +83,23 @@ class BenchmarkDataset(BiTemporalDataset):
     def _arguments_of(self, split: str, given: dict) -> dict:
         name = type(self).__name__
         if split not in self.SPLITS:
-            raise ValueError(f'{name}.split: expected one of {", ".join(self.SPLITS)}, found {split!r}')
+            raise SettingError(f'{name}.split: expected one of {", ".join(self.SPLITS)}, found {split!r}')
         if 'data_prefix' in given:
-            raise ValueError(f'{name}.data_prefix: `split={split!r}` names the folders; leave one of them out.')
+            raise SettingError(f'{name}.data_prefix: `split={split!r}` names the folders; omit one of them.')
         chosen = self.SPLITS[split]
         folders = (f'{chosen.folder}/{folder}' if chosen.folder else folder for folder in self.FOLDERS)
         prefix = dict(zip((*self.IMAGES, LABEL), folders, strict=True))
         return {'ann_file': chosen.names, **given, 'data_prefix': prefix}
 
     def load_data_list(self) -> list[dict]:
-        """List the pairs as ``CheckedDataset`` does, and say where their number is not the official one."""
+        """List the pairs as ``CheckedDataset`` does, and report if their number is not the official one."""
         samples = super().load_data_list()
         official = None if self._split is None else self.SPLITS[self._split].pairs
         if official is not None and not self.ann_file and len(samples) != official:
             what = (f'{len(samples)} of the {official} official pairs of {self.NAME} {self._split}'
                     if len(samples) < official else
                     f'{len(samples)} pairs where {self.NAME} {self._split} officially has {official}')
-            print_log(f'{type(self).__name__}: {what}, in {os.path.dirname(self.data_prefix[LABEL])}',
+            print_log(f'{type(self).__name__}: {what}, in {os.path.dirname(self.data_prefix[self.IMAGES[0]])}',
                       logger='current', level=logging.WARNING)
         return samples
 
@@ -131,7 +132,7 @@ class LEVIRCDPlusDataset(BenchmarkDataset):
     DOWNLOAD_HINT = ('LEVIR-CD+ (637/348 pairs of 1024 px, free for research) from '
                      'https://github.com/S2Looking/Dataset; it has no validation split, so hold 64 pairs out of '
                      'train:\n                   '
-                     'python tools/dataset_tools/split.py DIR/train/A --val 64 --out DIR/splits')
+                     'schanger split DIR/train/A --val 64 --out DIR/splits')
 
 
 @DATASETS.register_module()
@@ -161,7 +162,7 @@ class CDDDataset(BenchmarkDataset):
     LABEL_THRESHOLD = 128
     LAYOUT = 'DIR/{train,val,test}/{A,B,OUT}/*.jpg'
     DOWNLOAD_HINT = ('CDD, the folder `subset` of "ChangeDetectionDataset" (10000/3000/3000 pairs of 256 px); its '
-                     'address stands in the paper, doi 10.5194/isprs-archives-XLII-2-565-2018')
+                     'address is in the paper, doi 10.5194/isprs-archives-XLII-2-565-2018')
 
 
 @DATASETS.register_module()
@@ -191,9 +192,9 @@ class WHUCDDataset(BenchmarkDataset):
 class GZCDDataset(BenchmarkDataset):
     """GZ-CD: 19 large pairs of Guangzhou, Google Earth, 0.55 m (Peng et al., IEEE TGRS 59(7), 2021), cut to 256 px.
 
-    No split is fixed: lists are drawn by source image, so that tiles of one
-    image never stand in two splits. Tiles must not overlap, or the overlap is
-    scored twice.
+    There is no official split: lists are drawn by source image, so that tiles of
+    one image are never in two splits. Tiles must not overlap, otherwise the
+    overlap is scored twice.
     """
 
     NAME = 'GZ-CD'
@@ -202,5 +203,5 @@ class GZCDDataset(BenchmarkDataset):
     DOWNLOAD_HINT = (
         'GZ-CD (19 pairs, the set "CD_Data_GZ") from https://github.com/daifeng2016/'
         'Change-Detection-Dataset-for-High-Resolution-Satellite-Imagery, then\n                   '
-        'python tools/dataset_tools/tile.py UNPACKED DIR --size 256 --drop-edge\n                   '
-        "python tools/dataset_tools/split.py DIR/A --val 0.1 --test 0.2 --group-by '(.+)_\\d+' --out DIR/splits")
+        'schanger tile UNPACKED DIR --size 256 --drop-edge\n                   '
+        "schanger split DIR/A --val 0.1 --test 0.2 --group-by '(.+)_\\d+' --out DIR/splits")

@@ -1,11 +1,12 @@
-"""Pairs of images of one place at two dates, with a mask of what changed."""
+"""Pairs of images of one place at two dates, with a mask of changes."""
 
 from __future__ import annotations
 
 from schanger_mm.registry import DATASETS
+from schanger_mm.utils.errors import SettingError
+from schanger_mm.utils.names import Suffixes
 
 from .base import LABEL, CheckedDataset
-from .files import Suffixes
 
 
 @DATASETS.register_module()
@@ -21,8 +22,9 @@ class BiTemporalDataset(CheckedDataset):
         data_prefix (dict): folders of date A (``img_path_from``), date B
             (``img_path_to``) and the labels (``seg_map_path``; None for no
             labels, with ``test_mode`` only).
-        img_suffix (str | Sequence[str], optional): endings of image files,
-            which may differ between the dates; None: any image.
+        img_suffix (str | Sequence[str] | dict, optional): endings of image
+            files; None: any image. Dates in one folder need one each:
+            ``dict(img_path_from='_pre.png', img_path_to='_post.png')``.
         seg_map_suffix (str | Sequence[str], optional): the same for labels.
         format_seg_map (str): 'to_binary', the only form there is here.
         **kwargs: see :class:`~schanger_mm.datasets.base.CheckedDataset`.
@@ -38,16 +40,16 @@ class BiTemporalDataset(CheckedDataset):
 
     def __init__(self,
                  data_prefix: dict = dict(img_path_from='A', img_path_to='B', seg_map_path='label'),  # noqa: B006
-                 img_suffix: Suffixes = None, seg_map_suffix: Suffixes = None,
+                 img_suffix: Suffixes | dict = None, seg_map_suffix: Suffixes = None,
                  format_seg_map: str = 'to_binary', **kwargs) -> None:
         if format_seg_map != 'to_binary':
-            raise ValueError(f'{type(self).__name__}.format_seg_map: expected \'to_binary\', '
-                             f'found {format_seg_map!r}')
+            raise SettingError(f'{type(self).__name__}.format_seg_map: expected \'to_binary\', '
+                               f'found {format_seg_map!r}')
         self.format_seg_map = format_seg_map
         super().__init__(data_prefix, img_suffix, seg_map_suffix, **kwargs)
 
     def make_sample(self, paths: dict[str, str]) -> dict:
-        """Raw sample of one pair."""
+        """Make the raw sample of one pair."""
         dates = [paths[key] for key in self.IMAGES]
         label = {LABEL: paths[LABEL]} if LABEL in paths else {}
         return dict(super().make_sample(label), img_path=dates, format_seg_map=self.format_seg_map)

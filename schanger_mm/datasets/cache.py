@@ -1,4 +1,4 @@
-"""Decoded pixels on disk: a crop then reads its own rows of a file instead of decoding all of it."""
+"""Cache decoded pixels on disk: a crop then reads only its rows instead of decoding the whole file."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 from torch.utils.data import get_worker_info
 
+from schanger_mm.utils.errors import SettingError, UnwritableError
+from schanger_mm.utils.files import move_into_place
+
 GIB = 1 << 30
 RESERVED = 2 * GIB
 """Left free on the disk, for checkpoints and logs."""
-VERSION = 1
+VERSION = 2
 """Goes up whenever the same file would be decoded to other pixels."""
 _LEAST_WRITERS = 8  # a small run leaves room for another
 _LOOKS = 64  # a process looks at the folder again after this part of its share
@@ -29,7 +32,7 @@ class DecodedCache:
     """A folder of ``.npy`` files, one per decoded image, which all workers and runs may share.
 
     An entry is found by the absolute path, size and modification time of the
-    image and by how it is read, so a changed file is decoded anew. Entries are
+    image and by how it is read, so a changed file is decoded again. Entries are
     written whole or not at all and never changed; the folder, or any file of
     it, may be deleted at any time. What the cap or the disk leaves no room for
     is decoded every time, and the log says so.
@@ -40,7 +43,7 @@ class DecodedCache:
             files there. All processes of a run together keep it (they stop a
             little below); several runs that fill a folder at the same time
             may pass it by some percent. ``RESERVED`` bytes of the disk stay
-            free besides.
+            free as well.
 
     Raises:
         ValueError: ``max_gib`` is not above 0.
@@ -48,8 +51,8 @@ class DecodedCache:
 
     def __init__(self, folder: str, max_gib: float = 32) -> None:
         if not max_gib > 0:
-            raise ValueError(f'max_gib of the cache {folder}: expected GiB above 0, found {max_gib!r}; to turn the '
-                             'cache off, set cache_dir=None in the loading transform.')
+            raise SettingError(f'max_gib of the cache {folder}: expected GiB above 0, found {max_gib!r}; to turn the '
+                               'cache off, set cache_dir=None in the loading transform.')
         self.folder = Path(folder)
         self.max_gib = max_gib
         self._world_size = get_world_size()  # a worker process cannot ask
@@ -76,7 +79,7 @@ class DecodedCache:
             stat = os.stat(path)
         except OSError:
             array = decode()  # words what is wrong with the file
-            _say(f'decoded cache {self.folder}: {path} is not on a disk of this machine, such files are not kept.')
+            _say(f'decoded cache {self.folder}: {path} is not on a disk of this machine, such files are not cached.')
             return array
         key = (os.path.abspath(path), stat.st_size, stat.st_mtime_ns, reading, VERSION)
         entry = self.folder / f'{hashlib.sha256(repr(key).encode()).hexdigest()[:32]}.npy'
@@ -103,16 +106,18 @@ class DecodedCache:
             try:
                 with part.open('xb') as stream:
                     np.save(stream, array, allow_pickle=False)
-                os.replace(part, entry)
+                move_into_place(part, entry, patience=0)
             finally:
                 part.unlink(missing_ok=True)
         except FileNotFoundError:
-            return  # somebody deleted the folder just now; the next image makes it again
+            return  # the folder was just deleted; the next image creates it again
         except OSError as error:
+            if isinstance(error, UnwritableError) and entry.exists():
+                return  # Windows: another process has written the same image meanwhile, and reads it
             self._stop(f'it cannot be written ({error})')
 
     def _has_room(self, size: int) -> bool:
-        """Whether ``size`` more bytes fit.
+        """Return whether ``size`` more bytes fit.
 
         The others' writing since the last look is not seen, so a process looks
         often, and 1 / ``_LOOKS`` of the cap is kept for what they may still write.
@@ -130,7 +135,7 @@ class DecodedCache:
         return True
 
     def _writers(self) -> int:
-        """Caches of the run that may fill the folder: in every worker, one of images and one of labels."""
+        """Count the run's caches that may fill the folder: in every worker, one of images and one of labels."""
         worker = get_worker_info()
         return max(_LEAST_WRITERS, 2 * self._world_size * (1 if worker is None else worker.num_workers))
 

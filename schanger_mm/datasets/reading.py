@@ -9,26 +9,28 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Sequence
 
 import cv2
 import mmengine.fileio as fileio
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
-from .errors import DatasetError
-from .opening import FORMATS, open_image
+from schanger_mm.utils.errors import DatasetError, SettingError
+from schanger_mm.utils.images import FORMATS, open_image
 
 COLOUR, GREY = '8-bit 3-band', '8-bit grey'
 IGNORED = 255
 """What a pixel that does not count becomes in a label; the losses and metrics leave it out."""
 DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error)
 """What Pillow raises of a damaged file."""
-_NAMED_MODES = {'1': '1-bit', 'P': '8-bit palette', 'F': '32-bit float', 'CMYK': '8-bit CMYK'}
+_NAMED_MODES = {'1': '1-bit', 'P': '8-bit palette', 'PA': '8-bit palette with alpha', 'F': '32-bit float',
+                'CMYK': '8-bit CMYK'}
 _BITS_PER_SAMPLE, _SAMPLES_PER_PIXEL = 258, 277  # TIFF tags
 
 
 def read_header(path: str, backend_args: dict | None = None) -> tuple[tuple[int, int], str]:
-    """Size ``(h, w)`` and form ('8-bit 3-band', '16-bit grey', ...) of an image, without decoding it.
+    """Return size ``(h, w)`` and form ('8-bit 3-band', '16-bit grey', ...) of an image, without decoding it.
 
     Raises:
         DatasetError: the file is missing, its header cannot be read, or it claims too many pixels.
@@ -58,7 +60,7 @@ def read_image(path: str, allow_grey: bool = False, backend_args: dict | None = 
         DatasetError: the file is missing, truncated or corrupt, claims too
             many pixels, or is not 8-bit with three bands.
     """
-    array, form, _ = _decode(path, backend_args)
+    array, form, _, _ = _decode(path, backend_args)
     if form == COLOUR:
         return cv2.cvtColor(array, cv2.COLOR_RGB2BGR)
     if form == GREY and allow_grey:
@@ -78,8 +80,8 @@ def read_label(path: str, threshold: int | None = None, backend_args: dict | Non
     """Read a binary mask.
 
     A mask is 0/1 or 0/255 (either value may be absent), grey, 1-bit, or RGB
-    with equal channels. A palette image counts by its colours where these are
-    black and white only, and by its indices otherwise.
+    with equal channels. :func:`palette_values` says how a palette image (of a
+    TIFF: a colour table) is read.
 
     Args:
         path (str): PNG, JPEG, TIFF or BMP file.
@@ -93,10 +95,16 @@ def read_label(path: str, threshold: int | None = None, backend_args: dict | Non
         np.ndarray: (H, W) uint8 of 0 and 1, and 255 where ``ignore`` stands.
 
     Raises:
-        DatasetError: unreadable file, a coloured mask, other values, or a
-            threshold that a lossless mask of 0 and 1 never reaches.
+        DatasetError: unreadable file, a coloured mask, other values, a palette
+            whose colours and indices disagree, or a threshold that a lossless
+            mask of 0 and 1 never reaches.
     """
-    array, form, lossy = _decode(path, backend_args)
+    array, form, lossy, palette = _decode(path, backend_args)
+    if palette is not None:
+        try:
+            array, _ = palette_values(array, palette, ignore)
+        except ValueError as error:
+            raise DatasetError(f'{path}: {error}') from error
     if array.ndim == 3:
         array = _one_channel(path, array, form)
     if ignore is not None:
@@ -105,6 +113,42 @@ def read_label(path: str, threshold: int | None = None, backend_args: dict | Non
         label[skipped] = IGNORED
         return label
     return _binary(path, array, threshold, lossy)
+
+
+def palette_values(indices: np.ndarray, palette: Sequence[int],
+                   ignore: int | None = None) -> tuple[np.ndarray, str]:
+    """Return the values of a mask that is stored as indices into a palette, and what they were read by.
+
+    Grey colours are the values. Of other colours black means unchanged: where
+    it is index 0, and no other index is black, the indices are the values. Of
+    black and one colour under other indices, the colour is changed (255).
+
+    Args:
+        indices: (H, W) uint8.
+        palette: R, G, B of index 0, of index 1 and so on.
+        ignore: a value that does not count; with one, a coloured palette has to agree with its indices.
+
+    Returns:
+        (H, W) uint8, and 'colours' or 'indices'.
+
+    Raises:
+        ValueError: colours and indices disagree about which pixels are unchanged.
+    """
+    table = np.zeros((256, 3), np.uint8)
+    table.reshape(-1)[:len(palette)] = palette[:table.size]
+    used = np.unique(indices)
+    colours = table[used]
+    black = (colours == 0).all(axis=1)
+    if (colours == colours[:, :1]).all():
+        return table[:, 0][indices], 'colours'
+    if (black == (used == 0)).all():
+        return indices, 'indices'
+    if ignore is None and len(used) == 2 and black.any():
+        return np.where(indices == used[black], np.uint8(0), np.uint8(255)), 'colours'
+    shown = ', '.join(f'index {index} is {tuple(table[index].tolist())}' for index in used[:4])
+    raise SettingError(
+        f'a palette mask whose colours and indices disagree: {shown}{", ..." if len(used) > 4 else ""} (R, G, B), and '
+        'unchanged should be black and index 0. Save it as a grey PNG of 0 (unchanged) and 255 (changed).')
 
 
 def _binary(path: str, array: np.ndarray, threshold: int | None, lossy: bool) -> np.ndarray:
@@ -121,26 +165,35 @@ def _binary(path: str, array: np.ndarray, threshold: int | None, lossy: bool) ->
             f'{path}: expected a mask of 0 and 1, or of 0 and 255, found {len(values)} values: {shown}. '
             'If it is a lossy (JPEG) or blurred mask, set `label_threshold=128` in the dataset of the '
             'config: pixels from 128 up then count as 1. If one value marks nodata (128 in the masks of '
-            'from_rasters.py), set `label_ignore` to it.')
+            '`schanger from-rasters`), set `label_ignore` to it.')
     return (array != 0).astype(np.uint8)
 
 
-def _decode(path: str, backend_args: dict | None) -> tuple[np.ndarray, str, bool]:
-    """Pixels, their form, and whether the file is a JPEG, whose values are not exact."""
+def _decode(path: str, backend_args: dict | None) -> tuple[np.ndarray, str, bool, list[int] | None]:
+    """Return the pixels, their form, whether the file is a JPEG (values are not exact), and the palette if any."""
     try:
         data = fileio.get(path, backend_args=backend_args)
         with open_image(io.BytesIO(data), path) as image:
             form = _form(image)
-            if image.mode == 'P':
-                return _palette(image), form, False
-            array, lossy = np.asarray(image), image.format == 'JPEG'
+            array, lossy = decode_pixels(image, data), image.format == 'JPEG'
+            palette = image.getpalette() if image.mode == 'P' else None
             if image.format == 'PNG' and data.rfind(b'IEND') < 0:  # from the end, where it stands
                 raise OSError('image file is truncated: it has no end mark')
     except DatasetError:
         raise
     except DECODE_ERRORS as error:
         raise _unreadable(path, error) from error
-    return array, form, lossy
+    return array, form, lossy, palette
+
+
+def decode_pixels(image: Image.Image, data: bytes) -> np.ndarray:
+    """Return the pixels of an open image as Pillow has them; ``data`` is the content of its file."""
+    if image.format == 'BMP' and image.mode == '1':  # Pillow takes 8 bits per pixel for 1 where the palette has 2 greys
+        grey = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+        if grey is None:
+            raise OSError('the pixels cannot be decoded')
+        return np.asarray(grey > 0)
+    return np.asarray(image)
 
 
 def _form(image: Image.Image) -> str:
@@ -154,18 +207,11 @@ def _form(image: Image.Image) -> str:
     return f'{bits}-bit grey' if bands == 1 else f'{bits}-bit {bands}-band'
 
 
-def _palette(image: Image.Image) -> np.ndarray:
-    indices = np.asarray(image)
-    colours = np.asarray(image.convert('RGB'))
-    grey = colours[..., 0]
-    black_or_white = (colours == grey[..., None]).all() and ((grey == 0) | (grey == 255)).all()
-    return grey if black_or_white else indices
-
-
 def _one_channel(path: str, array: np.ndarray, form: str) -> np.ndarray:
     grey = array[..., :1]
     colours, alpha = (array[..., :-1], array[..., -1]) if array.shape[2] in (2, 4) else (array, None)
-    if form.startswith('16') or (colours != grey).any() or (alpha is not None and (alpha != 255).any()):
+    seen_through = alpha is not None and (alpha != 255).any()
+    if form.startswith('16') or form == _NAMED_MODES['PA'] or (colours != grey).any() or seen_through:
         raise DatasetError(
             f'{path}: expected a grey mask, found a coloured or transparent {form} image; save it as a '
             'grey PNG of 0 and 255 (or 0 and 1).')

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from schanger_mm.registry import DATASETS
+from schanger_mm.utils.names import Suffixes
 
 from .base import CheckedDataset
-from .files import Suffixes
 
 
 @DATASETS.register_module()
@@ -49,5 +49,5 @@ class InriaDataset(BuildingDataset):
 
     LAYOUT = ('DIR/{images,gt}/*.tif, or the folders that `data_prefix` names, cut into tiles (1000 px for SChanger, '
               '256 px for SaDL)')
-    DOWNLOAD_HINT = ('Inria Aerial Image Labeling (180 images of 5000 px, registration asked) from '
+    DOWNLOAD_HINT = ('Inria Aerial Image Labeling (180 images of 5000 px, registration required) from '
                      'https://project.inria.fr/aerialimagelabeling')

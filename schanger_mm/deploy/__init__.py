@@ -1,4 +1,4 @@
-"""A trained network as one file, and the programs that run it. The backends are an extra: ``[export]``."""
+"""Export a trained network to a single file and run such files. The backends are an extra: ``[export]``."""
 
 from schanger_mm.deploy.card import Card, read_card
 from schanger_mm.deploy.errors import DeployError

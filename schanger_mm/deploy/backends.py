@@ -1,20 +1,47 @@
-"""The programs that run exported files; each is imported when it is first used."""
+"""The runtimes for exported files; each is imported when it is first used."""
 
 from __future__ import annotations
 
 import io
+import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
 
-from schanger_mm.checkpoints.quarantine import TRUST
-from schanger_mm.deploy.card import EXTRA, backend_of
+from schanger_mm.deploy.card import EXTRA, backend_of, weights_of
 from schanger_mm.deploy.errors import DeployError, unusable
-from schanger_mm.deploy.formats import quiet
+from schanger_mm.deploy.onnx_files import EXTRA as ONNX_EXTRA
 from schanger_mm.deploy.runtime import Runtime
-from schanger_mm.devices import find_device, parse_device
-from schanger_mm.optional import require
+from schanger_mm.utils.devices import parse_device
+from schanger_mm.utils.files import sha256_of
+from schanger_mm.utils.optional import require
+
+
+def has_cuda() -> bool:
+    """Return whether the installed onnxruntime was built for NVIDIA's GPUs."""
+    return 'CUDAExecutionProvider' in require('onnxruntime', ONNX_EXTRA, 'Running ONNX files').get_available_providers()
+
+
+def convert_onnx(path: str | Path) -> Any:
+    """Return the ``openvino.Model`` of an ONNX file, converted from its bytes.
+
+    With a path, OpenVINO would pass a file that is also a zip to torch.jit.load and torch.export.load, which run its
+    code. While it converts, it sets the root logger to ERROR, and leaves it there when the conversion fails, so that no
+    warning of any package would be shown afterwards; here the root logger is always put back.
+
+    Raises:
+        ImportError: openvino is not installed.
+        RuntimeError: OpenVINO, or its ONNX reader, cannot convert it.
+    """
+    openvino = require('openvino', EXTRA, 'Reading ONNX files with OpenVINO')
+    root = logging.getLogger()
+    before = root.level, root.filters[:], root.handlers[:]
+    try:
+        return openvino.convert_model(io.BytesIO(Path(path).read_bytes()))
+    finally:
+        root.setLevel(before[0])
+        root.filters, root.handlers = before[1:]
 
 
 class OnnxRuntime(Runtime):
@@ -23,10 +50,10 @@ class OnnxRuntime(Runtime):
     Args:
         path: the file.
         device: ``'cpu'``, or ``'cuda'`` or ``'cuda:N'`` with onnxruntime-gpu.
-        threads: of the CPU; None: one per core.
+        threads: number of CPU threads; None: one per core.
 
     Raises:
-        ImportError: onnxruntime or onnx is not installed.
+        ImportError: onnxruntime is not installed.
         DeployError: see :class:`Runtime`; or the device cannot be used.
     """
 
@@ -34,18 +61,18 @@ class OnnxRuntime(Runtime):
 
     def __init__(self, path: str | Path, device: str = 'cpu', threads: int | None = None):
         super().__init__(path)
-        onnxruntime = require('onnxruntime', EXTRA, 'Running ONNX files')
-        kind = parse_device(device, DeployError)
-        provider = 'CUDAExecutionProvider' if kind.type == 'cuda' else 'CPUExecutionProvider'
+        onnxruntime = require('onnxruntime', ONNX_EXTRA, 'Running ONNX files')
+        kind, number = parse_device(device)
+        provider = 'CUDAExecutionProvider' if kind == 'cuda' else 'CPUExecutionProvider'
         if provider not in onnxruntime.get_available_providers():
             raise DeployError(f'{path} on {device}: the installed onnxruntime has no {provider}; install '
                               'onnxruntime-gpu, or run it on the CPU.')
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0
-        settings = {'device_id': kind.index or 0} if kind.type == 'cuda' else {}
+        settings = {'device_id': number or 0} if kind == 'cuda' else {}
         try:
             self._session = onnxruntime.InferenceSession(path, options, providers=[(provider, settings)])
-        except Exception as error:  # a class of its own for each status code
+        except Exception as error:  # onnxruntime has one class per status code
             raise unusable(path, self.program, error) from error
 
     def _run(self, images: list[np.ndarray]) -> np.ndarray:
@@ -57,13 +84,13 @@ class OpenVinoRuntime(Runtime):
 
     Args:
         path: the file.
-        threads: None: one per core.
-        precision: ``'fp32'``, or ``'bf16'`` where the CPU has it: twice as
-            fast, probabilities move by about 1e-2.
+        threads: number of CPU threads; None: one per core.
+        precision: ``'fp32'``, or ``'bf16'`` if the CPU supports it: twice as
+            fast, but probabilities change by about 1e-2.
 
     Raises:
         ImportError: openvino is not installed.
-        DeployError: see :class:`Runtime`; or the precision is not to be had.
+        DeployError: see :class:`Runtime`; or the precision is not available.
     """
 
     program = 'OpenVINO'
@@ -78,14 +105,15 @@ class OpenVinoRuntime(Runtime):
         if precision == 'bf16' and 'BF16' not in core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES'):
             raise DeployError(f'{path}: this CPU does not compute in bf16; leave the precision at fp32.')
         if backend_of(path) == 'onnx':
-            # read_model would not fold the biases into the convolutions. Bytes, because convert_model offers the path
-            # of a file that is a zip as well to torch.jit.load and torch.export.load, which runs what is in there.
-            def read(path):
-                return openvino.convert_model(io.BytesIO(Path(path).read_bytes()))
+            read = convert_onnx  # read_model would not fold the biases into the convolutions
         else:
-            if not Path(path).with_suffix('.bin').is_file():
-                raise DeployError(f'{path}: its weights, {Path(path).stem}.bin beside it, are missing; keep both files '
+            weights = Path(path).with_suffix('.bin')
+            if not weights.is_file():
+                raise DeployError(f'{path}: its weights, {weights.name} beside it, are missing; keep both files '
                                   'together.')
+            if (expected := weights_of(Path(path))) not in (None, found := sha256_of(weights)):
+                raise DeployError(f'{path}: {weights.name} beside it is of another export (SHA-256 {found[:12]}, '
+                                  f'expected {expected:.12}); copy both files of one export, or export again.')
             read = core.read_model
         settings: dict[str, str | int] = {'INFERENCE_PRECISION_HINT': hints[precision], 'PERFORMANCE_HINT': 'LATENCY'}
         if threads:
@@ -97,48 +125,3 @@ class OpenVinoRuntime(Runtime):
 
     def _run(self, images: list[np.ndarray]) -> np.ndarray:
         return self._model(images)[0]
-
-
-class ProgramRuntime(Runtime):
-    """A ``.pt2`` file, PyTorch's ExportedProgram, in torch.
-
-    ``torch.export.load`` unpickles weights, constants and sample inputs
-    wherever the file asks for it, and evaluates the sizes in its graph as
-    Python (torch 2.13). So the file runs code as a program does.
-
-    Args:
-        path: the file.
-        device: such as ``'cpu'`` or ``'cuda:0'``.
-        trust: load it nevertheless.
-
-    Raises:
-        DeployError: see :class:`Runtime`; or ``trust`` is not set.
-    """
-
-    program = 'PyTorch'
-
-    def __init__(self, path: str | Path, device: str = 'cpu', trust: bool = False):
-        super().__init__(path)
-        if not trust:
-            raise DeployError(f'{path} is refused: PyTorch runs code from .pt2 files when it loads them. Take the same '
-                              'network as .onnx or OpenVINO .xml, which run none (tools/export.py --format onnx). If '
-                              f'you made the file yourself or trust its maker as you trust a program, pass {TRUST} '
-                              '(in Python: trust=True).')
-        self.device = find_device(device, 'run it on', DeployError)
-        exported = _loaded(path)
-        if self.device.type != 'cpu':
-            from torch.export.passes import move_to_device_pass
-            exported = move_to_device_pass(exported, self.device)
-        self._module = exported.module()
-
-    @torch.inference_mode()
-    def _run(self, images: list[np.ndarray]) -> np.ndarray:
-        return self._module(*(torch.from_numpy(x).to(self.device) for x in images)).cpu().numpy()
-
-
-def _loaded(path: str | Path) -> torch.export.ExportedProgram:
-    try:
-        with quiet():
-            return torch.export.load(path)
-    except Exception as error:  # torch raises a dozen kinds of a damaged file
-        raise unusable(path, 'PyTorch', error) from error

@@ -1,51 +1,52 @@
-"""What an exported file says about itself."""
+"""The metadata of an exported file."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 from schanger_mm.deploy.card_checks import wrong_entries
 from schanger_mm.deploy.errors import DeployError
-from schanger_mm.json_files import JsonError, parse_table
-from schanger_mm.optional import require
+from schanger_mm.deploy.onnx_files import read_metadata
+from schanger_mm.utils.errors import JsonError, SettingError
+from schanger_mm.utils.files import parse_table
 
 FORMAT = 1
 LONGEST = 1 << 20
-"""Of a card, bytes."""
+"""Largest size of a card, bytes."""
 KEY = 'schanger_mm'
 """Key of the card: in ONNX's metadata, in OpenVINO's rt_info, and, with ``.json``, among a program's extra files."""
+WEIGHTS_KEY = f'{KEY}_weights_sha256'
+"""Key in OpenVINO's rt_info of the SHA-256 of the ``.bin`` that belongs to an ``.xml``."""
 EXTRA = 'export'
-"""The extra of this package that installs the backends."""
+"""The extra of this package that installs what writes exports, and OpenVINO."""
 BACKENDS = {'onnx': '.onnx', 'openvino': '.xml', 'program': '.pt2'}
-"""Suffix of each format; an OpenVINO file has its weights in a ``.bin`` beside it."""
+"""Suffix of each format; an OpenVINO file has its weights in a ``.bin`` next to it."""
 
 
 @dataclass(frozen=True)
 class Card:
-    """The facts that a program needs to use an exported file.
+    """The metadata that a program needs to use an exported file.
 
     Args:
         inputs: names of the inputs: ``before`` and ``after``, or one of six bands.
         classes: what 0 and 1 mean.
         mean, std: statistics of each date, red, green, blue, in 0..255.
         normalisation: ``'inside'``: the file takes 0..255; ``'outside'``: it takes ``(x - mean) / std``.
-        threshold: a pixel is changed where its probability is above it.
-        tile: side of the tiles that the network should see, px.
-        fixed_size: other sizes than ``tile`` are refused.
+        threshold: pixels with a probability above it are changed.
+        tile: side of the tiles to predict on, px.
+        fixed_size: sizes other than ``tile`` are rejected.
         gsd: ground sampling distance of the training images, metres; None: unknown.
         align_corners: how probabilities of this network are resized.
         config: file name of the config.
         checkpoint: file name of the checkpoint.
-        checkpoint_sha256: of that file.
-        versions: of what wrote the file.
+        checkpoint_sha256: SHA-256 of that file.
+        versions: versions of the packages that wrote the file.
         format: version of this table.
     """
 
@@ -74,11 +75,11 @@ class Card:
         """Decode what :meth:`dumps` wrote into the file ``path``.
 
         Raises:
-            DeployError: there is no card, a damaged one, or one of another version.
+            DeployError: the card is missing, damaged, or of another version.
         """
         if not text:
-            raise DeployError(f'{path} is no export of this project (it has no {KEY} among its metadata); expected a '
-                              'file that tools/export.py wrote.')
+            raise DeployError(f'{path} is not an export of this project (it has no {KEY} among its metadata); expected '
+                              'a file that `schanger export` wrote.')
         try:
             facts = parse_table(text, f'{path}, its metadata {KEY}')
         except JsonError as error:
@@ -86,7 +87,7 @@ class Card:
         if facts.get('format') != FORMAT:
             versions = facts.get('versions')
             wrote = versions.get('schanger_mm') if isinstance(versions, dict) else None
-            raise DeployError(f'{path}: its metadata is of version {str(facts.get("format"))[:40]}, expected {FORMAT}; '
+            raise DeployError(f'{path}: its metadata has version {str(facts.get("format"))[:40]}, expected {FORMAT}; '
                               'export the checkpoint again with this version of schanger_mm, or use the one that wrote '
                               f'it ({str(wrote)[:40]}).')
         if wrong := wrong_entries(facts):
@@ -100,7 +101,9 @@ class Card:
 
 
 def backend_of(path: str | Path) -> str | None:
-    """Name of the backend that a file is for by its suffix, None for other files."""
+    """Return the backend for the suffix of a file, None for other files and for addresses."""
+    if '://' in str(path):
+        return None
     return next((name for name, suffix in BACKENDS.items() if Path(path).suffix.lower() == suffix), None)
 
 
@@ -108,68 +111,40 @@ def read_card(path: str | Path) -> Card:
     """Read the card of an exported file of any format.
 
     Raises:
-        ImportError: the package onnx, which reads ONNX files, is not installed.
-        DeployError: the file is missing, damaged, or no export of this project.
+        MissingPackageError: protobuf, which reads ONNX files, is not installed.
+        DeployError: the file is missing, damaged, or not an export of this project.
     """
     backend = backend_of(path)
     if backend is None:
         raise DeployError(f'{path}: expected an exported network that ends in {", ".join(BACKENDS.values())}.')
     if not Path(path).is_file():
-        raise DeployError(f'no exported network {path}; tools/export.py writes one.')
+        raise DeployError(f'no exported network {path}; `schanger export` writes one.')
     return Card.loads(_READERS[backend](Path(path)), path)
 
 
 def _from_onnx(path: Path) -> str | None:
-    onnx = require('onnx', EXTRA, 'Reading ONNX files')
-    decode_error = require('google.protobuf.message', EXTRA, 'Reading ONNX files').DecodeError
-    try:
-        model = onnx.load(path, load_external_data=False)
-    except decode_error as error:
-        raise DeployError(f'{path} cannot be read as ONNX: {error}.') from error
-    for tensor in _tensors(model):
-        if tensor.data_location == tensor.EXTERNAL:
-            other = next((entry.value for entry in tensor.external_data if entry.key == 'location'), '')
-            raise DeployError(f'{path} is refused: its weights are in another file ({other[:80]!r}), and such a name '
-                              'may lead anywhere on this machine; an export of this project holds its weights itself.')
-        if problem := _misfit(tensor):
-            raise DeployError(f'{path} is refused: its tensor {tensor.name[:80]!r} of shape {list(tensor.dims)[:8]} '
-                              f'does not fit the values that the file holds for it ({problem}); export it again.')
-    return next((entry.value for entry in model.metadata_props if entry.key == KEY), None)
+    return read_metadata(path, KEY)
 
 
-def _tensors(message: Any) -> Iterator[Any]:
-    """All tensors of an ONNX model, wherever in the model they stand."""
-    for field, value in message.ListFields():
-        if field.message_type is None:
-            continue
-        for part in value if hasattr(value, 'add') else [value]:  # repeated fields have it
-            if field.message_type.name == 'TensorProto':
-                yield part
-            yield from _tensors(part)
+def weights_of(path: Path) -> str | None:
+    """Return the SHA-256 of the ``.bin`` that an ``.xml`` was written with; None where it does not say.
 
-
-_LISTS = ('float_data', 'int32_data', 'int64_data', 'uint64_data', 'double_data', 'string_data')
-
-
-def _misfit(tensor: Any) -> str | None:
-    """What is wrong with the size of an ONNX tensor, None for most: OpenVINO 2025.0 reads beyond its values."""
-    claimed = math.prod(tensor.dims)
-    held = len(tensor.raw_data) or sum(len(getattr(tensor, name)) for name in _LISTS)
-    if min(tensor.dims, default=0) < 0 or claimed > 2 * held:  # the smallest values have four bits
-        return f'{claimed} values in {held} bytes or numbers'
-    try:
-        require('onnx.numpy_helper', EXTRA, 'Reading ONNX files').to_array(tensor)
-    except (ValueError, TypeError, KeyError) as error:
-        return str(error)
-    return None
+    Raises:
+        DeployError: no XML.
+    """
+    return _runtime_info(path, WEIGHTS_KEY)
 
 
 def _from_xml(path: Path) -> str | None:
+    return _runtime_info(path, KEY)
+
+
+def _runtime_info(path: Path, key: str) -> str | None:
     try:
         root = ElementTree.parse(path).getroot()
-    except (ElementTree.ParseError, ValueError, LookupError) as error:  # the latter of odd encodings
+    except (ElementTree.ParseError, ValueError, LookupError) as error:  # LookupError: unknown encodings
         raise DeployError(f"{path} cannot be read as OpenVINO's XML: {error}.") from error
-    entry = root.find(f'rt_info/{KEY}')
+    entry = root.find(f'rt_info/{key}')
     return None if entry is None else entry.get('value')
 
 
@@ -182,9 +157,9 @@ def _from_program(path: Path) -> str | None:
             with archive.open(name) as stream:
                 card = stream.read(LONGEST + 1)
             if len(card) > LONGEST:  # a kilobyte of a zip may unpack to gigabytes
-                raise ValueError(f'{name} is longer than {LONGEST} bytes')
+                raise SettingError(f'{name} is longer than {LONGEST} bytes')
             return card.decode()
-    except Exception as error:  # zipfile raises a dozen kinds
+    except Exception as error:  # zipfile raises many types of errors
         raise DeployError(f'{path} cannot be read as an ExportedProgram: {error}.') from error
 
 

@@ -1,4 +1,4 @@
-"""What each entry of a card has to be: an exported file may come from anybody."""
+"""Checks of the entries of a card: an exported file may come from an untrusted source."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 MOST = 1e9
-"""Beyond it no number of a card makes sense."""
+"""No number of a card can reasonably be larger."""
 
 
 def wrong_entries(facts: dict[str, Any]) -> list[str]:
-    """Say which entries are missing, unknown, or not what they have to be."""
+    """List the entries that are missing, unknown, or invalid."""
     wrong = [f'{key} is missing' for key in ENTRIES if key not in facts]
     wrong += [f'{key[:40]!r} is unknown' for key in facts if key not in ENTRIES]
     return wrong + [f'{key} is {str(facts[key])[:40]}, expected {words}'
@@ -53,4 +53,4 @@ ENTRIES: dict[str, tuple[str, Callable[[Any], bool]]] = dict(
     config=_TEXT, checkpoint=_TEXT, checkpoint_sha256=_TEXT,
     versions=('texts by name', lambda value: isinstance(value, dict) and _texts(list(value.values()), len(value))),
     format=('a number', _count))
-"""What an entry has to be, in words, and whether it is."""
+"""Description of a valid entry, and its check."""

@@ -1,9 +1,9 @@
 """The metadata that Deepness, a QGIS plugin, reads from an ONNX file.
 
-Written after Deepness' documentation of its keys; the file has not been tried
+Based on Deepness' documentation of its keys; the file has not been tried
 inside QGIS. Every value is JSON. The plugin scales a raster to 0..1,
 standardises it with the given statistics, cuts it into tiles and shows where
-the one output channel lies above the threshold.
+the output channel is above the threshold.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from schanger_mm.deploy.card import Card
 from schanger_mm.deploy.errors import DeployError
 
 OVERLAP = 25
-"""Of neighbouring tiles, percent."""
+"""Overlap of neighbouring tiles, percent."""
 
 
 def deepness_metadata(card: Card) -> dict[str, str]:
@@ -25,7 +25,7 @@ def deepness_metadata(card: Card) -> dict[str, str]:
     """
     if card.gsd is None:
         raise DeployError('--deepness: the plugin reads rasters at the resolution of the training images, and the '
-                          'config does not tell it; add --gsd METRES.')
+                          'config does not state it; add --gsd METRES.')
     values = dict(
         model_type='Segmentor',
         class_names=dict(enumerate(card.classes)),

@@ -1,4 +1,4 @@
-"""Writing a traced network as ONNX, OpenVINO or ExportedProgram."""
+"""Write a traced network as ONNX, OpenVINO or ExportedProgram."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from schanger_mm.deploy.card import EXTRA, KEY, Card
+from schanger_mm.deploy.backends import convert_onnx
+from schanger_mm.deploy.card import EXTRA, KEY, WEIGHTS_KEY, Card
 from schanger_mm.deploy.errors import DeployError
-from schanger_mm.optional import require
+from schanger_mm.deploy.runtime import Runtime
+from schanger_mm.utils.files import sha256_of
+from schanger_mm.utils.optional import require
 
 OUTPUT = 'probability'
 DIMS = {0: 'batch', 2: 'height', 3: 'width'}
-"""Names of the sizes that are not fixed."""
+"""Names of the dynamic dimensions."""
 
 
 def write_onnx(program: torch.export.ExportedProgram, path: Path, card: Card, more: Mapping[str, str]) -> None:
@@ -27,7 +31,7 @@ def write_onnx(program: torch.export.ExportedProgram, path: Path, card: Card, mo
     Args:
         program: the traced network.
         path: file to write, ``.onnx``.
-        card: goes into the metadata.
+        card: written to the metadata.
         more: further metadata.
 
     Raises:
@@ -58,16 +62,19 @@ def _chain(error: BaseException | None) -> str:
 
 
 def write_openvino(onnx_file: Path, path: Path, card: Card) -> None:
-    """Write OpenVINO's intermediate representation in float32: ``.xml``, and ``.bin`` beside it.
+    """Write OpenVINO's intermediate representation in float32: ``.xml``, and ``.bin`` next to it.
 
-    It is made of the ONNX file: that takes a second, the ExportedProgram half a minute.
+    It is converted from the ONNX file: that takes a second, from the ExportedProgram half a minute.
 
     Raises:
         ImportError: openvino is not installed.
     """
     openvino = require('openvino', EXTRA, 'Exporting to OpenVINO')
-    model = openvino.convert_model(onnx_file)
+    model = convert_onnx(onnx_file)
     model.set_rt_info(card.dumps(), [KEY])
+    openvino.save_model(model, path, compress_to_fp16=False)
+    # again, now that the weights are known: an .xml next to the .bin of another export must be detected
+    model.set_rt_info(sha256_of(path.with_suffix('.bin')), [WEIGHTS_KEY])
     openvino.save_model(model, path, compress_to_fp16=False)
 
 
@@ -77,8 +84,27 @@ def write_program(program: torch.export.ExportedProgram, path: Path, card: Card)
         torch.export.save(program, path, extra_files={f'{KEY}.json': card.dumps()})
 
 
+class ProgramRuntime(Runtime):
+    """A program that was just written, run from memory because files of PyTorch run code when they are loaded.
+
+    Args:
+        path: the file, from which the card is read.
+        program: what was written to it.
+    """
+
+    program = 'PyTorch'
+
+    def __init__(self, path: str | Path, program: torch.export.ExportedProgram):
+        super().__init__(path)
+        self._module = program.module()
+
+    @torch.inference_mode()
+    def _run(self, images: list[np.ndarray]) -> np.ndarray:
+        return self._module(*map(torch.from_numpy, images)).numpy()
+
+
 def _tidy(model: Any) -> None:
-    """Name the sizes, and leave out what the exporter notes about our source."""
+    """Name the dimensions, and remove what the exporter records about our source."""
     graph = model.graph
     model.doc_string = graph.doc_string = ''
     for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
@@ -94,10 +120,7 @@ def _tidy(model: Any) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence what torch says about operators of packages that we do not use, and about itself.
-
-    Also the tracebacks that it logs of files which it cannot load: it raises an error besides.
-    """
+    """Silence torch's messages about operators of packages that are not used here, and about itself."""
     loggers = [logging.getLogger(f'torch.{name}') for name in ('onnx', 'export', '_export')]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

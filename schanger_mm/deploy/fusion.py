@@ -7,22 +7,25 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from schanger_mm.models.inference.conv import InferenceConv
+from schanger_mm.models.inference.form import FORMS
 from schanger_mm.models.inference.forms import InferenceConvFusion
+from schanger_mm.models.necks.tfm import ConvFusion
 
 
 class CentredFusion(nn.Module):
     """:class:`InferenceConvFusion` with the layer norm in channels-first order.
 
-    The norm subtracts the mean over channels. That is linear, so the
-    convolutions before it do it here: their weights and biases are centred
-    over the output channels, and what remains is a division by the root mean
-    square. Backends run that on the layout of the convolutions; the layer norm
-    of the last axis costs two transposes of full-resolution maps.
+    The norm subtracts the mean over channels. That is linear, so it is moved
+    into the preceding convolutions: their weights and biases are centred over
+    the output channels, and only a division by the root mean square remains.
+    Backends run that in the layout of the convolutions; a layer norm over the
+    last axis costs two transposes of full-resolution maps.
     """
 
-    def __init__(self, part: InferenceConvFusion):
+    def __init__(self, part: ConvFusion, portable: bool):
         super().__init__()
-        self.proj_a, self.proj_b = _centred(part.proj_a), _centred(part.proj_b)
+        halves = InferenceConvFusion(part, portable)
+        self.proj_a, self.proj_b = _centred(halves.proj_a), _centred(halves.proj_b)
         self.eps = part.norm.eps
         self.register_buffer('scale', part.norm.weight.detach()[:, None, None])
         self.register_buffer('shift', part.norm.bias.detach()[:, None, None])
@@ -34,14 +37,7 @@ class CentredFusion(nn.Module):
         return F.gelu(x * (1 / rms) * self.scale + self.shift)
 
 
-def without_transposes(network: nn.Module) -> nn.Module:
-    """Put :class:`CentredFusion` in the place of every :class:`InferenceConvFusion`, in place."""
-    for name, child in network.named_children():
-        if isinstance(child, InferenceConvFusion):
-            setattr(network, name, CentredFusion(child))
-        else:
-            without_transposes(child)
-    return network
+FORMS_TO_EXPORT = {**FORMS, ConvFusion: CentredFusion}
 
 
 def _centred(conv: InferenceConv) -> InferenceConv:

@@ -7,19 +7,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from schanger_mm.deploy.errors import DeployError
-from schanger_mm.deploy.fusion import without_transposes
-from schanger_mm.models.inference import inference_form
-
-BANDS = 3
-"""Of each date."""
+from schanger_mm.deploy.fusion import FORMS_TO_EXPORT
+from schanger_mm.deploy.runtime import BANDS
+from schanger_mm.models.inference import example_images, inference_form
 
 
 class PairGraph(nn.Module):
-    """Two images in, the probability of change out.
+    """Map two images to the probability of change.
 
     Args:
         network: a trained detector for two dates; it is copied.
-        normalise: take values in 0..255 and normalise them per date; else take normalised ones.
+        normalise: take values in 0..255 and normalise them per date; otherwise take normalised values.
+
+    Raises:
+        InferenceFormError: a part of the network computes something other than the form that is exported.
     """
 
     INPUTS: tuple[str, ...] = ('before', 'after')
@@ -30,7 +31,8 @@ class PairGraph(nn.Module):
         self.divisor = getattr(network, 'size_divisor', 1)
         self.normalise = normalise
         self.rgb = bool(preprocessor.bgr_to_rgb)
-        self.network = without_transposes(inference_form(network, portable=True))
+        example = example_images(2 * BANDS, self.divisor)
+        self.network = inference_form(network, example, portable=True, forms=FORMS_TO_EXPORT)
         self.network.data_preprocessor = None
         self.register_buffer('mean', preprocessor.mean.detach().float().cpu().clone())
         self.register_buffer('std', preprocessor.std.detach().float().cpu().clone())
@@ -57,9 +59,9 @@ class PairGraph(nn.Module):
     def _pad(self, x: Tensor, dim: int) -> Tensor:
         """Repeat the last row or column up to a multiple of the divisor.
 
-        The padded size comes out of a tensor: a tracer then takes it as a new
-        number of which it knows that it is a multiple, where it would otherwise
-        tie it to the size of the example.
+        The padded size is read from a tensor: a tracer then treats it as a new
+        number that is known to be a multiple, whereas it would otherwise be
+        tied to the size of the example.
         """
         size = x.shape[dim]
         if self.divisor == 1 or (isinstance(size, int) and size % self.divisor == 0):

@@ -1,4 +1,4 @@
-"""Holding an exported file against the network that it was made of."""
+"""Compare an exported file with the network that it was made from."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from schanger_mm.deploy.errors import DeployError
 from schanger_mm.deploy.runtime import Runtime
 
 TOLERANCE = 1e-4
-"""Largest difference of a probability."""
+"""Largest accepted difference of a probability."""
 SIZES = (2, 64, 96), (1, 37, 100), (3, 48, 48)
 """Images, height and width of the random pairs."""
 
@@ -20,7 +20,7 @@ Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Pair:
-    """Images to compare on.
+    """Images for the comparison.
 
     Args:
         name: for messages.
@@ -44,7 +44,7 @@ class Compared:
 
 
 def random_pairs(side: int | None = None) -> list[Pair]:
-    """Draw pairs of several sizes and batches, one no multiple of 16; with ``side`` two batches of that size."""
+    """Draw pairs of several sizes and batches, one not a multiple of 16; with ``side`` two batches of that size."""
     rng = np.random.default_rng(0)
     sizes = SIZES if side is None else ((1, side, side), (2, side, side))
     return [Pair(f'random pair, {count} x {height} x {width} px',
@@ -52,13 +52,13 @@ def random_pairs(side: int | None = None) -> list[Pair]:
 
 
 def real_pair(name: str, before: np.ndarray, after: np.ndarray, side: int, fixed: bool) -> Pair:
-    """Cut the middle ``side`` px out of two images ``(H, W, 3)``, RGB.
+    """Crop the central ``side`` px of two images ``(H, W, 3)``, RGB.
 
     Args:
         name: for messages.
-        before, after: the images, of one size.
-        side: what is larger is cut.
-        fixed: what is smaller is filled up with its border.
+        before, after: the images, of the same size.
+        side: larger images are cropped.
+        fixed: smaller images are padded with their border.
 
     Raises:
         DeployError: the sizes differ.
@@ -78,12 +78,12 @@ def compare(runtime: Runtime, reference: Predict, pairs: Iterable[Pair]) -> list
     """Predict every pair with both.
 
     Raises:
-        DeployError: a probability differs by more than 1e-4, or is no number.
+        DeployError: a probability differs by more than 1e-4, or is not a number.
     """
     done = []
     for pair in pairs:
         difference = float(np.abs(runtime(pair.before, pair.after) - reference(pair.before, pair.after)).max())
-        if not difference <= TOLERANCE:  # also where it is nan
+        if not difference <= TOLERANCE:  # also if it is nan
             raise DeployError(f'{pair.name}: a probability differs by {difference:.2e} from PyTorch, more than '
                               f'{TOLERANCE:.0e}; nothing was written. The versions of torch and of the backend may not '
                               'fit together: install those of requirements/constraints.txt.')

@@ -1,4 +1,4 @@
-"""What all backends share: one call, and its checks."""
+"""The interface of all backends: a single call, and its checks."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from schanger_mm.deploy.card import Card, read_card
 from schanger_mm.deploy.errors import DeployError, failed
-from schanger_mm.deploy.graph import BANDS
 
+BANDS = 3
+"""Bands of each date."""
 TOLERANCE = 1e-3
-"""How far beyond 0..1 a probability may be rounded."""
+"""How far rounding may move a probability outside 0..1."""
 
 
 class Runtime(ABC):
-    """An exported network, loaded once. Every format and flavour is called alike.
+    """An exported network, loaded once. All formats and variants are called in the same way.
 
     Args:
         path: the file.
 
     Attributes:
-        card: what the file says about itself.
-        program: that runs it, for messages.
+        card: metadata of the file.
+        program: name of the runtime, for messages.
 
     Raises:
-        DeployError: the file is missing, damaged, or no export of this project.
+        DeployError: the file is missing, damaged, or not an export of this project.
     """
 
     program: str
@@ -44,16 +44,16 @@ class Runtime(ABC):
 
         Args:
             before, after: ``(N, 3, H, W)`` float32, RGB in 0..255, numpy or
-                torch, earlier date first; where the file wants normalised
-                values they are normalised here. Any H and W, unless the file
+                torch, earlier date first; if the file expects normalised
+                values, they are normalised here. Any H and W, unless the file
                 has a fixed size.
 
         Returns:
             ``(N, H, W)`` float32 probability of change.
 
         Raises:
-            DeployError: a date is missing, images of another kind, or the file
-                does not run or yields something else than probabilities.
+            DeployError: a date is missing, images have another type or shape, or the
+                file does not run or yields something other than probabilities.
         """
         images = [self._checked('before', before), self._checked('after', after)]
         if images[0].shape != images[1].shape:
@@ -70,7 +70,7 @@ class Runtime(ABC):
         shape = images[0].shape
         try:
             result = self._run([np.ascontiguousarray(x) for x in images])
-        except Exception as error:  # each program has its own kinds
+        except Exception as error:  # each runtime has its own error types
             raise failed(self.path, self.program, shape, error) from error
         self._check_result(result, (shape[0], 1, height, width))
         return result[:, 0]
@@ -84,8 +84,8 @@ class Runtime(ABC):
             found = (f'{result.dtype} of shape {result.shape}' if isinstance(result, np.ndarray)
                      else f'a {type(result).__name__}')
             raise DeployError(f'{self.path}: its output is {found}; expected float32 probabilities of shape {shape}. '
-                              'It is no export of this project, or was changed: export the checkpoint again.')
-        least, most = result.min(), result.max()  # nan where one is
+                              'It is not an export of this project, or was changed: export the checkpoint again.')
+        least, most = result.min(), result.max()  # nan if any value is
         if not (least >= -TOLERANCE and most <= 1 + TOLERANCE):
             raise DeployError(f'{self.path}: its output goes from {least:.3g} to {most:.3g}; expected probabilities in '
                               '0..1. Its weights are damaged, or it was changed: export the checkpoint again.')
@@ -93,7 +93,7 @@ class Runtime(ABC):
     def _checked(self, name: str, image: Any) -> np.ndarray:
         if image is None:
             raise DeployError(f'{name}: the image of this date is missing; {self.path} compares two dates.')
-        if isinstance(image, torch.Tensor):
+        if hasattr(image, 'detach'):  # a tensor; this module works without torch
             image = image.detach().cpu().numpy()
         if not isinstance(image, np.ndarray) or image.dtype != np.float32:
             raise DeployError(f'{name}: expected a float32 array or tensor in 0..255, found '

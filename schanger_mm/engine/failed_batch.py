@@ -1,4 +1,4 @@
-"""The batch that something went wrong with: its names, and a copy on disk."""
+"""The batch of a failure: its names, and a copy on disk."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from mmseg.structures import SegDataSample
 from safetensors.torch import load_file
 
 from schanger_mm.checkpoints import write_safetensors
+from schanger_mm.utils.files import move_into_place
+from schanger_mm.utils.text import first_of
 
 FOLDER = 'failures'
-"""In the work directory."""
+"""Folder in the work directory."""
 TENSORS, RECORD = 'batch.safetensors', 'batch.json'
 SHOWN = 16
 
 
 def name_samples(batch: object) -> list[str]:
-    """Name every sample of a batch: its files (date A + date B), else its name, else its place.
+    """Name every sample of a batch: its files (date A + date B), else its name, else its position.
 
     Args:
         batch: what a data loader of mmengine returns, with ``data_samples``.
@@ -36,12 +38,11 @@ def list_samples(batch: object) -> str:
     names = name_samples(batch)
     if not names:
         return 'a batch without data samples, whose files are not known'
-    rest = f'; ... and {len(names) - SHOWN} more' if len(names) > SHOWN else ''
-    return '; '.join(names[:SHOWN]) + rest
+    return first_of(names, '; ', most=SHOWN)
 
 
 def describe_inputs(batch: object) -> str:
-    """Give number and shapes of a batch's inputs, such as ``8 of (6, 256, 256)``."""
+    """Describe number and shapes of a batch's inputs, such as ``8 of (6, 256, 256)``."""
     inputs = _inputs(batch)
     shapes = list(dict.fromkeys(str(tuple(image.shape)) for image in inputs))
     return f'{len(inputs)} of {" or ".join(shapes)}' if inputs else 'unknown'
@@ -54,19 +55,25 @@ def broken_inputs(batch: object) -> list[str]:
             if image.is_floating_point() and not image.isfinite().all()]
 
 
+def label_values(batch: object) -> list[int]:
+    """List the values that the labels of a batch hold, at most 16 of them."""
+    labels = [sample.gt_sem_seg.data.flatten() for sample in _samples(batch) if 'gt_sem_seg' in sample]
+    return torch.cat(labels).unique()[:SHOWN].tolist() if labels else []
+
+
 def write_batch(folder: Path, batch: object, facts: Mapping[str, Any]) -> Path:
     """Save inputs, labels and metainfo of a batch as safetensors and JSON, in a new folder.
 
     Args:
-        folder: to write; ``<folder>-2`` and so on where it exists already.
+        folder: folder to write; ``<folder>-2`` and so on if it exists.
         batch: what a data loader of mmengine returns.
-        facts: what else to write down, such as the loss.
+        facts: further values to record, such as the loss.
 
     Returns:
-        The folder that was written, whole.
+        The complete folder.
 
     Raises:
-        OSError: it cannot be written; nothing is left of it then.
+        OSError: it cannot be written; no partial folder remains.
     """
     tensors = {f'{place}.inputs': image for place, image in enumerate(_inputs(batch))}
     for place, sample in enumerate(_samples(batch)):
@@ -76,11 +83,11 @@ def write_batch(folder: Path, batch: object, facts: Mapping[str, Any]) -> Path:
     try:
         partial.mkdir(parents=True)
         write_safetensors(partial / TENSORS, tensors)
-        (partial / RECORD).write_text(json.dumps(record, indent=1, default=str))
+        (partial / RECORD).write_text(json.dumps(record, indent=1, default=str), encoding='utf-8')
         written, number = folder, 2
         while written.exists():
             written, number = folder.with_name(f'{folder.name}-{number}'), number + 1
-        os.rename(partial, written)
+        move_into_place(partial, written)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return written
@@ -89,7 +96,7 @@ def write_batch(folder: Path, batch: object, facts: Mapping[str, Any]) -> Path:
 def read_batch(folder: Path) -> dict:
     """Read what :func:`write_batch` wrote, in the form that ``model.train_step`` takes; nothing is unpickled."""
     tensors = load_file(Path(folder) / TENSORS)
-    record = json.loads((Path(folder) / RECORD).read_text())
+    record = json.loads((Path(folder) / RECORD).read_text(encoding='utf-8'))
     batch: dict[str, list] = dict(inputs=[], data_samples=[])
     while (image := tensors.get(f'{len(batch["inputs"])}.inputs')) is not None:
         batch['inputs'].append(image)

@@ -1,5 +1,6 @@
 """Metrics."""
 
+from schanger_mm import registry  # noqa: F401  (first: without a stack, its error says how to install one)
 from schanger_mm.evaluation.change_metric import ChangeMetric
 from schanger_mm.evaluation.threshold_sweep import ThresholdSweep
 

@@ -16,33 +16,34 @@ from schanger_mm.evaluation.confusion import Confusion, as_map
 from schanger_mm.evaluation.predictions import PredictionWriter, image_name, image_paths
 from schanger_mm.evaluation.report import Evaluation, ImageCounts, count_tiles, write_table
 from schanger_mm.registry import METRICS
+from schanger_mm.utils.errors import SettingError
 
 
 @METRICS.register_module()
 class ChangeMetric(BaseMetric):
     """F1, precision, recall, IoU, OA and kappa of the positive class, in percent.
 
-    All come from ONE confusion matrix over the pixels of all images, so they
-    do not depend on tile size or batch size. Kappa is in percent too. A score
+    All are computed from a single confusion matrix over the pixels of all images,
+    so they do not depend on tile size or batch size. Kappa is in percent too. A score
     whose denominator is 0 is ``nan``; F1 is undefined where neither truth nor
     prediction has a changed pixel, which is logged once (``save_best`` never
-    takes a ``nan`` for better). The scalars are named ``changed/F1`` and so
-    on: ``CheckpointHook(save_best='changed/F1', rule='greater')`` works.
+    prefers a ``nan``). The scalars are named ``changed/F1`` and so on, so
+    ``CheckpointHook(save_best='changed/F1', rule='greater')`` works.
 
     The logged table says how much of the data set's official split was scored,
-    as far as its metainfo tells (``data_set``, ``split``, ``official_tiles``).
+    if its metainfo contains ``data_set``, ``split`` and ``official_tiles``.
 
     Args:
-        ignore_index: truth value of pixels that do not count.
+        ignore_index: truth value of ignored pixels.
         output_dir: folder of the report: each prediction goes to
             ``predictions/<name>.png`` (0/255; the sample's ``name``, else date
             A's stem), the counts to ``per_image.csv``. A later evaluation
             overwrites both.
         format_only: only write predictions; needs no truth, gives no scores.
-        collect_device: how results of several processes meet: 'gpu' sends them (without a GPU too), 'cpu' writes
+        collect_device: how results of several processes are joined: 'gpu' sends them (even without a GPU), 'cpu' writes
             them to ``collect_dir``, a folder that all processes share.
-        prefix: first part of the scalars' names, 'changed' by default; say
-            'building' where buildings are segmented.
+        prefix: prefix of the scalars' names, 'changed' by default; use
+            'building' if buildings are segmented.
         collect_dir: folder for 'cpu'; None: ``.dist_test`` here.
 
     Attributes:
@@ -52,7 +53,7 @@ class ChangeMetric(BaseMetric):
     Raises:
         ValueError: ``format_only`` without ``output_dir``; and from
             :meth:`process`, naming the image: no truth, sizes that differ,
-            values other than 0, 1 and ``ignore_index``, two images of one name.
+            values other than 0, 1 and ``ignore_index``, two images of the same name.
     """
 
     default_prefix = 'changed'
@@ -66,8 +67,8 @@ class ChangeMetric(BaseMetric):
                  collect_dir: str | None = None):
         super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
         if format_only and output_dir is None:
-            raise ValueError('ChangeMetric: format_only=True only writes predictions, but output_dir is '
-                             "None; set output_dir='<folder>'.")
+            raise SettingError('ChangeMetric: format_only=True only writes predictions, but output_dir is '
+                               "None; set output_dir='<folder>'.")
         self.ignore_index = ignore_index
         self.output_dir = None if output_dir is None else Path(output_dir)
         self.format_only = format_only
@@ -93,12 +94,12 @@ class ChangeMetric(BaseMetric):
         paths = image_paths(sample)
         image = paths[0] if paths else f'sample {len(self.results)} (no img_path)'
         if 'gt_sem_seg' not in sample:
-            raise ValueError(f'ChangeMetric: {image} has no truth (gt_sem_seg). Load annotations in the test '
-                             'pipeline, or, for images without labels, set format_only=True.')
+            raise SettingError(f'ChangeMetric: {image} has no truth (gt_sem_seg). Load annotations in the test '
+                               'pipeline, or, for images without labels, set format_only=True.')
         try:
             return Confusion.of(prediction, sample['gt_sem_seg']['data'], self.ignore_index)
         except ValueError as error:
-            raise ValueError(f'ChangeMetric: {image}: {error}') from error
+            raise SettingError(f'ChangeMetric: {image}: {error}') from error
 
     def compute_metrics(self, results: list[ImageCounts]) -> dict[str, float]:
         """Sum the counts of all images (of all processes) and return the scores in percent."""
@@ -113,7 +114,7 @@ class ChangeMetric(BaseMetric):
         return self.evaluation.total.scores()
 
     def evaluate(self, size: int) -> dict:
-        """Compute the scores over ``size`` images and forget them, as mmengine does."""
+        """Compute the scores over ``size`` images and reset, as mmengine does."""
         try:
             return super().evaluate(size)
         finally:
@@ -128,11 +129,11 @@ class ChangeMetric(BaseMetric):
         if total.ignored:
             reason += (f', and {total.ignored} pixels are ignored (ignore_index={self.ignore_index}): '
                        'if the labels are 0/255, the dataset has to map 255 to 1')
-        print_log(f'{self.prefix}/F1 is undefined (nan): {reason}. This is said once.', logger='current',
+        print_log(f'{self.prefix}/F1 is undefined (nan): {reason}. This is reported once.', logger='current',
                   level=logging.WARNING)
 
     def _table(self, evaluation: Evaluation) -> str:
-        """Draw the scores under a title that says what they cover."""
+        """Format the scores as a table whose title says what they cover."""
         total = evaluation.total
         scores = total.scores()
         table = PrettyTable([self.prefix, *scores, 'images', 'ignored'], title=evaluation.coverage)
@@ -142,8 +143,8 @@ class ChangeMetric(BaseMetric):
 
 
 def _refuse_nan(sample: dict) -> None:
-    """Refuse to score what a broken network says: no comparison with NaN is true, so all would be unchanged."""
+    """Reject NaN: no comparison with NaN is true, so all pixels would count as unchanged."""
     logits = sample['seg_logits']['data'] if 'seg_logits' in sample else None
     if isinstance(logits, torch.Tensor) and logits.isnan().any():
-        raise ValueError(f'ChangeMetric: the network yields NaN for {image_name(sample) or "an image"}: its weights, '
-                         'or the statistics of the images, are broken; nothing was scored.')
+        raise SettingError(f'ChangeMetric: the network yields NaN for {image_name(sample) or "an image"}: its weights, '
+                           'or the statistics of the images, are broken; nothing was scored.')

@@ -1,4 +1,4 @@
-"""The confusion matrix of a two-class map and the scores read from it."""
+"""The confusion matrix of a two-class map and the scores computed from it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from math import nan
 
 import numpy as np
 
-#: what :func:`outcome_codes` writes for each pixel
+from schanger_mm.utils.errors import SettingError
+
+#: codes that :func:`outcome_codes` assigns to pixels
 TRUE_NEGATIVE, FALSE_POSITIVE, FALSE_NEGATIVE, TRUE_POSITIVE, IGNORED = range(5)
 
 
@@ -21,7 +23,7 @@ def as_map(array) -> np.ndarray:
     if array.ndim == 3 and array.shape[0] == 1:
         array = array[0]
     if array.ndim != 2:
-        raise ValueError(f'a map of shape {array.shape}; expected (1, H, W) or (H, W).')
+        raise SettingError(f'a map of shape {array.shape}; expected (1, H, W) or (H, W).')
     return array
 
 
@@ -31,7 +33,7 @@ def outcome_codes(prediction, truth, ignore_index: int = 255) -> np.ndarray:
     Args:
         prediction: 0 or 1, any dtype, ``(1, H, W)`` or ``(H, W)``.
         truth: 0, 1 or ``ignore_index``, of the same size.
-        ignore_index: truth value of pixels that do not count.
+        ignore_index: truth value of ignored pixels.
 
     Returns:
         uint8 ``(H, W)``: :data:`TRUE_NEGATIVE` (0), :data:`FALSE_POSITIVE` (1),
@@ -42,9 +44,9 @@ def outcome_codes(prediction, truth, ignore_index: int = 255) -> np.ndarray:
     """
     prediction, truth = as_map(prediction), as_map(truth)
     if prediction.shape != truth.shape:
-        raise ValueError(f'the prediction is {_size(prediction)}, the truth {_size(truth)} (height x width); '
-                         'expected the same size. Is the truth resized or cropped by a test transform? '
-                         'It must stay at ori_shape.')
+        raise SettingError(f'the prediction is {_size(prediction)}, the truth {_size(truth)} (height x width); '
+                           'expected the same size. Is the truth resized or cropped by a test transform? '
+                           'It must stay at ori_shape.')
     ignored = truth == ignore_index
     found, real = prediction == 1, (truth == 1) & ~ignored
     _refuse_others('prediction', prediction, found, '0 and 1 (a two-class network)')
@@ -56,7 +58,7 @@ def outcome_codes(prediction, truth, ignore_index: int = 255) -> np.ndarray:
 def _refuse_others(what: str, values: np.ndarray, known: np.ndarray, expected: str) -> None:
     others = ~known & (values != 0)
     if others.any():
-        raise ValueError(f'the {what} holds the value {values[others][0]}; expected {expected}.')
+        raise SettingError(f'the {what} holds the value {values[others][0]}; expected {expected}.')
 
 
 def _size(array: np.ndarray) -> str:
@@ -67,9 +69,9 @@ def _size(array: np.ndarray) -> str:
 class Confusion:
     """Pixel counts of the positive class; they add up with ``+``.
 
-    Every score is in percent, and ``nan`` where its denominator is 0: F1 and
-    IoU where neither truth nor prediction has a positive pixel, precision
-    where nothing is predicted, recall where nothing is to be found.
+    Every score is in percent, and ``nan`` if its denominator is 0: F1 and
+    IoU if neither truth nor prediction has a positive pixel, precision
+    if nothing is predicted, recall if the truth has no positive pixel.
     """
 
     tp: int = 0
@@ -91,17 +93,17 @@ class Confusion:
 
     @property
     def total(self) -> int:
-        """Pixels that count."""
+        """Return the number of pixels that are not ignored."""
         return self.tp + self.fp + self.fn + self.tn
 
     @property
     def f1(self) -> float:
-        """``2 TP / (2 TP + FP + FN)``, the harmonic mean of precision and recall."""
+        """Return ``2 TP / (2 TP + FP + FN)``, the harmonic mean of precision and recall."""
         return _percent(2 * self.tp, 2 * self.tp + self.fp + self.fn)
 
     @property
     def kappa(self) -> float:
-        """Cohen's kappa, agreement beyond chance: ``(p_o - p_e) / (1 - p_e)``, times 100."""
+        """Return Cohen's kappa, agreement beyond chance: ``(p_o - p_e) / (1 - p_e)``, times 100."""
         chance = (self.tp + self.fp) * (self.tp + self.fn) + (self.tn + self.fn) * (self.tn + self.fp)
         observed = (self.tp + self.tn) * self.total
         return _percent(observed - chance, self.total ** 2 - chance)

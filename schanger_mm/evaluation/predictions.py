@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from schanger_mm.atomic import write_png
+from schanger_mm.utils.errors import SettingError
+from schanger_mm.utils.files import write_png
 
 FOLDER = 'predictions'
 
 
 def image_paths(sample: Mapping) -> list[str]:
-    """Return the paths of a sample's images, date A first; empty where it has none."""
+    """Return the paths of a sample's images, date A first; empty if it has none."""
     paths = sample.get('img_path') or []
     return [str(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
 
@@ -29,8 +30,8 @@ def image_name(sample: Mapping) -> str | None:
 class PredictionWriter:
     """Writes predictions as ``<folder>/predictions/<name>.png``, values 0 and 255.
 
-    A file of an earlier evaluation is replaced; two images of one name within
-    an evaluation are refused.
+    A file of an earlier evaluation is replaced; two images of the same name within
+    an evaluation are rejected.
 
     Args:
         folder: the report's folder.
@@ -48,12 +49,12 @@ class PredictionWriter:
         """
         name, paths = image_name(sample), image_paths(sample)
         if name is None:
-            raise ValueError('ChangeMetric: output_dir is set, but a sample has neither name nor img_path to name its '
-                             "file after; add 'name' and 'img_path' to the meta_keys of the packing transform.")
+            raise SettingError('ChangeMetric: output_dir is set, but a sample has neither name nor img_path to name '
+                               "its file after; add 'name' and 'img_path' to the meta_keys of the packing transform.")
         path, file = paths[0] if paths else name, self.folder / f'{name}.png'
         if name in self._written:
-            raise ValueError(f'ChangeMetric: {path} and {self._written[name]} would both be written to {file}; give '
-                             'the images names of their own.')
+            raise SettingError(f'ChangeMetric: {path} and {self._written[name]} would both be written to {file}; give '
+                               'the images names of their own.')
         self._written[name] = path
         write_png(file, (prediction == 1).astype(np.uint8) * 255)
 

@@ -1,4 +1,4 @@
-"""What an evaluation found: scores, how much of the official split they cover, and the files that keep both."""
+"""Results of an evaluation: scores, their coverage of the official split, and the files that store both."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from schanger_mm.atomic import whole_file
 from schanger_mm.datasets.benchmarks import TILE
 from schanger_mm.evaluation.confusion import Confusion
+from schanger_mm.utils.errors import SettingError
+from schanger_mm.utils.files import whole_file
+from schanger_mm.utils.text import first_of
 
 TABLE, REPORT = 'per_image.csv', 'report.json'
 
@@ -22,8 +24,8 @@ class ImageCounts:
     """The pixel counts of one image.
 
     Args:
-        name: of the image.
-        tiles: 256 px tiles it makes, see :func:`count_tiles`.
+        name: name of the image.
+        tiles: its number of 256 px tiles, see :func:`count_tiles`.
         counts: its confusion matrix.
     """
 
@@ -39,16 +41,16 @@ def count_tiles(height: int, width: int) -> int:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The counts of all images of a split, and what the data set says of itself.
+    """The counts of all images of a split, and metainfo of the data set.
 
-    Published numbers are those of a whole official test split, which is
-    known by its number of 256 px tiles (LEVIR-CD: 2048).
+    Published numbers cover a whole official test split, which is
+    identified by its number of 256 px tiles (LEVIR-CD: 2048).
 
     Args:
         images: counts of every image.
-        data_set: name of the data set, None where unknown.
-        split: 'test' and so on, None where unknown.
-        official_tiles: tiles of the official split, None where there is none.
+        data_set: name of the data set, None if unknown.
+        split: 'test' and so on, None if unknown.
+        official_tiles: tiles of the official split, None if there is none.
     """
 
     images: Sequence[ImageCounts]
@@ -58,28 +60,28 @@ class Evaluation:
 
     @classmethod
     def of(cls, images: Sequence[ImageCounts], dataset_meta: Mapping | None) -> Evaluation:
-        """Take data set, split and official tiles from a data set's metainfo, as far as it has them."""
+        """Take data set, split and official tiles from a data set's metainfo, where available."""
         meta = dataset_meta or {}
         return cls(images, meta.get('data_set'), meta.get('split'), meta.get('official_tiles'))
 
     @property
     def total(self) -> Confusion:
-        """The one confusion matrix over all pixels of all images."""
+        """Return the confusion matrix over all pixels of all images."""
         return sum((image.counts for image in self.images), Confusion())
 
     @property
     def tiles(self) -> int:
-        """256 px tiles in all images."""
+        """Return the number of 256 px tiles in all images."""
         return sum(image.tiles for image in self.images)
 
     @property
     def partial(self) -> bool | None:
-        """Whether the images are another number of tiles than the official split; None where there is none."""
+        """Return whether the number of tiles differs from that of the official split; None if there is none."""
         return None if self.official_tiles is None else self.tiles != self.official_tiles
 
     @property
     def coverage(self) -> str:
-        """How much of the official split was scored, in words."""
+        """Describe how much of the official split was scored."""
         name, split = self.data_set or 'the data set', self.split or 'test'
         if self.official_tiles is None:
             known = ', '.join(filter(None, (self.data_set, self.split)))
@@ -95,12 +97,12 @@ class Evaluation:
                 f'{split} split; {other}')
 
     def worst(self, count: int) -> list[ImageCounts]:
-        """Return the images with the most wrong pixels, at most ``count``, none without an error; ties by name."""
+        """Return at most ``count`` images with the most wrong pixels, only those with errors; ties by name."""
         wrong = [image for image in self.images if image.counts.fp + image.counts.fn]
         return sorted(wrong, key=lambda image: (-image.counts.fp - image.counts.fn, image.name))[:count]
 
     def as_dict(self) -> dict:
-        """Return all but the images as plain values; scores are in percent, and None where undefined."""
+        """Return all but the images as plain values; scores are in percent, and None if undefined."""
         total = self.total
         return {
             'data_set': self.data_set,
@@ -116,14 +118,14 @@ class Evaluation:
 
 
 def write_table(folder: Path, images: Sequence[ImageCounts]) -> None:
-    """Write ``per_image.csv``: name, F1 in percent (empty where undefined), TP, FP, FN, TN.
+    """Write ``per_image.csv``: name, F1 in percent (empty if undefined), TP, FP, FN, TN.
 
     Raises:
         ValueError: two images share a name (processes of a distributed test do not see each other's names).
     """
     if twice := [name for name, count in Counter(image.name for image in images).items() if count > 1]:
-        raise ValueError(f'{folder / TABLE}: more than one image is named {", ".join(twice[:5])}, and their '
-                         'predictions overwrote each other; give the images names of their own.')
+        raise SettingError(f'{folder / TABLE}: more than one image is named {first_of(twice, most=5)}, and their '
+                           'predictions overwrote each other; give the images names of their own.')
     with whole_file(folder / TABLE) as partial, partial.open('w', newline='', encoding='utf-8') as stream:
         writer = csv.writer(stream)
         writer.writerow(['name', 'F1', 'TP', 'FP', 'FN', 'TN'])

@@ -1,4 +1,4 @@
-"""How well a linear rule tells foreground from background in a feature space."""
+"""How well a linear classifier separates foreground from background in a feature space."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import numpy as np
 
 def linear_probe(train: np.ndarray, train_labels: np.ndarray, test: np.ndarray, test_labels: np.ndarray,
                  ridge: float = 1e-3) -> float:
-    """Fit ridge regression on features and return its balanced accuracy on others, in percent.
+    """Fit ridge regression on features and return its balanced accuracy on other features, in percent.
 
-    50 is chance: the features hold nothing about the classes that a linear
-    rule finds.
+    50 is chance: a linear classifier finds nothing about the classes in the
+    features.
 
     Args:
         train: ``(P, C)`` features, standardised here.
@@ -20,7 +20,7 @@ def linear_probe(train: np.ndarray, train_labels: np.ndarray, test: np.ndarray, 
         ridge: penalty, relative to the number of points.
 
     Returns:
-        The mean of both classes' recalls, times 100; ``nan`` where either set
+        The mean of both classes' recalls, times 100; ``nan`` if either set
         lacks a class.
     """
     if any(len(np.unique(labels)) < 2 for labels in (train_labels, test_labels)):

@@ -17,11 +17,12 @@ from torch import Tensor
 from schanger_mm.evaluation.confusion import FALSE_NEGATIVE, IGNORED, TRUE_POSITIVE, Confusion, outcome_codes
 from schanger_mm.evaluation.predictions import image_paths
 from schanger_mm.registry import METRICS
+from schanger_mm.utils.errors import SettingError
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """Pixels counted by truth and by probability p, and what follows for each threshold.
+    """Pixel counts by truth and probability p, and the resulting scores at each threshold.
 
     The thresholds are ``k / bins`` for k = 0 ... bins; at a threshold t a
     pixel is predicted as changed where ``p > t``.
@@ -29,7 +30,7 @@ class Sweep:
     Args:
         counts: int64 ``(2, bins + 1)``, unchanged pixels first: how many of them
             exceed exactly k of the thresholds, for k = 0 ... bins.
-        ignored: pixels that do not count.
+        ignored: number of ignored pixels.
     """
 
     counts: np.ndarray
@@ -40,17 +41,17 @@ class Sweep:
 
     @property
     def bins(self) -> int:
-        """Steps from 0 to 1."""
+        """Return the number of steps from 0 to 1."""
         return self.counts.shape[1] - 1
 
     @cached_property
     def thresholds(self) -> np.ndarray:
-        """The thresholds, ``(bins + 1,)``, ascending."""
+        """Return the thresholds, ``(bins + 1,)``, ascending."""
         return np.arange(self.bins + 1) / self.bins
 
     @cached_property
     def confusions(self) -> list[Confusion]:
-        """The confusion matrix at each threshold."""
+        """Return the confusion matrix at each threshold."""
         above = self.counts.sum(1, keepdims=True) - self.counts.cumsum(1)  # pixels that exceed threshold k
         below = self.counts.cumsum(1)
         return [Confusion(int(tp), int(fp), int(fn), int(tn), self.ignored)
@@ -60,30 +61,30 @@ class Sweep:
         """Return the confusion matrix at one of the thresholds.
 
         Raises:
-            ValueError: it is none of them.
+            ValueError: it is not one of them.
         """
         index = round(threshold * self.bins)
         if not 0 <= index <= self.bins or not math.isclose(index / self.bins, threshold):
-            raise ValueError(f'a sweep of {self.bins} bins has no threshold {threshold}; it has multiples of '
-                             f'1/{self.bins}.')
+            raise SettingError(f'a sweep of {self.bins} bins has no threshold {threshold}; it has multiples of '
+                               f'1/{self.bins}.')
         return self.confusions[index]
 
     @cached_property
     def curves(self) -> dict[str, np.ndarray]:
-        """F1, precision, recall and IoU in percent, each ``(bins + 1,)``; ``nan`` where undefined."""
+        """Return F1, precision, recall and IoU in percent, each ``(bins + 1,)``; ``nan`` if undefined."""
         scores = [confusion.scores() for confusion in self.confusions]
         return {name: np.array([s[name] for s in scores]) for name in ('F1', 'precision', 'recall', 'IoU')}
 
     @cached_property
     def plateau(self) -> tuple[int, int]:
-        """First and last index of the longest run of thresholds whose F1 is the highest.
+        """Return the first and last index of the longest run of thresholds with the highest F1.
 
         Raises:
             ValueError: no pixel of the truth is changed, so nothing can be chosen.
         """
         f1 = self.curves['F1']
         if not self.counts[1].any():
-            raise ValueError('a threshold cannot be chosen: no pixel of the truth is changed.')
+            raise SettingError('a threshold cannot be chosen: no pixel of the truth is changed.')
         top = np.flatnonzero(f1 == np.nanmax(f1))
         runs = np.split(top, np.flatnonzero(np.diff(top) > 1) + 1)
         longest = max(runs, key=len)
@@ -91,16 +92,16 @@ class Sweep:
 
     @property
     def best(self) -> float:
-        """The threshold of the highest F1, the middle of :attr:`plateau`."""
+        """Return the threshold with the highest F1, the middle of :attr:`plateau`."""
         return float(self.thresholds[sum(self.plateau) // 2])
 
     @property
     def average_precision(self) -> float:
-        """Area under the precision-recall curve in percent, ``sum (R_k - R_{k+1}) P_k``, without interpolation.
+        """Return the area under the precision-recall curve in percent, ``sum (R_k - R_{k+1}) P_k``, not interpolated.
 
-        The last point, all pixels taken for changed, lies below the threshold
-        0. Probabilities within one bin are not told apart, so a network that is
-        sure of itself needs more bins. ``nan`` where no pixel of the truth is changed.
+        The last point, with all pixels predicted as changed, is below threshold
+        0. Probabilities within one bin are not distinguished, so a confident
+        network needs more bins. ``nan`` if no pixel of the truth is changed.
         """
         unchanged, changed = self.counts[:, ::-1].cumsum(1)  # from the highest probability down
         if not changed[-1]:
@@ -117,14 +118,14 @@ class ThresholdSweep(BaseMetric):
     the probabilities, strictly, as the decode head does; so at 0.5 the counts
     are those of :class:`ChangeMetric`. The scalars are ``changed/AP`` (average
     precision), ``changed/F1_at_0.5``, ``changed/best_F1`` (percent) and
-    ``changed/best_threshold``; ``nan`` where undefined.
+    ``changed/best_threshold``; ``nan`` if undefined.
 
     Args:
         bins: steps of the threshold from 0 to 1; even, so that 0.5 is one.
-        ignore_index: truth value of pixels that do not count.
-        collect_device: how results of several processes meet: 'gpu' sends them (without a GPU too), 'cpu' writes
+        ignore_index: truth value of ignored pixels.
+        collect_device: how results of several processes are joined: 'gpu' sends them (even without a GPU), 'cpu' writes
             them to ``collect_dir``, a folder that all processes share.
-        prefix: first part of the scalars' names, 'changed' by default.
+        prefix: prefix of the scalars' names, 'changed' by default.
         collect_dir: folder for 'cpu'; None: ``.dist_test`` here.
 
     Attributes:
@@ -146,8 +147,8 @@ class ThresholdSweep(BaseMetric):
                  collect_dir: str | None = None):
         super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
         if bins < 2 or bins % 2:
-            raise ValueError(f'ThresholdSweep: bins={bins}; expected an even number of 2 or more, so that 0.5 is a '
-                             'threshold.')
+            raise SettingError(f'ThresholdSweep: bins={bins}; expected an even number of 2 or more, so that 0.5 is a '
+                               'threshold.')
         self.bins = bins
         self.ignore_index = ignore_index
         self.sweep: Sweep | None = None
@@ -157,13 +158,13 @@ class ThresholdSweep(BaseMetric):
         for sample in data_samples:
             paths = image_paths(sample)
             if 'gt_sem_seg' not in sample:
-                raise ValueError(f'ThresholdSweep: {paths} has no truth (gt_sem_seg). Load annotations in the test '
-                                 'pipeline.')
+                raise SettingError(f'ThresholdSweep: {paths} has no truth (gt_sem_seg). Load annotations in the test '
+                                   'pipeline.')
             try:
                 probability = change_probability(sample['seg_logits']['data'])
                 counted = count_probabilities(probability, sample['gt_sem_seg']['data'], self.bins, self.ignore_index)
             except ValueError as error:
-                raise ValueError(f'ThresholdSweep: {paths}: {error}') from error
+                raise SettingError(f'ThresholdSweep: {paths}: {error}') from error
             if self.results and get_world_size() == 1:
                 self.results[0] += counted
             else:  # several processes: a sampler may repeat images, which mmengine drops one by one
@@ -191,19 +192,19 @@ def change_probability(seg_logits: Tensor) -> np.ndarray:
     (unchanged, changed) are logits, and their softmax is taken in float64.
 
     Raises:
-        ValueError: C is neither, or a value is no probability.
+        ValueError: C is neither, or a value is not a probability.
     """
     logits = seg_logits.detach().cpu()
     if logits.ndim != 3 or len(logits) not in (1, 2):
-        raise ValueError(f'seg_logits of shape {tuple(logits.shape)}; expected (1, H, W) or (2, H, W).')
+        raise SettingError(f'seg_logits of shape {tuple(logits.shape)}; expected (1, H, W) or (2, H, W).')
     if len(logits) == 2:
         unchanged, changed = logits.double()
         probability = torch.sigmoid(changed - unchanged)
     else:
         probability = logits[0] if logits.dtype == torch.float64 else logits[0].float()
     if not ((probability >= 0) & (probability <= 1)).all():
-        raise ValueError(f'probabilities run from {probability.min():.3g} to {probability.max():.3g}; expected 0 to '
-                         '1. Has the training diverged (nan), or were raw logits stored?')
+        raise SettingError(f'probabilities run from {probability.min():.3g} to {probability.max():.3g}; expected 0 to '
+                           '1. Has the training diverged (nan), or were raw logits stored?')
     return probability.numpy()
 
 
@@ -214,7 +215,7 @@ def count_probabilities(probability: np.ndarray, truth, bins: int, ignore_index:
         probability: of change, ``(H, W)``.
         truth: 0, 1 or ``ignore_index``, ``(1, H, W)`` or ``(H, W)``.
         bins: steps of the threshold from 0 to 1.
-        ignore_index: truth value of pixels that do not count.
+        ignore_index: truth value of ignored pixels.
 
     Raises:
         ValueError: sizes differ, or the truth holds another value.

@@ -13,7 +13,7 @@ from schanger_mm.registry import MODEL_WRAPPERS
 
 @MODEL_WRAPPERS.register_module()
 class CPUDataParallel(MMDistributedDataParallel):
-    """mmengine's wrapper, around a network whose synchronised batch norms work without a GPU.
+    """mmengine's wrapper for a network whose synchronised batch norms work without a GPU.
 
     Args:
         module: the network.
@@ -21,8 +21,8 @@ class CPUDataParallel(MMDistributedDataParallel):
     """
 
     def __init__(self, module: nn.Module, **kwargs):
-        # depthwise weights are counted as two layouts though their memory is the same
+        # depthwise weights count as two layouts although their memory is the same
         warnings.filterwarnings('ignore', message='Grad strides do not match bucket view strides')
-        with warnings.catch_warnings():  # torch 2.13 announces another name, which torch before it does not know
+        with warnings.catch_warnings():  # torch 2.13 announces a new name, which older versions do not have
             warnings.filterwarnings('ignore', message='`broadcast_buffers`')
             super().__init__(module=on_the_cpu(module), **kwargs)

@@ -1,13 +1,16 @@
-"""From packed samples to a normalised batch, with each date's own statistics."""
+"""Normalise packed samples into a batch, with separate statistics per date."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import torch
+from mmengine.structures import PixelData
 from mmseg.models.data_preprocessor import SegDataPreProcessor
+from mmseg.structures import SegDataSample
 
 from schanger_mm.registry import MODELS
+from schanger_mm.utils.errors import SettingError
 
 
 @MODELS.register_module()
@@ -19,9 +22,9 @@ class BiTemporalPreProcessor(SegDataPreProcessor):
             conversion (RGB).
         std: 2C standard deviations in that order.
         bgr_to_rgb: reverse the channels within each date.
-        swap_prob: probability, in training, that a pair's dates change places.
-            It happens after normalisation, so an image keeps the statistics of
-            the date it was taken at.
+        swap_prob: probability, in training, that the dates of a pair are
+            swapped, after normalisation, so that an image is normalised with
+            the statistics of its own date.
         size_divisor: training batches are padded at the bottom and right to a
             multiple of it, labels with ``seg_pad_val``, unless ``size`` is
             given. In prediction the detector pads.
@@ -37,7 +40,7 @@ class BiTemporalPreProcessor(SegDataPreProcessor):
                  **kwargs):
         super().__init__(size_divisor=None if kwargs.get('size') else size_divisor, **kwargs)
         if len(mean) != len(std) or len(mean) % 2 or not mean or min(std) <= 0:
-            raise ValueError(
+            raise SettingError(
                 f'BiTemporalPreProcessor: {len(mean)} means and {len(std)} stds; expected 2C of each, date A '
                 'first, stds above 0.')
         self.register_buffer('mean', torch.tensor(mean, dtype=torch.float32).view(-1, 1, 1), persistent=False)
@@ -55,25 +58,66 @@ class BiTemporalPreProcessor(SegDataPreProcessor):
             training: whether padding and swapping apply.
 
         Raises:
-            ValueError: channels and statistics do not match, or images of one
+            SettingError: channels and statistics do not match, or images of one
                 test batch differ in size.
         """
-        inputs = [self._normalise(x, training) for x in self.cast_data(data['inputs'])]
-        if not training and len({x.shape for x in inputs}) > 1:
-            raise ValueError(
-                f'a test batch holds images of different sizes {sorted({tuple(x.shape[1:]) for x in inputs})}; '
-                'set batch_size=1 in test_dataloader.')
-        return super().forward({**data, 'inputs': inputs}, training)
+        for image in data['inputs']:
+            self._check(image)
+        shapes = {image.shape for image in data['inputs']}
+        if not training and len(shapes) > 1:
+            raise SettingError(
+                f'a test batch holds images of different sizes {sorted({tuple(shape[1:]) for shape in shapes})}; '
+                'set batch_size=1 in val_dataloader (validation) or test_dataloader (test).')
+        samples = data.get('data_samples')
+        if len(shapes) > 1 or not training or samples is None or not self._fits(shapes.pop()):
+            inputs = [image for one in self.cast_data(data['inputs']) for image in self._normalise(one[None], training)]
+            return super().forward({**data, 'inputs': inputs}, training)
+        inputs = self._normalise(self._to_device(data['inputs']), training)
+        return dict(inputs=inputs, data_samples=self._move_labels(samples))
 
-    def _normalise(self, image: torch.Tensor, training: bool) -> torch.Tensor:
+    def _check(self, image: torch.Tensor) -> None:
+        if image.ndim != 3:
+            raise SettingError('BiTemporalPreProcessor got the views of an unlabelled pair, which only a '
+                               'semi-supervised model takes; the config needs semi=dict(type=UniMatch).')
         if image.shape[0] != self.mean.shape[0]:
-            raise ValueError(
+            raise SettingError(
                 f'BiTemporalPreProcessor has statistics for {self.mean.shape[0]} channels (both dates) but got '
                 f'an input of {image.shape[0]}; give mean and std of 2C values, date A first.')
-        dates = image.float().chunk(2)
+
+    def _fits(self, shape: torch.Size) -> bool:
+        """Return whether images of this shape need no padding and nothing else that mmseg would do to each of them."""
+        divisor = self.size_divisor or 0
+        return divisor > 0 and not (shape[1] % divisor or shape[2] % divisor) and self.batch_augments is None
+
+    def _normalise(self, batch: torch.Tensor, training: bool) -> torch.Tensor:
+        """Normalise ``(N, 2C, H, W)``, and maybe swap the dates of each pair."""
+        batch = batch.float().unflatten(1, (2, -1))
         if self.bgr_to_rgb:
-            dates = [date.flip(0) for date in dates]
-        dates = ((torch.cat(list(dates)) - self.mean) / self.std).chunk(2)
-        if training and self.swap_prob > 0 and torch.rand(()).item() < self.swap_prob:
-            dates = dates[::-1]
-        return torch.cat(dates)
+            batch = batch.flip(2)
+        batch = (batch - self.mean.unflatten(0, (2, -1))) / self.std.unflatten(0, (2, -1))
+        if training and self.swap_prob > 0:
+            swapped = (torch.rand(len(batch)) < self.swap_prob).numpy()
+            if swapped.any():
+                orders = ((1, 0) if swap else (0, 1) for swap in swapped)
+                batch = torch.stack([pair[date] for pair, order in zip(batch, orders) for date in order])
+        return batch.view(-1, *self.mean.shape[:1], *batch.shape[-2:])
+
+    def _to_device(self, tensors: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Stack on the host, and copy to a GPU without waiting for it."""
+        stacked = torch.stack(list(tensors))
+        if self.device.type != 'cuda' or stacked.is_cuda:
+            return stacked.to(self.device)
+        return stacked.pin_memory().to(self.device, non_blocking=True)
+
+    def _move_labels(self, samples: Sequence[SegDataSample]) -> list[SegDataSample]:
+        """Copy the labels of samples of one size to the device by one call, into new samples."""
+        if any(sample.keys() != ['gt_sem_seg'] for sample in samples):
+            moved = self.cast_data(list(samples))
+        else:
+            labels = self._to_device([sample.gt_sem_seg.data for sample in samples])
+            moved = [sample.new(gt_sem_seg=PixelData(data=label))
+                     for sample, label in zip(samples, labels)]
+        for sample in moved:  # what mmseg records about padding
+            shape = sample.gt_sem_seg.shape if 'gt_sem_seg' in sample else None
+            sample.set_metainfo(dict(img_shape=shape, pad_shape=shape, padding_size=(0, 0, 0, 0)))
+        return moved

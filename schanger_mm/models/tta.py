@@ -17,19 +17,19 @@ from schanger_mm.registry import MODELS
 class ChangeTTAModel(BaseTTAModel):
     """Average the probabilities of flipped and rescaled views of an image or pair.
 
-    Takes what a pipeline with ``TestTimeAug`` makes. The network undoes each
-    view's flip and scale; here the probabilities are averaged, and changed is
-    what lies strictly above the head's threshold, or with two channels what is
-    more probable. mmseg's ``SegTTAModel`` applies the sigmoid a second time
-    where there is one channel, which puts every pixel at 0.5 or above.
+    Takes the output of a pipeline with ``TestTimeAug``. The network undoes each
+    view's flip and scale; here the probabilities are averaged, and pixels
+    strictly above the head's threshold are changed, or with two channels those
+    for which changed is more probable. mmseg's ``SegTTAModel`` applies the sigmoid a second time
+    if there is one channel, which puts every pixel at 0.5 or above.
 
-    Truth and metainfo are those of the first view, which should be the image
-    as it is. The state dict is the network's own, so a checkpoint fits with
+    Truth and metainfo are those of the first view, which should be the unchanged
+    image. The state dict is the network's own, so a checkpoint fits with
     and without this wrapper.
 
     Args:
         module: config of the network, any mmseg segmentor.
-        data_preprocessor: config of its preprocessor, where ``module`` has none.
+        data_preprocessor: config of its preprocessor, if ``module`` has none.
     """
 
     def test_step(self, data: dict) -> list[SegDataSample]:
@@ -66,7 +66,7 @@ class ChangeTTAModel(BaseTTAModel):
         probability = torch.stack([self._probability(view) for view in views]).mean(dim=0)
         if len(probability) == 1:
             logits, prediction = probability, (probability > self.module.decode_head.threshold).to(probability)
-        else:  # the softmax of these logits is the average again
+        else:  # the softmax of these logits is the average
             logits, prediction = probability.log(), probability.argmax(dim=0, keepdim=True)
         merged = views[0]
         merged.set_data(dict(seg_logits=PixelData(data=logits), pred_sem_seg=PixelData(data=prediction)))

@@ -1,1 +1,1 @@
-"""Georeferenced scenes of any size: two rasters in, a change map, polygons and a page out."""
+"""Georeferenced scenes of any size: from two rasters to a change map, polygons and a report page."""

@@ -6,7 +6,7 @@ import numpy as np
 import pyproj
 import shapely
 
-from schanger_mm.scene.grid import Grid, read_crs, to_degrees
+from schanger_mm.geo.grid import Grid, read_crs, to_degrees
 
 TRUE_TO = 0.01
 """A projection whose areas are off by more than this share is not measured on."""
@@ -45,19 +45,19 @@ class Ground:
 
     @property
     def unit(self) -> str:
-        """``'m2'``, or ``'px'`` without a CRS: ends the names of columns and keys that hold areas."""
+        """Return ``'m2'``, or ``'px'`` without a CRS: the suffix of columns and keys that hold areas."""
         return 'px' if self.crs is None else 'm2'
 
     @property
     def method(self) -> str:
-        """``'planar'``, ``'ellipsoidal'`` or ``'pixels'``: what areas are measured on."""
+        """Return how areas are measured: ``'planar'``, ``'ellipsoidal'`` or ``'pixels'``."""
         if self.crs is None:
             return 'pixels'
         return 'planar' if self._geod is None else 'ellipsoidal'
 
     @property
     def pixel_size(self) -> float:
-        """Side in metres of a square as large as the pixel at the scene's centre; 1 without a CRS."""
+        """Return the side in metres of a square as large as the pixel at the scene's centre; 1 without a CRS."""
         return self.pixel_area ** 0.5
 
     def areas(self, outlines: list[shapely.Geometry]) -> np.ndarray:
@@ -69,15 +69,16 @@ class Ground:
 
     def shapes(self, outlines: list[shapely.Geometry]) -> np.ndarray:
         """Move polygons from pixel to ground coordinates."""
-        return shapely.transform(outlines, self._ground)
+        return shapely.transform(outlines, self.points)
 
-    def _ground(self, points: np.ndarray) -> np.ndarray:
+    def points(self, points: np.ndarray) -> np.ndarray:
+        """Move points ``(N, 2)`` from pixel to ground coordinates."""
         a, b, c, d, e, f = self.affine[:6]
         x, y = points.T
         return np.column_stack([a * x + b * y + c, d * x + e * y + f])
 
     def _lonlat(self, points: np.ndarray) -> np.ndarray:
-        return np.column_stack(self._to_lonlat(*self._ground(points).T))
+        return np.column_stack(self._to_lonlat(*self.points(points).T))
 
     def _true_to_area(self, centre: tuple[float, float]) -> bool:
         if not self.crs.is_projected:

@@ -1,4 +1,4 @@
-"""One block of a scene, from pixels to probabilities: a pure function of its inputs."""
+"""Predict one block of a scene, from pixels to probabilities: a pure function of its inputs."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from schanger_mm.scene.blend import Blender
-from schanger_mm.scene.errors import DIVERGED, SceneError
 from schanger_mm.scene.plan import Block, Plan
+from schanger_mm.utils.errors import DivergedError
 
 if TYPE_CHECKING:
-    from schanger_mm.scene.source import PairSource, PairWindow
+    from schanger_mm.geo.pair import PairSource, PairWindow
 
 LEVELS = 254
 """A probability p is stored as round(254 p)."""
@@ -19,10 +18,10 @@ NODATA = 255
 
 
 class Network(Protocol):
-    """What predicts windows; :class:`~schanger_mm.scene.model.SceneModel` does."""
+    """A model that predicts windows, such as :func:`~schanger_mm.deploy.load.load_model` returns."""
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """``(N, 2, 3, h, w)`` float32 in 0..255, RGB, date A first, to probabilities ``(N, h, w)`` float32."""
+        """Predict ``(N, 2, 3, h, w)`` float32 in 0..255, RGB, date A first, to probabilities ``(N, h, w)`` float32."""
 
 
 def name_of(model: Network) -> str:
@@ -35,7 +34,7 @@ def predict_block(source: PairSource, plan: Plan, block: Block, model: Network, 
     """Read, predict, blend and quantise one block.
 
     Returns:
-        ``(height, width)`` uint8 as :func:`quantise` makes it.
+        ``(height, width)`` uint8 as returned by :func:`quantise`.
     """
     return quantise(blend_block(source.read(*plan.region(block)), plan, block, model, batch_size), threshold)
 
@@ -43,11 +42,11 @@ def predict_block(source: PairSource, plan: Plan, block: Block, model: Network, 
 def blend_block(pair: PairWindow, plan: Plan, block: Block, model: Network, batch_size: int) -> np.ndarray:
     """Predict the windows of a block and blend them.
 
-    Pixels without data enter the network as the mean of the window's other
-    pixels, per date and band; windows without any data are left out.
+    Pixels without data are replaced by the mean of the window's other
+    pixels, per date and band; windows without any data are skipped.
 
     Args:
-        pair: what ``plan.region(block)`` covers.
+        pair: the pixels of ``plan.region(block)``.
         plan: the scene's plan.
         block: one of ``plan.blocks()``.
         model: the network.
@@ -57,7 +56,7 @@ def blend_block(pair: PairWindow, plan: Plan, block: Block, model: Network, batc
         ``(height, width)`` float32 probability of change, NaN where a date has no data.
 
     Raises:
-        SceneError: the network yields NaN or Inf, which would be stored as pixels without data.
+        DivergedError: the network yields NaN or Inf, which would be stored as pixels without data.
     """
     left, top, _, _ = plan.region(block)
     height, width = plan.window_height, plan.window_width
@@ -69,8 +68,8 @@ def blend_block(pair: PairWindow, plan: Plan, block: Block, model: Network, batc
         images = np.stack([_filled(pair, col - left, row - top, width, height) for col, row in batch])
         predicted = model.predict(images)
         if not np.isfinite(predicted).all():
-            raise SceneError(f'{name_of(model)}: its probabilities are not numbers (NaN) at block {block.index} '
-                             f'(window at column {batch[0][0]}, row {batch[0][1]}); {DIVERGED}')
+            raise DivergedError.at(name_of(model), f'block {block.index} (window at column {batch[0][0]}, row '
+                                   f'{batch[0][1]})')
         for (col, row), probability in zip(batch, predicted):
             blender.add(probability, row - block.row, col - block.col)
     result = blender.result()
@@ -82,10 +81,10 @@ def blend_block(pair: PairWindow, plan: Plan, block: Block, model: Network, batc
 def quantise(probability: np.ndarray, threshold: float) -> np.ndarray:
     """Store probabilities in one byte: ``round(254 p)``, 255 for NaN.
 
-    Rounding never crosses the threshold: a pixel whose nearest level lies on
-    the other side of it takes the next one on its own. So
-    :func:`changed` recovers ``p > threshold`` from the byte exactly, and the
-    byte is off by less than one level instead of half a one there.
+    Rounding never crosses the threshold: a pixel whose nearest level is on the
+    other side gets the next level on its own side. So :func:`changed` recovers
+    ``p > threshold`` from the byte exactly, and there the error of the byte is
+    less than one level instead of half a level.
 
     Args:
         probability: float array, NaN for nodata.
@@ -100,7 +99,7 @@ def quantise(probability: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def changed(levels: np.ndarray, threshold: float) -> np.ndarray:
-    """Turn what :func:`quantise` made with this threshold into 0 unchanged, 1 changed, 255 nodata, uint8."""
+    """Convert the result of :func:`quantise` with this threshold to 0 unchanged, 1 changed, 255 nodata, uint8."""
     result = (levels > np.floor(LEVELS * threshold)).astype(np.uint8)
     result[levels == NODATA] = NODATA
     return result
@@ -114,3 +113,62 @@ def _filled(pair: PairWindow, left: int, top: int, width: int, height: int) -> n
         return images
     means = images[:, :, valid].mean(axis=-1, dtype=np.float64).astype(np.float32)
     return np.where(valid, images, means[..., None, None])
+
+
+FLOOR = 1e-3
+"""Smallest weight of a pixel: the outermost pixels of a scene are at the border of all their windows."""
+
+
+def weights(size: int, overlap: int) -> np.ndarray:
+    """Return the weights along one side of a window: a raised cosine over the overlap, 1 in between.
+
+    Two neighbours at the distance ``size - overlap`` add up to one if both
+    ramps fit, that is for overlaps of at most half the window; at exactly half,
+    the weights are a Hann window. Without overlap all weights are one.
+
+    Args:
+        size: side of the window, px.
+        overlap: pixels shared with the regular neighbour.
+
+    Returns:
+        ``(size,)`` float32 in [``FLOOR``, 1].
+    """
+    ramp = min(overlap, size // 2)
+    values = np.ones(size)
+    if ramp > 0:
+        rise = np.sin(np.pi * (np.arange(ramp) + 0.5) / (2 * ramp)) ** 2
+        values[:ramp] = rise
+        values[size - ramp:] = rise[::-1]
+    return np.maximum(values, FLOOR).astype(np.float32)
+
+
+class Blender:
+    """Weighted mean of overlapping windows on one block.
+
+    Windows must be added in the order of the lattice: float sums depend on
+    their order, and a pixel must not depend on the block it is computed in.
+
+    Args:
+        height, width: of the block, px.
+        window_height, window_width: of the windows, px.
+        overlap: pixels shared by regular neighbours.
+    """
+
+    def __init__(self, height: int, width: int, window_height: int, window_width: int, overlap: int):
+        self._sum = np.zeros((height, width), np.float32)
+        self._weight = np.zeros((height, width), np.float32)
+        self._window = np.outer(weights(window_height, overlap), weights(window_width, overlap))
+
+    def add(self, probability: np.ndarray, top: int, left: int) -> None:
+        """Add one window ``(h, w)`` whose first pixel is (top, left) of the block; it may extend beyond the block."""
+        height, width = self._sum.shape
+        rows = slice(max(top, 0), min(top + probability.shape[0], height))
+        cols = slice(max(left, 0), min(left + probability.shape[1], width))
+        inside = slice(rows.start - top, rows.stop - top), slice(cols.start - left, cols.stop - left)
+        self._sum[rows, cols] += probability[inside] * self._window[inside]
+        self._weight[rows, cols] += self._window[inside]
+
+    def result(self) -> np.ndarray:
+        """Return the mean ``(height, width)`` float32; NaN where no window was added."""
+        result = np.full_like(self._sum, np.nan)
+        return np.divide(self._sum, self._weight, out=result, where=self._weight > 0)

@@ -53,6 +53,7 @@ function show() {
   stage.style.setProperty('--y', `${view.y}px`);
   stage.style.setProperty('--zoom', view.zoom);
   drawScalebar();
+  showPlace();
 }
 
 /* Zoom by a factor and keep the point (x, y) of the stage where it is. */
@@ -85,6 +86,61 @@ function drawScalebar() {
   bar.textContent = length >= 1000 ? `${length / 1000} km` : `${length} m`;
 }
 
+/* ---- place ---- */
+
+const where = document.getElementById('where');
+let pointer = null; // where on the page the pointer is, while it is over the map
+
+/* Word the place under the pointer, or of the middle of the map where there is none. */
+function showPlace() {
+  const box = stage.getBoundingClientRect();
+  const [x, y] = pointer ? [pointer[0] - box.left - stage.clientLeft, pointer[1] - box.top - stage.clientTop]
+    : [stage.clientWidth / 2, stage.clientHeight / 2];
+  const col = (x - view.x) / view.zoom * scale, row = (y - view.y) / view.zoom * scale;
+  const inside = col >= 0 && row >= 0 && col < data.width && row < data.height;
+  const pixel = `column ${Math.floor(col)}, row ${Math.floor(row)}`;
+  const words = data.place ? `${wordPlace(col, row)}; ${pixel}` : pixel;
+  where.textContent = inside ? `${pointer ? 'Pointer' : 'Middle of the map'}: ${words}` : '\u00a0';
+}
+
+function wordPlace(col, row) {
+  const {transform: [a, b, c, d, e, f], digits, geographic, lons} = data.place;
+  const ground = [a * col + b * row + c, d * col + e * row + f].map((value) => value.toFixed(digits)).join(', ');
+  if (!lons) return ground;
+  const lat = interpolate(data.place.lats, col, row), east = interpolate(lons, col, row);
+  const lon = ((east + 180) % 360 + 360) % 360 - 180;
+  const degrees = `${Math.abs(lat).toFixed(5)}° ${lat < 0 ? 'S' : 'N'}, ${Math.abs(lon).toFixed(5)}° ${lon < 0 ? 'W' : 'E'}`;
+  return geographic ? degrees : `${ground} (${degrees})`;
+}
+
+/* Between the four values of the lattice around a pixel. */
+function interpolate(values, col, row) {
+  const steps = data.place.steps;
+  const [x, y] = [col / data.width * steps, row / data.height * steps];
+  const [left, top] = [x, y].map((value) => clamp(Math.floor(value), 0, steps - 1));
+  const at = (i, j) => values[(top + j) * (steps + 1) + left + i];
+  const [u, v] = [x - left, y - top];
+  return (at(0, 0) * (1 - u) + at(1, 0) * u) * (1 - v) + (at(0, 1) * (1 - u) + at(1, 1) * u) * v;
+}
+
+function drawNorth() {
+  const mark = document.getElementById('north');
+  const angle = data.place ? data.place.north : null;
+  if (angle === null) return;
+  mark.removeAttribute('hidden');
+  mark.setAttribute('aria-label', `North is ${angle} degrees clockwise from up`);
+  mark.style.setProperty('--north', `${angle}deg`);
+}
+
+stage.addEventListener('pointermove', (event) => {
+  pointer = [event.clientX, event.clientY];
+  showPlace();
+});
+stage.addEventListener('pointerleave', () => {
+  pointer = null;
+  showPlace();
+});
+
 /* ---- changes ---- */
 
 function showWhole() {
@@ -111,7 +167,7 @@ function choose(index) {
   place(add(scene.marks, 'div', {class: 'frame'}), change.box);
   zoomTo(change.crop);
   statusLine.textContent = `Change ${change.rank} of ${data.changes.length}: ${change.area}, mean probability ` +
-    `${change.probability}.`;
+    `${change.probability}${change.place ? `, middle ${change.place}` : ''}.`;
 }
 
 /* Everything but a box: the overlay of the preview must not show through that of a crop. */
@@ -131,6 +187,7 @@ function listChanges() {
     const text = add(button, 'span');
     add(text, 'b', {}, change.area);
     add(text, 'small', {}, `probability ${change.probability}`);
+    if (change.spot) add(text, 'small', {class: 'place'}, change.spot);
     button.addEventListener('click', () => {
       choose(index);
       if (stage.getBoundingClientRect().top < 0) stage.scrollIntoView({block: 'start'});
@@ -233,5 +290,6 @@ listChanges();
 chooseOverlay(); // a browser that goes back to the page restores the inputs
 fade();
 split(50);
+drawNorth();
 showWhole();
 new ResizeObserver(() => (chosen === null ? showWhole() : zoomTo(data.changes[chosen].crop))).observe(stage);

@@ -1,4 +1,4 @@
-"""The result of a scene as one HTML page to look at."""
+"""The result of a scene as one HTML page."""
 
 from __future__ import annotations
 
@@ -8,15 +8,12 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import geopandas
-import pyogrio
-from pyogrio.errors import DataLayerError, DataSourceError
-
-from schanger_mm.data_tools.writing import refuse_existing, write_atomic
-from schanger_mm.scene.errors import SceneError
-from schanger_mm.scene.grid import Grid
+from schanger_mm.geo.errors import SceneError
+from schanger_mm.geo.grid import Grid
+from schanger_mm.geo.pair import PairSource, PairSpec, open_pair
 from schanger_mm.scene.pictures import Picture, change_overlay, photo, probability_overlay, take_picture
-from schanger_mm.scene.source import PairSource, PairSpec, open_pair
+from schanger_mm.scene.place import Place
+from schanger_mm.utils.files import refuse_existing, write_atomic
 
 PREVIEW = 2048
 """Longer side of the preview of the scene, px."""
@@ -37,7 +34,7 @@ def write_page(path: str | Path, spec: PairSpec, change_tif: str | Path, probabi
     ``largest`` changes have pictures of at most 448 px each.
 
     Args:
-        path: file to write; its folder is made.
+        path: file to write; its folder is created.
         spec: says how to open the pair.
         change_tif, probability_tif: the result on the pair's grid.
         polygons: what :func:`~schanger_mm.scene.polygons.write_polygons` wrote.
@@ -55,19 +52,21 @@ def write_page(path: str | Path, spec: PairSpec, change_tif: str | Path, probabi
     """
     path = Path(path)
     if not overwrite:
-        refuse_existing([path])
+        refuse_existing(path)
     names = [Path(name).name for name in (spec.before, spec.after)]
     with open_pair(spec) as source:
-        grid = source.grid
+        grid, place = source.grid, Place(source.grid)
         whole = take_picture(source, change_tif, probability_tif, (0, 0, grid.width, grid.height), PREVIEW)
         table = _read_largest(Path(polygons), largest)
         changes = list(_changes(table, source, change_tif, probability_tif))
-    scene = {'width': grid.width, 'height': grid.height, 'metres': grid.gsd, 'preview': _encoded(whole),
-             'changes': changes}
+    pixel = grid.ground_pixel  # the scale bar lies along a row
+    scene = {'width': grid.width, 'height': grid.height, 'metres': pixel and pixel[0], 'place': place.as_dict(),
+             'preview': _encoded(whole), 'changes': changes}
     count = summary.get('polygons', {}).get('polygons', len(changes))
     parts = {
         'title': html.escape(title or f'What changed between {names[0]} and {names[1]}'),
         'lead': html.escape(_lead(grid)),
+        'extent': html.escape(f'Extent: {words}.' if (words := place.extent()) else ''),
         'before': html.escape(names[0]),
         'after': html.escape(names[1]),
         'facts': _facts(summary),
@@ -95,26 +94,35 @@ def _part(name: str) -> str:
     return (HERE / name).read_text(encoding='utf-8')
 
 
-def _read_largest(path: Path, largest: int) -> geopandas.GeoDataFrame:
+def _read_largest(path: Path, largest: int) -> list[dict]:
+    """Return the columns of the largest changes, one dict for each."""
+    from pyogrio import read_info  # takes a second where geopandas is installed
+    from pyogrio.errors import DataLayerError, DataSourceError
+    from pyogrio.raw import read
     try:
-        if not pyogrio.read_info(path)['features']:  # an empty GeoJSON file has no columns to ask for
-            return geopandas.GeoDataFrame()
-        return geopandas.read_file(path, where=f'rank <= {int(largest)}', ignore_geometry=True).sort_values('rank')
+        if not read_info(path)['features']:  # an empty GeoJSON file has no columns to ask for
+            return []
+        meta, _, _, columns = read(path, where=f'rank <= {int(largest)}', read_geometry=False)
+        rows = [dict(zip(meta['fields'], values)) for values in zip(*(column.tolist() for column in columns))]
+        return sorted(rows, key=lambda row: row['rank'])
     except (DataSourceError, DataLayerError, KeyError, ValueError) as error:
         raise SceneError(f'{path}: not readable as polygons of changes: {error}') from error
 
 
-def _changes(table: geopandas.GeoDataFrame, source: PairSource, change_tif: str | Path,
+def _changes(table: list[dict], source: PairSource, change_tif: str | Path,
              probability_tif: str | Path) -> Iterator[dict]:
     """Yield what the page shows of each listed change."""
-    unit = 'm2' if 'area_m2' in table else 'px'
-    for row in table.to_dict('records'):
+    place = Place(source.grid)
+    for row in table:
+        unit = 'm2' if 'area_m2' in row else 'px'
         box = row['col'], row['row'], row['width'], row['height']
-        crop = _around(box, source.grid)
+        crop, middle = _around(box, source.grid), (box[0] + box[2] / 2, box[1] + box[3] / 2)
         yield {
             'rank': row['rank'],
             'area': format_area(row[f'area_{unit}'], unit),
             'probability': f'{row["mean_probability"]:.2f}',
+            'place': place.at(*middle),
+            'spot': place.short(*middle),
             'box': box,
             'crop': crop,
             'pictures': _encoded(take_picture(source, change_tif, probability_tif, crop, CROP)),
@@ -185,7 +193,7 @@ def _flat(section: Mapping, prefix: str = '') -> Iterator[tuple[str, str]]:
         if isinstance(value, Mapping):
             yield from _flat(value, f'{name}: ')
         elif isinstance(value, (list, tuple)):
-            yield name, ', '.join(map(_text, value))
+            yield name, ', '.join(map(_text, value)) or 'none'
         else:
             yield name, _text(value)
 

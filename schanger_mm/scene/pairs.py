@@ -1,4 +1,4 @@
-"""Pairs of rasters: from two files, two folders, or a table."""
+"""Find pairs of rasters: two files, two folders, or a table."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from schanger_mm.datasets.errors import first_of
-from schanger_mm.datasets.files import natural_key
+from schanger_mm.geo.addresses import approve, is_network, shown
+from schanger_mm.geo.errors import SceneError
+from schanger_mm.geo.pair import PairSpec
+from schanger_mm.utils.names import natural_key, refuse_other_encodings
+from schanger_mm.utils.text import first_of
 
-from .errors import SceneError
-from .source import PairSpec
-
-SUFFIXES = ('.tif', '.tiff', '.vrt', '.png', '.jpg', '.jpeg')
+SUFFIXES = ('.tif', '.tiff', '.vrt', '.png', '.jpg', '.jpeg', '.jp2', '.j2k', '.webp', '.bmp', '.img')
 COLUMNS = ('before', 'after', 'name')
 
 
@@ -28,14 +28,15 @@ class NamedPair:
 
 @dataclass(frozen=True)
 class Pairs:
-    """The pairs found, and what was left out, in words."""
+    """The pairs found, and notes about what was skipped."""
 
     pairs: list[NamedPair]
     notes: list[str]
 
 
-def find_pairs(before: str, after: str | None = None, outside: bool = False, **settings: Any) -> Pairs:
-    """List the pairs that two arguments of a command line mean.
+def find_pairs(before: str, after: str | None = None, outside: bool = False, remote: bool = False,
+               **settings: Any) -> Pairs:
+    """List the pairs given by two arguments of a command line.
 
     Two rasters are one pair, named after the earlier date. In two folders,
     files of one stem (the name without its suffix) are a pair. A table
@@ -44,18 +45,20 @@ def find_pairs(before: str, after: str | None = None, outside: bool = False, **s
 
     Args:
         before: raster, folder or table.
-        after: raster or folder; None beside a table.
-        outside: let a table name rasters that are not below its folder: absolute paths, ``..``, addresses. Links
-            below the folder may lead anywhere: whoever made them chose to.
-        **settings: the other arguments of :class:`~schanger_mm.scene.source.PairSpec`.
+        after: raster or folder; None for a table.
+        outside: let a table name rasters that are not below its folder: absolute paths, ``..``. Links below the
+            folder may lead anywhere.
+        remote: allow addresses, in a table too.
+        **settings: the other arguments of :class:`~schanger_mm.geo.pair.PairSpec`.
 
     Raises:
-        SceneError: a raster beside a folder, no pair, two pairs of one name,
+        SceneError: a raster and a folder, no pair, two pairs of the same name,
             or a table that cannot be read or names rasters elsewhere.
     """
+    settings['remote'] = remote
     if before.lower().endswith('.csv'):
         if after is not None:
-            raise SceneError(f'{before}: a table of pairs stands alone, found {after} beside it.')
+            raise SceneError(f'{before}: a table of pairs is used alone, found also {after}.')
         return Pairs(_from_table(Path(before), settings, outside), [])
     if after is None:
         raise SceneError(f'{before}: expected a second raster or folder after it, or a table of pairs (.csv).')
@@ -80,7 +83,7 @@ def _from_folders(before: str, after: str, settings: dict[str, Any]) -> Pairs:
         alone = sorted((own[stem] for stem in own.keys() - other.keys()), key=natural_key)
         if alone:
             notes.append(f'{folder}: {len(alone)} of {len(own)} rasters have no file of that name in the other folder '
-                         f'and are left out: {first_of(alone)}.')
+                         f'and are skipped: {first_of(alone)}.')
     return Pairs([NamedPair(stem, PairSpec(os.path.join(before, dates[0][stem]), os.path.join(after, dates[1][stem]),
                                            **settings)) for stem in both], notes)
 
@@ -88,6 +91,7 @@ def _from_folders(before: str, after: str, settings: dict[str, Any]) -> Pairs:
 def _rasters(folder: str) -> dict[str, str]:
     found: dict[str, str] = {}
     names = [name for name in sorted(os.listdir(folder)) if name.lower().endswith(SUFFIXES) and name[0] != '.']
+    refuse_other_encodings(folder, names)
     for name in names:
         twin = found.setdefault(_stem(name), name)
         if twin != name:
@@ -117,7 +121,8 @@ def _from_table(table: Path, settings: dict[str, Any], outside: bool) -> list[Na
     for line, row in rows:
         where = f'{table}, line {line}'
         cells = _cells(row, header, where)
-        before, after = (_located(cells[column], table.parent, where, outside) for column in ('before', 'after'))
+        before, after = (_located(cells[column], table.parent, where, outside, settings['remote'])
+                         for column in ('before', 'after'))
         name = cells.get('name') or _stem(before)
         _check_name(name, where)
         key = name.lower()  # some file systems take a.tif and A.tif for one
@@ -138,10 +143,15 @@ def _cells(row: dict[Any, Any], header: list[str], where: str) -> dict[str, str]
     return cells
 
 
-def _located(path: str, folder: Path, where: str, outside: bool) -> str:
+def _located(path: str, folder: Path, where: str, outside: bool, remote: bool) -> str:
     if '<' in path or any(mark < ' ' for mark in path):  # GDAL finds <VRTDataset...> behind any folder
-        raise SceneError(f'{where}: {path[:40]!r} is no name of a raster; expected a path without `<`, control '
+        raise SceneError(f'{where}: {path[:40]!r} is not a name of a raster; expected a path without `<`, control '
                          'characters and line breaks.')
+    if is_network(path):
+        try:
+            return approve(path, remote)
+        except SceneError as error:
+            raise SceneError(f'{where}: {error}') from error
     elsewhere = os.path.isabs(path) or '://' in path
     if not outside and (elsewhere or os.path.normpath(path).split(os.sep)[0] == os.pardir):
         raise SceneError(f'{where}: {path} does not lie below {folder.absolute()}, the folder of the table. If you '
@@ -157,4 +167,5 @@ def _check_name(name: str, where: str) -> None:
 
 
 def _stem(path: str) -> str:
-    return os.path.splitext(os.path.basename(path))[0]
+    name = shown(path).removesuffix('?...') if is_network(path) else path
+    return os.path.splitext(os.path.basename(name))[0]

@@ -1,4 +1,4 @@
-"""Small pictures of large rasters: averaged piece by piece, then encoded for a page."""
+"""Make small pictures of large rasters: average piece by piece, then encode for a page."""
 
 from __future__ import annotations
 
@@ -8,26 +8,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import rasterio
-from matplotlib import colormaps
 from PIL import Image
 from rasterio.enums import Resampling
 from rasterio.windows import Window
 
-from schanger_mm.scene.drivers import open_raster
-from schanger_mm.scene.errors import SceneError
+from schanger_mm.geo.drivers import open_raster
+from schanger_mm.geo.errors import SceneError
 
 if TYPE_CHECKING:
-    from schanger_mm.scene.source import PairSource
+    from schanger_mm.geo.pair import PairSource
 
 PIECE = 2048
-"""Side in px of what is read at once."""
+"""Side in px of the area read at once."""
 NO_DATA_GREY = 176
-CHANGE_COLOUR = (255, 45, 120)  # seen on roofs, fields, water and asphalt alike
-FAINTEST = 0.4  # opacity of a preview pixel of which only a little has changed: it must not vanish
-SHADES = 16  # opacities of an overlay; more cost bytes and are not seen
+CHANGE_COLOUR = (255, 45, 120)  # visible on roofs, fields, water and asphalt
+FAINTEST = 0.4  # opacity of a preview pixel with little change, which must remain visible
+SHADES = 16  # opacities of an overlay; more cost bytes without a visible effect
+PLASMA = ((106, 0, 167), (126, 3, 167), (146, 15, 162), (164, 30, 152), (180, 45, 141), (194, 61, 128),
+          (208, 77, 115), (219, 91, 103), (229, 108, 91), (239, 125, 79), (246, 142, 68), (251, 162, 56),
+          (253, 182, 45), (252, 203, 37), (247, 226, 37), (239, 248, 33))
+"""Matplotlib's colour map of this name from 0.2 to 1, one colour for each shade."""
 LEVELS, NODATA = 254, 255
 QUALITY = 80
 
@@ -49,10 +51,10 @@ class Picture:
 
 def take_picture(source: PairSource, change_tif: str | Path, probability_tif: str | Path,
                  box: tuple[int, int, int, int], longest: int) -> Picture:
-    """Average a part of a scene down to at most ``longest`` px on its longer side; never enlarge it.
+    """Downsample a part of a scene to at most ``longest`` px on its longer side; never enlarge it.
 
-    Dates and probabilities come from the rasters' overviews where there are
-    some. Of the changes every pixel is read, or small ones would be lost.
+    Dates and probabilities come from the rasters' overviews if they exist. Of
+    the changes every pixel is read, otherwise small ones would be lost.
     Memory does not depend on the box: ``PIECE`` px square are read at a time.
 
     Args:
@@ -84,7 +86,7 @@ def take_picture(source: PairSource, change_tif: str | Path, probability_tif: st
                     pair.valid[..., None], np.rint(np.moveaxis(pair.images, 1, -1)).clip(0, 255), NO_DATA_GREY)
                 changed = change.read(1, window=window) == 1
                 if changed.any():
-                    picture.changed[piece] = cv2.resize(changed.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+                    picture.changed[piece] = reduce_by_area(changed, size)
                 levels = probability.read(1, window=window, out_shape=size[::-1], resampling=Resampling.average)
                 picture.probability[piece] = np.where(levels == NODATA, 0, levels / np.float32(LEVELS))
     return picture
@@ -103,8 +105,18 @@ def change_overlay(changed: np.ndarray) -> str:
 
 def probability_overlay(probability: np.ndarray) -> str:
     """Encode probabilities ``(h, w)`` as a ``data:`` URI: from clear violet to opaque yellow."""
-    colours = colormaps['plasma'](np.linspace(0.2, 1, SHADES))[:, :3] * 255
-    return _overlay(probability, colours)
+    return _overlay(probability, np.array(PLASMA))
+
+
+def reduce_by_area(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Average an image ``(h, w)`` down to ``size`` (width, height); pixels on a border count in parts. float32."""
+    for length in reversed(size):
+        edges = np.linspace(0, len(image), length + 1)
+        sums = np.concatenate([np.zeros((1, image.shape[1])), np.cumsum(image, axis=0, dtype=np.float64)])
+        whole = np.minimum(edges.astype(int), len(image) - 1)
+        below = sums[whole] + (edges - whole)[:, None] * image[whole]  # of all rows above each edge
+        image = (np.diff(below, axis=0) / (edges[1] - edges[0])).T  # the other axis in the next pass
+    return image.astype(np.float32)
 
 
 def _open(path: str | Path, source: PairSource) -> rasterio.DatasetReader:

@@ -1,4 +1,4 @@
-"""How a scene is cut: blocks of the output, and the windows that the network sees."""
+"""Divide a scene into blocks of the output and windows of the network."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from schanger_mm.data_tools.grid import Tiling
-from schanger_mm.scene.errors import SceneError
+from schanger_mm.geo.errors import SceneError
+from schanger_mm.utils.tiling import Tiling
 
 if TYPE_CHECKING:
-    from schanger_mm.scene.grid import Grid
+    from schanger_mm.geo.grid import Grid
 
+POLYGONS = dict(gpkg='change.gpkg', geojson='change.geojson')
+"""Files of the polygons, by format."""
 MULTIPLE = 16
 """Sides of windows are multiples of it: the coarsest level of the network has stride 16."""
 MOST_BLOCKS = 1_000_000
-"""They are listed in memory. By default it is 4 million megapixels; a header can claim any size."""
+"""Limit, since blocks are listed in memory. By default 4 million megapixels; a header can declare any size."""
 
 
 @dataclass(frozen=True)
@@ -40,19 +42,19 @@ class Plan:
     """Blocks and windows of a scene.
 
     The windows lie on one lattice of the scene: every ``stride`` px from its
-    first pixel on, the last one of a row or column moved back to the border,
-    so that none sticks out. The lattice does not know the blocks, so a pixel's
-    value does not depend on how a scene is cut into them. A scene narrower
-    than the window is one window of its own width.
+    first pixel on, with the last one of a row or column moved back to the border,
+    so that none extends beyond it. The lattice is independent of the blocks, so a
+    pixel's value does not depend on how a scene is divided into blocks. A scene
+    narrower than the window is one window of its own width.
 
     Args:
-        grid: the scene; only its size counts here.
+        grid: grid of the scene; only its size is used.
         block: side of a block, px; at least ``window``.
         window: side of a window, px; a multiple of 16.
         stride: step from one window to the next, px; 1 to ``window``.
 
     Raises:
-        SceneError: values that leave gaps or make no sense.
+        SceneError: values that leave gaps or are not valid.
     """
 
     grid: Grid
@@ -72,22 +74,22 @@ class Plan:
         count = -(-self.grid.width // self.block) * -(-self.grid.height // self.block)
         if count > MOST_BLOCKS:
             raise SceneError(f'the scene is {self.grid.width:,} x {self.grid.height:,} px, {count:,} blocks of '
-                             f'{self.block} px; expected at most {MOST_BLOCKS:,}. If it is really that large, take a '
+                             f'{self.block} px; expected at most {MOST_BLOCKS:,}. If it is really that large, use a '
                              'larger --block, or cut it first (gdal_translate -projwin).')
 
     @property
     def overlap(self) -> int:
-        """Pixels that a window shares with its regular neighbour."""
+        """Return the overlap of a window with its regular neighbour, px."""
         return self.window - self.stride
 
     @property
     def window_width(self) -> int:
-        """Width of every window, px."""
+        """Return the width of every window, px."""
         return min(self.window, self.grid.width)
 
     @property
     def window_height(self) -> int:
-        """Height of every window, px."""
+        """Return the height of every window, px."""
         return min(self.window, self.grid.height)
 
     def blocks(self) -> list[Block]:
@@ -98,20 +100,16 @@ class Plan:
                 for index, (col, row) in enumerate(corners)]
 
     def windows(self, block: Block) -> list[tuple[int, int]]:
-        """(col, row) in the scene of each window that shares a pixel with ``block``, row by row."""
+        """Return (col, row) in the scene of each window that shares a pixel with ``block``, row by row."""
         cols = self._touching(block.col, block.width, self.grid.width, self.window_width)
         rows = self._touching(block.row, block.height, self.grid.height, self.window_height)
         return [(col, row) for row in rows for col in cols]
 
     def region(self, block: Block) -> tuple[int, int, int, int]:
-        """(col, row, width, height) of what the windows of ``block`` cover together: what has to be read."""
+        """Return (col, row, width, height) of the area to read, which the windows of ``block`` cover together."""
         windows = self.windows(block)
         (left, top), (right, bottom) = windows[0], windows[-1]
         return left, top, right + self.window_width - left, bottom + self.window_height - top
-
-    def count_windows(self) -> int:
-        """Number of windows that the network sees; one that touches several blocks counts for each of them."""
-        return sum(len(self.windows(block)) for block in self.blocks())
 
     def _touching(self, start: int, length: int, side: int, window: int) -> list[int]:
         lattice = Tiling(window, min(self.stride, window), 'shift').starts(side)
@@ -119,5 +117,52 @@ class Plan:
 
 
 def megapixels(blocks: list[Block]) -> float:
-    """Area of blocks in millions of pixels."""
+    """Return the area of blocks in millions of pixels."""
     return sum(block.width * block.height for block in blocks) / 1e6
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings for predicting a scene.
+
+    Args:
+        window: side of the windows that the network sees, px; a multiple of 16.
+        overlap: pixels that neighbouring windows share.
+        block: side of the blocks that are predicted and stored one by one, px.
+        batch_size: windows per forward pass.
+        threshold: pixels with a probability above it are changed; None: the model's own.
+        min_area, fill_holes: m2, px without a CRS; see :func:`write_polygons`.
+        simplify: metres, px without a CRS.
+        format: of the polygons, ``'gpkg'`` or ``'geojson'``.
+        page: write ``report.html``.
+        resume: continue an interrupted run; a complete one is left unchanged.
+        overwrite: replace the results of an earlier run.
+
+    Raises:
+        SceneError: a value out of range; window, overlap and block are checked with the scene.
+    """
+
+    window: int = 256
+    overlap: int = 128
+    block: int = 2048
+    batch_size: int = 4
+    threshold: float | None = None
+    min_area: float = 0.0
+    simplify: float = 0.0
+    fill_holes: float = 0.0
+    format: str = 'gpkg'
+    page: bool = True
+    resume: bool = False
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise SceneError(f'--batch-size {self.batch_size}: expected 1 or more.')
+        if self.threshold is not None and not 0 <= self.threshold < 1:
+            raise SceneError(f'--threshold {self.threshold}: expected 0 or more and less than 1.')
+        if self.format not in POLYGONS:
+            raise SceneError(f'--format {self.format}: expected one of {", ".join(POLYGONS)}.')
+        sizes = {'min-area': self.min_area, 'simplify': self.simplify, 'fill-holes': self.fill_holes}
+        for option, value in sizes.items():
+            if not 0 <= value < float('inf'):
+                raise SceneError(f'--{option} {value}: expected 0 or more.')

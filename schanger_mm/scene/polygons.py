@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
 
-import geopandas
 import numpy as np
 import rasterio
 import shapely
-from pyogrio import read_info
-from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
-from pyogrio.util import vsi_path
 from rasterio.windows import Window
 
-from schanger_mm.data_tools.writing import refuse_existing
+from schanger_mm.geo.drivers import open_raster
+from schanger_mm.geo.errors import SceneError
+from schanger_mm.geo.grid import Grid
+from schanger_mm.geo.polygon_files import check_name
 from schanger_mm.scene.areas import Ground
-from schanger_mm.scene.drivers import open_raster
-from schanger_mm.scene.errors import SceneError
-from schanger_mm.scene.grid import Grid
+from schanger_mm.scene.outline_store import OutlineStore
+from schanger_mm.scene.polygon_layer import DRIVERS, Batch, write_layer, writing
 from schanger_mm.scene.regions import Region, trace
+from schanger_mm.utils.files import refuse_existing
 
-LAYER = 'changes'
 STRIP = 512
 """Rows read at a time: one row of tiles of the outputs."""
 BATCH = 10_000
-"""Outlines measured at a time."""
+"""Outlines in memory at a time."""
 LEVELS, NODATA = 254, 255
-DRIVERS = {'.gpkg': 'GPKG', '.geojson': 'GeoJSON', '.json': 'GeoJSON'}
-
-Feature = tuple[Region, shapely.Geometry]
 
 
 def write_polygons(change_tif: str | Path, probability_tif: str | Path, out: str | Path, min_area_m2: float = 0.0,
@@ -50,8 +43,9 @@ def write_polygons(change_tif: str | Path, probability_tif: str | Path, out: str
     CRS the coordinates are those of the raster's transform, columns and rows
     where it has none, areas are in px and the column is called ``area_px``.
 
-    The rasters are read in strips. What grows with the result is the list of
-    outlines: about 1.6 KB per polygon that is kept and 16 bytes more per corner.
+    The rasters are read in strips, and outlines wait in a temporary file
+    next to ``out``: memory holds 10,000 of them, and 90 bytes for each of the
+    others.
 
     Args:
         change_tif: one band, 0 unchanged, 1 changed, 255 nodata.
@@ -68,7 +62,8 @@ def write_polygons(change_tif: str | Path, probability_tif: str | Path, out: str
 
     Returns:
         Counts and areas: ``found`` regions, ``polygons`` written, their ``area_m2`` in total, the
-        ``largest_m2``, ``dropped`` as too small with ``dropped_m2``, ``area_method``, the settings.
+        ``largest_m2``, ``dropped`` as too small with ``dropped_m2``, ``columns`` (an empty GeoJSON file has
+        none), ``area_method``, the settings.
 
     Raises:
         SceneError: rasters that are not readable or do not belong together, another suffix, values out of
@@ -85,27 +80,31 @@ def write_polygons(change_tif: str | Path, probability_tif: str | Path, out: str
     if connectivity not in (4, 8):
         raise SceneError(f'connectivity={connectivity}: expected 4 or 8.')
     if not overwrite:
-        refuse_existing([out])
-    try:
-        with open_raster(change_tif) as raster:
-            ground = Ground(Grid.of(raster))
-        regions = trace(_read(Path(change_tif), Path(probability_tif), strip), connectivity)
-        features, areas, dropped = _collect(regions, ground, min_area_m2, fill_holes_m2)
-    except rasterio.errors.RasterioError as error:
-        raise SceneError(f'{change_tif}, {probability_tif}: not readable as rasters: {error}') from error
-
-    order = sorted(range(len(features)), key=lambda i: (-areas[i], features[i][0].first))
-    features, areas = [features[i] for i in order], areas[order]
-    _write(out, _table(features, areas, ground, simplify, out.suffix.lower() == '.gpkg'))
+        refuse_existing(out)
+    with _readable(change_tif, probability_tif), open_raster(change_tif) as raster:
+        ground = Ground(Grid.of(raster))
+    with writing(out), OutlineStore(out.parent) as store:
+        with _readable(change_tif, probability_tif):
+            _measured(trace(_read(Path(change_tif), Path(probability_tif), strip), connectivity), ground, store)
+        if fill_holes_m2 > 0:
+            _fill_holes(store, ground, fill_holes_m2)
+        table = store.table()
+        large = table['area'] >= min_area_m2
+        dropped = table['area'][~table['taken'] & ~large]
+        kept = np.flatnonzero(~table['taken'] & large)
+        kept = kept[np.lexsort((table['col'][kept], table['row'][kept], -table['area'][kept]))]
+        columns = write_layer(out, ground, _batches(store, table, kept, ground, simplify))
+    areas = table['area'][kept]
     unit = ground.unit
     return {
         'file': out.name,
-        'found': len(features) + len(dropped),
-        'polygons': len(features),
+        'found': len(kept) + len(dropped),
+        'polygons': len(kept),
         f'area_{unit}': float(areas.sum()),
         f'largest_{unit}': float(areas.max(initial=0)),
         'dropped': len(dropped),
-        f'dropped_{unit}': float(sum(dropped)),
+        f'dropped_{unit}': float(dropped.sum()),
+        'columns': columns,
         'area_method': ground.method,
         'connectivity': connectivity,
         f'min_area_{unit}': min_area_m2,
@@ -114,15 +113,12 @@ def write_polygons(change_tif: str | Path, probability_tif: str | Path, out: str
     }
 
 
-def check_name(path: str | Path) -> None:
-    """Refuse a path that pyogrio would read or write as another one: ``!`` and ``;`` mean something to it.
-
-    Raises:
-        SceneError: such a path.
-    """
-    if (meant := vsi_path(str(path))) != str(path) or any(mark < ' ' for mark in str(path)):
-        raise SceneError(f'{str(path)!r}: would be taken for {meant!r} where polygons are read and written; choose a '
-                         'path without `!`, `;`, control characters, and blanks or `?` at the ends.')
+@contextmanager
+def _readable(*paths: str | Path) -> Iterator[None]:
+    try:
+        yield
+    except rasterio.errors.RasterioError as error:
+        raise SceneError(f'{", ".join(map(str, paths))}: not readable as rasters: {error}') from error
 
 
 def _read(change_tif: Path, probability_tif: Path, strip: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -145,85 +141,57 @@ def _read(change_tif: Path, probability_tif: Path, strip: int) -> Iterator[tuple
             yield values == 1, levels
 
 
-def _collect(regions: Iterator[Region], ground: Ground, min_area: float,
-             fill_below: float) -> tuple[list[Feature], np.ndarray, list[float]]:
-    """Return the features to keep, their areas, and the areas of those that are too small."""
-    features: list[Feature] = []
-    areas: list[float] = []
-    dropped: list[float] = []
-
-    def measure(batch: list[Feature]) -> None:
-        for feature, area in zip(batch, ground.areas([outline for _, outline in batch])):
-            if area < min_area:
-                dropped.append(float(area))
-            else:
-                features.append(feature)
-                areas.append(float(area))
-
-    if fill_below > 0:  # needs all of them: what lies in a hole may be found before or after what is around it
-        measure(_fill_holes([(region, region.outline()) for region in regions], ground, fill_below))
-    else:
-        for batch in _batches(regions):
-            measure([(region, region.outline()) for region in batch])
-    for region, _ in features:
-        region.parts = []  # the outline holds them
-    return features, np.array(areas), dropped
+def _measured(regions: Iterator[Region], ground: Ground, store: OutlineStore) -> None:
+    """Put the outline of every region into the store, with its area and whether it has holes."""
+    while batch := list(islice(regions, BATCH)):
+        outlines = [region.outline() for region in batch]
+        store.add(batch, outlines, ground.areas(outlines))
 
 
-def _batches(regions: Iterator[Region]) -> Iterator[list[Region]]:
-    batch = []
-    for region in regions:
-        batch.append(region)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _fill_holes(features: list[Feature], ground: Ground, below: float) -> list[Feature]:
-    """Fill the holes smaller than ``below``; features inside one go into the feature around them."""
-    tree = shapely.STRtree([outline for _, outline in features])
-    taken: set[int] = set()
-    filled: dict[int, shapely.Geometry] = {}
-    for i in sorted(range(len(features)), key=lambda i: -shapely.box(*features[i][0].box).area):
-        region, outline = features[i]
-        polygons = shapely.get_parts(outline)
-        holes = [shapely.Polygon(ring) for polygon in polygons for ring in polygon.interiors]
-        if i in taken or not holes:
+def _fill_holes(store: OutlineStore, ground: Ground, below: float) -> None:
+    """Fill the holes smaller than ``below``; regions inside one become part of the one around them."""
+    table = store.table()
+    by_row = np.argsort(table['row'], kind='stable')
+    rows = table['row'][by_row]
+    with_holes = np.flatnonzero(table['holes'])
+    extent = (table['right'] - table['left']) * (table['bottom'] - table['top'])
+    for i in with_holes[np.argsort(-extent[with_holes], kind='stable')]:
+        if table['taken'][i]:
             continue
+        polygons = shapely.get_parts(store.outline(table[i]))
+        holes = [shapely.Polygon(ring) for polygon in polygons for ring in polygon.interiors]
         small = [hole for hole, area in zip(holes, ground.areas(holes)) if area < below]
-        for j in {int(j) for hole in small for j in tree.query(hole, predicate='contains')} - taken:
-            region.pixels += features[j][0].pixels
-            region.value_sum += features[j][0].value_sum
-            taken.add(j)
+        for hole in small:
+            _, top, _, bottom = hole.bounds
+            near = by_row[int(np.searchsorted(rows, top)):int(np.searchsorted(rows, bottom))]
+            # a region lies in a hole as a whole or not at all, so its first pixel decides
+            inside = near[shapely.contains_xy(hole, table['col'][near] + 0.5, table['row'][near] + 0.5)]
+            inside = inside[~table['taken'][inside]]
+            for name in ('pixels', 'value_sum'):
+                table[name][i] += table[name][inside].sum()
+            table['taken'][inside] = True
         if small:
-            filled[i] = shapely.normalize(shapely.union_all([*polygons, *small]))
-    return [(region, filled.get(i, outline)) for i, (region, outline) in enumerate(features) if i not in taken]
+            filled = shapely.normalize(shapely.union_all([*polygons, *small]))
+            table['area'][i] = ground.areas([filled])[0]
+            table['start'][i], table['size'][i] = store.append(filled)
 
 
-def _table(features: list[Feature], areas: np.ndarray, ground: Ground, tolerance: float,
-           own_crs: bool) -> geopandas.GeoDataFrame:
-    """Lay out the layer; an empty one has the same columns and types."""
-    outlines = [outline for _, outline in features]
-    if tolerance > 0:
-        outlines = [_simplified(outline, tolerance / ground.pixel_size) for outline in outlines]
-    shapes = [shapely.MultiPolygon(list(shapely.get_parts(shape))) for shape in ground.shapes(outlines)]
-    table = geopandas.GeoDataFrame(geometry=geopandas.GeoSeries(shapes, crs=ground.crs))
-    if not own_crs and ground.crs is not None:
-        table = table.to_crs(4326)
-    boxes = np.array([region.box for region, _ in features], np.int64).reshape(-1, 4)
-    pixels = np.array([region.pixels for region, _ in features], np.int64)
-    columns = {
-        'rank': np.arange(1, len(features) + 1),
-        f'area_{ground.unit}': areas,
-        'pixels': pixels,
-        'mean_probability': np.array([region.value_sum for region, _ in features], float) / (LEVELS * pixels),
-        **dict(zip(('xmin', 'ymin', 'xmax', 'ymax'), table.bounds.to_numpy(float).reshape(-1, 4).T)),
-        'col': boxes[:, 0], 'row': boxes[:, 1],
-        'width': boxes[:, 2] - boxes[:, 0], 'height': boxes[:, 3] - boxes[:, 1],
-    }
-    return geopandas.GeoDataFrame(columns, geometry=table.geometry.array, crs=table.crs)
+def _batches(store: OutlineStore, table: np.ndarray, order: np.ndarray, ground: Ground,
+             tolerance: float) -> Iterator[Batch]:
+    """Yield what is written of rows of a table, in the given order; one empty batch where there are none."""
+    for start in range(0, max(1, len(order)), BATCH):
+        rows = table[order[start:start + BATCH]]
+        outlines = [store.outline(row) for row in rows]
+        if tolerance > 0:
+            outlines = [_simplified(outline, tolerance / ground.pixel_size) for outline in outlines]
+        yield outlines, {
+            'rank': np.arange(start + 1, start + 1 + len(rows)),
+            f'area_{ground.unit}': rows['area'],
+            'pixels': rows['pixels'],
+            'mean_probability': rows['value_sum'] / (LEVELS * rows['pixels']),
+            'col': rows['left'], 'row': rows['top'],
+            'width': rows['right'] - rows['left'], 'height': rows['bottom'] - rows['top'],
+        }
 
 
 def _simplified(outline: shapely.Geometry, tolerance: float) -> shapely.Geometry:
@@ -232,27 +200,3 @@ def _simplified(outline: shapely.Geometry, tolerance: float) -> shapely.Geometry
     if not simple.is_valid:
         simple = shapely.make_valid(simple, method='structure', keep_collapsed=False)
     return outline if simple.is_empty else simple
-
-
-def _write(path: Path, table: geopandas.GeoDataFrame) -> None:
-    """Write the layer whole or not at all; aside in a folder, since GDAL wants the right suffix and keeps a journal."""
-    driver = DRIVERS[path.suffix.lower()]
-    options: dict = {}
-    if driver == 'GeoJSON' and table.crs is not None:
-        options = {'RFC7946': 'YES', 'COORDINATE_PRECISION': 8}  # about a millimetre
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f'.{path.name}.', dir=path.parent) as folder:
-            partial = Path(folder, path.name)
-            with warnings.catch_warnings():
-                warnings.filterwarnings('ignore', "'crs' was not provided")  # the name of the area column says so
-                table.to_file(partial, driver=driver, layer=LAYER, engine='pyogrio', geometry_type='MultiPolygon',
-                              index=False, **options)
-            info = read_info(partial, force_feature_count=True)  # GDAL does not report what fails on closing
-            if info['features'] != len(table):
-                raise OSError(f'{info["features"]} of {len(table)} polygons arrived')
-            if driver == 'GPKG' and not info['capabilities']['fast_spatial_filter']:
-                raise OSError('its spatial index did not arrive')
-            os.replace(partial, path)
-    except (OSError, DataSourceError, DataLayerError, FeatureError) as error:
-        raise SceneError(f'{path}: not writable: {error}; free some space, or write elsewhere.') from error

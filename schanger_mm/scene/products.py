@@ -1,25 +1,21 @@
-"""From the finished blocks of a scene to the files a user opens."""
+"""Write the result files of a scene from its finished blocks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from schanger_mm.geo.pair import PairSpec
 from schanger_mm.scene.block import LEVELS, NODATA, changed
-from schanger_mm.scene.outputs import CHANGE, PAGE, POLYGONS, PROBABILITY, SUMMARY
 from schanger_mm.scene.page import write_page
-from schanger_mm.scene.plan import Plan
+from schanger_mm.scene.plan import POLYGONS, Plan, Settings
 from schanger_mm.scene.polygons import write_polygons
 from schanger_mm.scene.progress import Clock
-from schanger_mm.scene.source import PairSpec
+from schanger_mm.scene.run_folder import CHANGE, PAGE, PROBABILITY, SUMMARY
 from schanger_mm.scene.summary import count_pixels, write_summary
 from schanger_mm.scene.writer import write_cog
-
-if TYPE_CHECKING:
-    from schanger_mm.scene.run import Settings
 
 DESCRIPTIONS = {PROBABILITY: f'probability of change = value / {LEVELS}; {NODATA}: no data',
                 CHANGE: f'0 unchanged, 1 changed (probability above the threshold); {NODATA}: no data'}
@@ -44,7 +40,7 @@ def write_rasters(folder: Path, plan: Plan, load: Callable[[int], np.ndarray], t
 
 
 def write_products(folder: Path, spec: PairSpec, parts: dict, settings: Settings, clock: Clock) -> dict:
-    """Write polygons, page and summary beside the rasters.
+    """Write polygons, page and summary next to the rasters.
 
     Args:
         folder: holds the rasters.

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import shapely
 from rasterio.features import shapes
 from rasterio.transform import Affine
+
+from schanger_mm.scene.labelling import label_runs
 
 
 @dataclass(eq=False, slots=True)
@@ -42,7 +43,7 @@ class Region:
 
 
 def trace(strips: Iterable[tuple[np.ndarray, np.ndarray]], connectivity: int = 4) -> Iterator[Region]:
-    """Find the connected regions of a mask that is handed over in strips, top to bottom.
+    """Find the connected regions of a mask given in strips, top to bottom.
 
     Memory holds one strip and the outlines of the regions that reach its last
     row; a region is yielded as soon as no row below can add to it. The order
@@ -76,18 +77,19 @@ def trace(strips: Iterable[tuple[np.ndarray, np.ndarray]], connectivity: int = 4
 
 def _label(mask: np.ndarray, values: np.ndarray, top: int, connectivity: int) -> tuple[list[Region], np.ndarray]:
     """Return the regions of one strip and, per pixel, the position in that list plus one."""
-    count, labels, boxes, _ = cv2.connectedComponentsWithStats(mask, connectivity=connectivity)
-    changed = np.flatnonzero(labels)
-    of_pixel = labels.ravel()[changed]
-    sums = np.bincount(of_pixel, weights=values.ravel()[changed], minlength=count)
-    firsts = np.empty(count, np.int64)
-    firsts[of_pixel[::-1]] = changed[::-1]  # the last assignment stays: each label's first pixel
-    regions = []
-    for label in range(1, count):
-        left, up, width, height, pixels = boxes[label].tolist()
-        row, col = divmod(int(firsts[label]), mask.shape[1])
-        regions.append(Region([], pixels, int(sums[label]), (left, top + up, left + width, top + up + height),
-                              (top + row, col)))
+    rows, lefts, rights, component = label_runs(mask, connectivity).T
+    labels = np.zeros(mask.shape, np.int32)
+    labels[mask != 0] = np.repeat(component, rights - lefts) + 1  # pixels and runs are both in reading order
+    _, firsts = np.unique(component, return_index=True)
+    pixels = np.bincount(component, weights=rights - lefts)
+    sums = np.bincount(labels[mask != 0] - 1, weights=values[mask != 0])
+    boxes = np.tile((*mask.shape[::-1], 0, 0), (len(firsts), 1))
+    for side, smallest_or_largest, edge in ((0, np.minimum, lefts), (1, np.minimum, rows), (2, np.maximum, rights),
+                                            (3, np.maximum, rows + 1)):
+        smallest_or_largest.at(boxes[:, side], component, edge)
+    boxes += (0, top, 0, top)
+    regions = [Region([], int(pixels[i]), int(sums[i]), tuple(boxes[i].tolist()),
+                      (top + int(rows[first]), int(lefts[first]))) for i, first in enumerate(firsts)]
     # 4-connected outlines are valid polygons, 8-connected ones would cross themselves
     for shape, label in shapes(labels, mask, connectivity=4, transform=Affine.translation(0, top)):
         exterior, *holes = shape['coordinates']
@@ -114,7 +116,7 @@ def _root(region: Region) -> Region:
 
 
 def _join(one: Region, other: Region) -> None:
-    """Make two regions one; the one with more parts takes the other's, so long chains stay cheap."""
+    """Merge two regions; the one with more parts takes the other's, so long chains stay cheap."""
     one, other = _root(one), _root(other)
     if one is other:
         return

@@ -1,92 +1,45 @@
-"""A whole scene: two rasters in, a folder of results out, whatever interrupts it."""
+"""Predict a whole scene, from two rasters to a folder of results, resumable after interruptions."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from schanger_mm.scene.checks import pair_warnings
-from schanger_mm.scene.errors import SceneError
-from schanger_mm.scene.journal import Journal
-from schanger_mm.scene.model import SceneModel
-from schanger_mm.scene.outputs import POLYGONS, Outputs, finished
-from schanger_mm.scene.plan import Block, Plan, megapixels
+from schanger_mm.deploy.load import Model
+from schanger_mm.geo.errors import SceneError
+from schanger_mm.geo.pair import PairSource, PairSpec, open_pair
+from schanger_mm.scene.checks import estimate_shift, pair_warnings
+from schanger_mm.scene.plan import Block, Plan, Settings, megapixels
+from schanger_mm.scene.preflight import check_products
 from schanger_mm.scene.products import write_products, write_rasters
-from schanger_mm.scene.progress import Bar, Clock
+from schanger_mm.scene.progress import Bar, Clock, write_json
+from schanger_mm.scene.run_folder import Journal, Outputs, differences, finished
 from schanger_mm.scene.serial import run_serial
-from schanger_mm.scene.shift import estimate_shift
-from schanger_mm.scene.source import PairSource, PairSpec, open_pair
 from schanger_mm.scene.summary import versions
-from schanger_mm.scene.task import BlockTask
+from schanger_mm.scene.workers import BlockTask, pixel_versions
+from schanger_mm.utils.errors import MissingPackageError
 
 Runner = Callable[[list[Block], BlockTask], Iterable[tuple[Block, np.ndarray]]]
 MOST_UNSTORED = 2
-"""Finished blocks that may wait for the disk; more would let memory grow where the disk is slow."""
+"""Finished blocks that may wait for the disk; more would let memory grow if the disk is slow."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How a scene is predicted.
-
-    Args:
-        window: side of the windows that the network sees, px; a multiple of 16.
-        overlap: pixels that neighbouring windows share.
-        block: side of the blocks that are predicted and stored one by one, px.
-        batch_size: windows per forward pass.
-        threshold: changed is a probability above it; None: the model's own.
-        min_area, fill_holes: m2, px without a CRS; see :func:`write_polygons`.
-        simplify: metres, px without a CRS.
-        format: of the polygons, ``'gpkg'`` or ``'geojson'``.
-        page: write ``report.html``.
-        resume: go on with an interrupted run; a complete one is left as it is.
-        overwrite: replace the results of an earlier run.
-
-    Raises:
-        SceneError: a value out of range; window, overlap and block are checked with the scene.
-    """
-
-    window: int = 256
-    overlap: int = 128
-    block: int = 2048
-    batch_size: int = 4
-    threshold: float | None = None
-    min_area: float = 0.0
-    simplify: float = 0.0
-    fill_holes: float = 0.0
-    format: str = 'gpkg'
-    page: bool = True
-    resume: bool = False
-    overwrite: bool = False
-
-    def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise SceneError(f'--batch-size {self.batch_size}: expected 1 or more.')
-        if self.threshold is not None and not 0 <= self.threshold < 1:
-            raise SceneError(f'--threshold {self.threshold}: expected 0 or more and less than 1.')
-        if self.format not in POLYGONS:
-            raise SceneError(f'--format {self.format}: expected one of {", ".join(POLYGONS)}.')
-        sizes = {'min-area': self.min_area, 'simplify': self.simplify, 'fill-holes': self.fill_holes}
-        for option, value in sizes.items():
-            if not 0 <= value < float('inf'):
-                raise SceneError(f'--{option} {value}: expected 0 or more.')
-
-
-def predict_scene(spec: PairSpec, model: SceneModel, out: str | Path, settings: Settings | None = None,
-                  runner: Runner | None = None, say: Callable[[str], None] | None = None) -> dict:
+def predict_scene(spec: PairSpec, model: Model, out: str | Path, settings: Settings | None = None,
+                  runner: Runner | None = None, say: Callable[[str], None] | None = None,
+                  progress: str = 'bar') -> dict:
     """Predict the changes between two rasters.
 
     Writes ``change.tif``, ``probability.tif``, ``change.gpkg`` (or
     ``.geojson``), ``summary.json`` and ``report.html`` to ``out``, all of them
     when everything is complete. Until then ``<out>/.journal`` keeps every
-    finished block; after an interruption the same call with ``resume`` goes on
+    finished block; after an interruption the same call with ``resume`` continues
     there and ends in the same rasters, byte for byte, as an uninterrupted run
     on as many threads.
 
@@ -99,6 +52,7 @@ def predict_scene(spec: PairSpec, model: SceneModel, out: str | Path, settings: 
             block that can be pickled; yields (block, array) in any order.
             None: one block after the other in this process.
         say: takes warnings; None: they go to stderr.
+        progress: ``'bar'``, on terminals, or ``'json'``: lines of JSON on stderr, warnings included.
 
     Returns:
         What ``summary.json`` holds, and ``outputs``: the path of each file by its name.
@@ -107,26 +61,28 @@ def predict_scene(spec: PairSpec, model: SceneModel, out: str | Path, settings: 
         SceneError: rasters that cannot be compared, settings out of range,
             results or a journal in the way, a disk that is full.
     """
-    settings, clock, warn = settings or Settings(), Clock(), say or _to_stderr
+    settings, clock = settings or Settings(), Clock()
+    warn = say or (_as_json if progress == 'json' else _to_stderr)
     threshold = model.threshold if settings.threshold is None else settings.threshold
     complete = settings.resume and finished(out)
     outputs = Outputs(out, settings.overwrite or complete)
     outputs.refuse_inputs(spec.before, spec.after)
     with clock('checks'), open_pair(spec) as source:
-        spec = source.spec
+        spec, states = source.spec, source.file_states()
         plan = Plan(source.grid, settings.block, settings.window, settings.window - settings.overlap)
         fixed = _fixed(source, plan, model, settings.batch_size, threshold)
         asked = dict(fixed, settings=dict(fixed['settings'], min_area=settings.min_area, simplify=settings.simplify,
                                           fill_holes=settings.fill_holes, format=settings.format))
         if complete:
             return outputs.earlier(asked)
+        _check_products(source, settings)
         journal = Journal(out, fixed, settings.resume)
         warnings = _warnings(source, model)
     for text in warnings:
         warn(f'warning: {text}')
     todo = [block for block in plan.blocks() if block.index not in journal.done]
     resumed = len(plan.blocks()) - len(todo)
-    with clock('blocks'), Bar(plan, todo, f'{Path(out).name}') as bar:
+    with clock('blocks'), Bar(plan, todo, f'{Path(out).name}', progress == 'json') as bar:
         try:
             if runner is None:
                 results = run_serial(todo, spec, plan, model, settings.batch_size, threshold, clock, bar.windows)
@@ -136,25 +92,29 @@ def predict_scene(spec: PairSpec, model: SceneModel, out: str | Path, settings: 
                 bar.block(block)
         except KeyboardInterrupt:
             warn(f'interrupted: {len(journal.done)} of {len(plan.blocks())} blocks are finished and kept in '
-                 f'{journal.folder}; the same command with --resume goes on.')
+                 f'{journal.folder}; the same command with --resume continues.')
             raise
     missing = [block.index for block in plan.blocks() if block.index not in journal.done]
     if missing:
-        raise SceneError(f'{len(missing)} of {len(plan.blocks())} blocks did not come back from the workers; the '
+        raise SceneError(f'{len(missing)} of {len(plan.blocks())} blocks were not returned by the workers; the '
                          'others are kept: run the same command with --resume.')
     outputs.start()
+    if progress == 'json':
+        write_json(fraction=1.0, message='writing rasters, polygons and page')
     with clock('rasters'):
         write_rasters(outputs.partial, plan, journal.load, threshold, _tags(fixed))
     speed = dict(blocks=len(todo), resumed_blocks=resumed, megapixels=megapixels(todo),
                  windows=sum(len(plan.windows(block)) for block in todo),
-                 megapixels_per_second=megapixels(todo) / clock.seconds['blocks'], threads=torch.get_num_threads())
-    parts = dict(warnings=warnings, date=datetime.now(timezone.utc).isoformat(timespec='seconds'),
-                 inputs=fixed['inputs'], model=fixed['model'], speed=speed, settings=asked['settings'])
+                 megapixels_per_second=megapixels(todo) / clock.seconds['blocks'], threads=model.threads)
+    parts = dict(warnings=warnings, date=datetime.now(UTC).isoformat(timespec='seconds'),
+                 inputs=fixed['inputs'], model=fixed['model'], speed=speed, settings=asked['settings'],
+                 versions=fixed['versions'])
     try:
         summary = write_products(outputs.partial, spec, parts, settings, clock)
     except OSError as error:
         raise SceneError(f'{outputs.partial}: polygons, page or summary cannot be written ({error}); the finished '
-                         'blocks are kept: make room, then run the same command with --resume.') from error
+                         'blocks are kept: free some space, then run the same command with --resume.') from error
+    _refuse_changed(spec, states, fixed['inputs'], journal)
     summary['outputs'] = outputs.publish()
     journal.remove()
     return summary
@@ -181,37 +141,65 @@ def _stored(results: Iterable[tuple[Block, np.ndarray]], journal: Journal, clock
             yield pending.popleft().result()
 
 
-def _fixed(source: PairSource, plan: Plan, model: SceneModel, batch_size: int, threshold: float) -> dict:
-    """Collect what the rasters depend on, and nothing else."""
+def _check_products(source: PairSource, settings: Settings) -> None:
+    try:
+        check_products(source.grid, settings)
+    except SceneError as error:
+        raise SceneError(f'{source.spec.before}: {error}') from error
+
+
+def _fixed(source: PairSource, plan: Plan, model: Model, batch_size: int, threshold: float) -> dict:
+    """Collect everything that the rasters depend on."""
     pair = {key: value for key, value in source.spec.as_dict().items() if key not in ('before', 'after')}
     return dict(
-        inputs=source.fingerprint(),
-        model=dict(model.describe(), device=model.device.type),
+        inputs=source.content(),
+        model=dict(model.describe(), device=model.device_type),
         settings=dict(pair, window=plan.window, overlap=plan.overlap, block=plan.block, batch_size=batch_size,
                       threshold=threshold),
-        versions=versions())
+        versions=versions(model.packages))
 
 
 def _tags(fixed: dict) -> dict[str, str]:
-    """Metadata of the rasters; without dates and paths, so that equal runs give equal files."""
+    """Return the metadata of the rasters, without dates and paths, so that equal runs give equal files."""
     settings, model = fixed['settings'], fixed['model']
     return {**{f'schanger_mm_{name}': str(settings[name]) for name in ('threshold', 'window', 'overlap', 'scaling')},
             'schanger_mm_weights_sha256': model['weights_sha256'],
             'schanger_mm_versions': ', '.join(f'{name} {version}' for name, version in fixed['versions'].items())}
 
 
-def _warnings(source: PairSource, model: SceneModel) -> list[str]:
-    return model.warnings + pair_warnings(source, model.gsd, estimate_shift(source))
+def _warnings(source: PairSource, model: Model) -> list[str]:
+    try:
+        shift, missing = estimate_shift(source), []
+    except MissingPackageError as error:  # a result without this check is better than none
+        shift, missing = None, [f'{error}.']
+    return model.warnings + pair_warnings(source, model.gsd, shift) + missing
 
 
-def _task(plan: Plan, model: SceneModel, spec: PairSpec, fixed: dict) -> BlockTask:
+def _refuse_changed(spec: PairSpec, states: dict[str, tuple], inputs: dict, journal: Journal) -> None:
+    """Reject results of rasters that were modified while they were read."""
+    with open_pair(spec) as source:
+        if states and source.file_states() == states:
+            return
+        changes = list(differences(json.loads(json.dumps(inputs)), json.loads(json.dumps(source.content()))))
+    if changes:
+        raise SceneError(f'an input changed while it was read, so blocks would not fit together: {"; ".join(changes)}. '
+                         f'Nothing was published; delete {journal.folder} and run again.')
+
+
+def _task(plan: Plan, model: Model, spec: PairSpec, fixed: dict) -> BlockTask:
     if model.names is None:
-        raise SceneError('a network for other processes must come from SceneModel.load: they load it by its names.')
+        raise SceneError('a network for other processes must come from load_model: they load it by its names.')
+    with open_pair(spec) as source:
+        identity = source.fingerprint(whole=False)  # whole files would be read by each worker
     return BlockTask(spec, plan, *model.names, str(model.device), model.precision, fixed['settings']['batch_size'],
-                     fixed['settings']['threshold'], torch.get_num_threads(), fixed['inputs'], model.sha256,
-                     trust=model.trust)
+                     fixed['settings']['threshold'], model.threads, identity, model.sha256,
+                     pixel_versions(model.packages))
 
 
 def _to_stderr(text: str) -> None:
     print(text, file=sys.stderr)
+
+
+def _as_json(text: str) -> None:
+    write_json(message=text)
 

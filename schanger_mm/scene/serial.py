@@ -1,4 +1,4 @@
-"""The blocks of a scene one after the other in this process, with reading in the background."""
+"""Predict the blocks of a scene one by one in this process, with reading in the background."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from schanger_mm.geo.errors import SceneError
+from schanger_mm.geo.grid import Grid
+from schanger_mm.geo.pair import PairSpec, PairWindow, open_pair
 from schanger_mm.scene.block import Network, blend_block, name_of, quantise
 from schanger_mm.scene.plan import Block, Plan
 from schanger_mm.scene.progress import Clock
-from schanger_mm.scene.source import PairSpec, PairWindow, open_pair
 
 
 def run_serial(blocks: Sequence[Block], spec: PairSpec, plan: Plan, model: Network, batch_size: int, threshold: float,
                clock: Clock, progress: Callable[[int], None] = lambda count: None
                ) -> Iterator[tuple[Block, np.ndarray]]:
-    """Yield each block with what :func:`predict_block` returns for it.
+    """Yield each block with its result of :func:`predict_block`.
 
     While the network works on a block, a thread reads the next one; two
     blocks of pixels are in memory at a time.
 
     Args:
-        blocks: what to predict, in this order.
+        blocks: the blocks to predict, in this order.
         spec: the pair; opened by the reading thread.
         plan: of the scene.
         model: the network.
@@ -46,7 +48,7 @@ def run_serial(blocks: Sequence[Block], spec: PairSpec, plan: Plan, model: Netwo
                     pair = ahead.result()
                 ahead = reader.submit(read, blocks[index + 1]) if index + 1 < len(blocks) else None
                 probability = blend_block(pair, plan, block, timed, batch_size)
-                del pair  # or three blocks would be in memory
+                del pair  # otherwise three blocks would be in memory
                 yield block, quantise(probability, threshold)
         finally:
             reader.submit(source.close).result()
@@ -64,3 +66,36 @@ class _Timed:
             result = self._model.predict(images)
         self._progress(len(images))
         return result
+
+
+def predict_arrays(before: np.ndarray, after: np.ndarray, model: Network, window: int = 256, overlap: int = 128,
+                   batch_size: int = 4) -> np.ndarray:
+    """Predict two images as one block.
+
+    Args:
+        before, after: ``(H, W, 3)`` uint8, RGB.
+        model: the network.
+        window, overlap, batch_size: as in :class:`schanger_mm.scene.run.Settings`.
+
+    Returns:
+        ``(H, W)`` float32 probability of change.
+
+    Raises:
+        SceneError: other arrays, or arrays of different size.
+    """
+    for name, image in (('before', before), ('after', after)):
+        if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            found = f'{image.shape} {image.dtype}' if isinstance(image, np.ndarray) else type(image).__name__
+            raise SceneError(f'{name}: expected a (H, W, 3) uint8 array in RGB, found {found}.')
+    if before.shape != after.shape:
+        raise SceneError(f'before is {before.shape[1]} x {before.shape[0]} px, after {after.shape[1]} x '
+                         f'{after.shape[0]}; expected one size.')
+    height, width = before.shape[:2]
+    if not height or not width or batch_size < 1:
+        raise SceneError(f'expected pixels and a batch_size of 1 or more, found {width} x {height} px and '
+                         f'{batch_size}.')
+    grid = Grid(width, height, (1.0, 0.0, 0.0, 0.0, 1.0, 0.0), None)
+    plan = Plan(grid, max(window, width, height), window, window - overlap)
+    images = np.stack([before, after]).transpose(0, 3, 1, 2).astype(np.float32)
+    (block,) = plan.blocks()
+    return blend_block(PairWindow(images, np.ones((height, width), bool)), plan, block, model, batch_size)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import math
 import platform
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,23 +17,23 @@ import rasterio
 import shapely
 from rasterio.windows import Window
 
-from schanger_mm.data_tools.writing import as_json, refuse_existing, write_atomic
+from schanger_mm.geo.drivers import open_raster
+from schanger_mm.geo.errors import SceneError
+from schanger_mm.geo.grid import Grid
 from schanger_mm.scene.areas import Ground
-from schanger_mm.scene.drivers import open_raster
-from schanger_mm.scene.errors import SceneError
-from schanger_mm.scene.grid import Grid
+from schanger_mm.utils.files import as_json, refuse_existing, write_atomic
 from schanger_mm.version import __version__
 
 TILE = 512
 """Side in px of the squares within which a pixel's area on the ellipsoid is taken as constant."""
-PACKAGES = 'torch', 'numpy', 'rasterio', 'shapely', 'pyproj', 'geopandas', 'pyogrio'
+PACKAGES = 'numpy', 'rasterio', 'shapely', 'pyproj', 'pyogrio'
 
 
 def write_summary(path: str | Path, change_tif: str | Path | None = None, overwrite: bool = False, **parts) -> dict:
-    """Write what is known of a result as strict JSON, whole or not at all.
+    """Write the summary of a result as strict JSON, completely or not at all.
 
     Args:
-        path: file to write; its folder is made.
+        path: file to write; its folder is created.
         change_tif: the result; adds the sections ``pixels`` and ``areas`` of :func:`count_pixels`.
         overwrite: replace ``path``.
         parts: further sections: ``polygons`` (what :func:`~schanger_mm.scene.polygons.write_polygons`
@@ -39,17 +41,18 @@ def write_summary(path: str | Path, change_tif: str | Path | None = None, overwr
             numpy's values are turned into plain ones.
 
     Returns:
-        What was written; always with ``versions``.
+        The written content; always with ``versions``, those of :func:`versions` unless they are given.
 
     Raises:
-        SceneError: a value that JSON does not have, named by its key.
+        SceneError: a value that JSON does not support, named by its key.
         FileExistsError: ``path`` exists.
     """
     path = Path(path)
     if not overwrite:
-        refuse_existing([path])
+        refuse_existing(path)
     counts = {} if change_tif is None else count_pixels(change_tif)
-    content = _plain({**counts, **parts, 'versions': versions()}, 'summary')
+    found = parts.pop('versions', None) or versions()
+    content = _plain({**counts, **parts, 'versions': found}, 'summary')
     write_atomic(path, as_json(content))
     return content
 
@@ -93,14 +96,21 @@ def count_pixels(change_tif: str | Path) -> dict[str, dict]:
     }
 
 
-def versions() -> dict[str, str]:
-    """Versions of what a result depends on."""
+def versions(packages: Sequence[str] = ()) -> dict[str, str]:
+    """Return the versions of the packages that a result depends on, including ``packages`` that run the network."""
     found = {'schanger_mm': __version__, 'python': platform.python_version()}
-    return {**found, **{name: metadata.version(name) for name in PACKAGES}, 'gdal': rasterio.__gdal_version__}
+    return {**found, **{name: _version(name) for name in (*packages, *PACKAGES)}, 'gdal': rasterio.__gdal_version__}
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:  # onnxruntime-gpu installs the module onnxruntime
+        return str(importlib.import_module(package).__version__)
 
 
 def _plain(value: Any, key: str) -> Any:
-    """Turn a value into what JSON has."""
+    """Convert a value to JSON types."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, np.generic):
@@ -112,7 +122,7 @@ def _plain(value: Any, key: str) -> Any:
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, float) and not math.isfinite(value):
-        raise SceneError(f'{key}: found {value}, which JSON does not have; leave it out or pass None.')
+        raise SceneError(f'{key}: found {value}, which JSON does not have; omit it or pass None.')
     try:
         json.dumps(value)
     except TypeError:

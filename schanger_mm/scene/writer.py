@@ -13,12 +13,12 @@ from rasterio._err import CPLE_BaseError  # what shutil.copy raises; no public n
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
+from schanger_mm.geo.drivers import open_raster
+from schanger_mm.geo.grid import Grid
+from schanger_mm.geo.raster import limit_cache
 from schanger_mm.scene.block import NODATA
-from schanger_mm.scene.drivers import open_raster
-from schanger_mm.scene.grid import Grid
-from schanger_mm.scene.journal import disk_errors
 from schanger_mm.scene.plan import Block
-from schanger_mm.scene.raster import limit_cache
+from schanger_mm.scene.run_folder import disk_errors
 
 TILE = 512
 
@@ -27,7 +27,7 @@ def write_cog(path: Path, grid: Grid, blocks: Iterable[Block], pixels: Callable[
               description: str, average: bool, tags: dict[str, str]) -> None:
     """Write a one-band uint8 raster with nodata 255 as a cloud-optimised GeoTIFF.
 
-    Pixels go through an uncompressed file beside ``path``, since the layout
+    Pixels go through an uncompressed file next to ``path``, since the layout
     puts overviews first. Only one block is in memory at a time, and the result
     is read back and compared, because GDAL reports some write errors late.
     The same pixels and tags give the same bytes.

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import mmcv
 import numpy as np
 from mmengine.dist import master_only
+from mmengine.fileio import get
 from mmengine.structures import BaseDataElement
 from mmengine.visualization import Visualizer
 from PIL import Image, PngImagePlugin
 
-from schanger_mm.atomic import whole_file
 from schanger_mm.registry import VISUALIZERS
+from schanger_mm.utils.errors import SettingError
+from schanger_mm.utils.files import whole_file
 from schanger_mm.visualization.panel import draw_change_panel
 
 MARK = 'Software', 'schanger_mm, change panel'
-"""Text in a PNG file that tells our pictures from others."""
+"""Text in a PNG file that identifies our pictures."""
 
 
 @VISUALIZERS.register_module()
@@ -29,7 +32,7 @@ class ChangeVisualizer(Visualizer):
 
     Args:
         name: name of the instance.
-        ignore_index: truth value that does not count.
+        ignore_index: truth value of ignored pixels.
         **kwargs: those of :class:`mmengine.visualization.Visualizer`.
     """
 
@@ -49,20 +52,20 @@ class ChangeVisualizer(Visualizer):
                        out_file: str | None = None,
                        step: int = 0,
                        title: str | None = None) -> np.ndarray:
-        """Draw one sample; show it, write it to a file or hand it to the backends.
+        """Draw one sample; show it, write it to a file or pass it to the backends.
 
         Args:
             name: identifier for backends and window.
             image: a list of two RGB images ``(H, W, 3)``, date A first, or one image.
             data_sample: an mmseg ``SegDataSample`` with ``gt_sem_seg`` and / or
                 ``pred_sem_seg``; None draws the images alone.
-            draw_gt: draw the truth and colour the prediction by it, where there is one.
-            draw_pred: draw the prediction, where there is one.
+            draw_gt: draw the truth, if any, and colour the prediction by it.
+            draw_pred: draw the prediction, if any.
             show: open a window instead of storing.
             wait_time: seconds to leave it open; 0 is until a key is pressed.
-            out_file: write the panel there instead of handing it to the
-                backends; a ``.png`` carries :data:`MARK`.
-            step: iteration that backends file it under.
+            out_file: write the panel there instead of passing it to the
+                backends; a ``.png`` contains :data:`MARK`.
+            step: iteration under which backends store it.
             title: text above the panel; ``name`` by default.
 
         Returns:
@@ -78,7 +81,7 @@ class ChangeVisualizer(Visualizer):
             panel = draw_change_panel(image, truth, prediction, name if title is None else title,
                                       self.ignore_index, self._positive_name())
         except ValueError as error:
-            raise ValueError(f'ChangeVisualizer: {name}: {error}') from error
+            raise SettingError(f'ChangeVisualizer: {name}: {error}') from error
         if show:
             self.show(panel, win_name=name, wait_time=wait_time)
         elif out_file is not None:
@@ -93,11 +96,11 @@ class ChangeVisualizer(Visualizer):
 
 
 def is_panel(path: Path) -> bool:
-    """Whether a file is a picture that :class:`ChangeVisualizer` wrote."""
+    """Return whether a file is a picture that :class:`ChangeVisualizer` wrote."""
     try:
         with Image.open(path) as picture:
             return picture.info.get(MARK[0]) == MARK[1]
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # no picture at all, or a damaged one
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # not a picture, or a damaged one
         return False
 
 
@@ -109,3 +112,10 @@ def _write(path: Path, panel: np.ndarray) -> None:
     mark.add_text(*MARK)
     with whole_file(path) as partial:
         Image.fromarray(panel).save(partial, format='PNG', pnginfo=mark, compress_level=1)
+
+
+def read_rgb(path: str, backend_args: dict | None = None) -> np.ndarray | None:
+    """Read RGB ``(H, W, 3)`` at its own bit depth, not rotated, as in training; None if cv2 cannot read it."""
+    flag = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+    image = mmcv.imfrombytes(get(path, backend_args=backend_args), flag=flag)
+    return None if image is None else image[..., ::-1]

@@ -1,7 +1,7 @@
-"""Colours of change maps, told apart by colour-blind readers too.
+"""Colours of change maps that colour-blind readers can distinguish.
 
 Error colours are the vermillion and sky blue of Okabe and Ito's palette
-(B. Wong, "Color blindness", Nature Methods 8, 2011); right pixels are white,
+(B. Wong, "Color blindness", Nature Methods 8, 2011); correct pixels are white,
 which stands out by lightness alone.
 """
 
@@ -22,9 +22,9 @@ OUTCOME_COLOURS = np.array([GROUND, FALSE_ALARM, MISSED, POSITIVE, IGNORED], dty
 
 
 def colour_outcome(prediction: np.ndarray, truth: np.ndarray, ignore_index: int = 255) -> np.ndarray:
-    """Colour a prediction by how it compares to the truth, both ``(H, W)``, as RGB ``(H, W, 3)``.
+    """Colour a prediction by comparison with the truth, both ``(H, W)``, as RGB ``(H, W, 3)``.
 
-    White: rightly found; vermillion: false alarm; sky blue: missed; grey: ignored.
+    White: correctly found; vermillion: false alarm; sky blue: missed; grey: ignored.
     """
     return OUTCOME_COLOURS[outcome_codes(prediction, truth, ignore_index)]
 

@@ -7,15 +7,15 @@ from PIL import Image
 
 
 def principal_colours(features: np.ndarray) -> np.ndarray:
-    """Show the first three principal components of feature maps as colours, in one basis for all of them.
+    """Show the first three principal components of feature maps as colours, in a common basis.
 
     Args:
         features: ``(N, C, h, w)``, C >= 3.
 
     Returns:
         uint8 ``(N, h, w, 3)``; each component runs from its 2nd to its 98th
-        percentile. Its sign is that which makes the component's largest weight
-        positive, so that pictures of one run can be compared.
+        percentile. Its sign makes the component's largest weight positive,
+        so that pictures of one run can be compared.
     """
     n, channels, height, width = features.shape
     flat = features.transpose(0, 2, 3, 1).reshape(-1, channels).astype(np.float64)
@@ -30,7 +30,7 @@ def principal_colours(features: np.ndarray) -> np.ndarray:
 
 
 def draw_feature_sheet(images: np.ndarray, masks: np.ndarray, features: np.ndarray, gap: int = 8) -> np.ndarray:
-    """Draw one row per image: the image, its mask, its features' principal components.
+    """Draw one row per image: the image, its mask, and its features' principal components.
 
     Args:
         images: uint8 RGB ``(N, H, W, 3)``.

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from schanger_mm.evaluation.confusion import Confusion, as_map
+from schanger_mm.utils.errors import SettingError
 from schanger_mm.visualization import colours
 
 MIN_CELL, MAX_CELL = 256, 1024  # pixels of a cell's longer side
@@ -28,17 +29,17 @@ def draw_change_panel(images: np.ndarray | Sequence[np.ndarray],
     """Draw ``before | after | truth | prediction``, or with one image ``image | truth | prediction``.
 
     With truth the prediction is coloured by its errors and the picture's F1
-    stands in the title. Cells with a longer side below 256 px are enlarged by
+    is shown in the title. Cells with a longer side below 256 px are enlarged by
     an integer with hard pixel edges, cells above 1024 px are reduced. Images
     of another size than the maps are resampled to theirs.
 
     Args:
-        images: one RGB image ``(H, W, 3)`` or a list of none, one or two; other
-            dtypes than uint8 are stretched, grey and four-band ones shown as RGB.
+        images: one RGB image ``(H, W, 3)`` or a list of up to two; dtypes other
+            than uint8 are stretched, grey and four-band images shown as RGB.
         truth: 0/1/``ignore_index`` map ``(H, W)`` or ``(1, H, W)``, or None.
         prediction: 0/1 map of the same size, or None.
-        title: text above, as a rule the image's name.
-        ignore_index: truth value that does not count.
+        title: text above, usually the image's name.
+        ignore_index: truth value of ignored pixels.
         positive: name of the positive class, for the legend.
 
     Returns:
@@ -49,9 +50,9 @@ def draw_change_panel(images: np.ndarray | Sequence[np.ndarray],
     """
     images = [images] if isinstance(images, np.ndarray) and images.ndim <= 3 else list(images)
     if not images and truth is None and prediction is None:
-        raise ValueError('draw_change_panel: no image, no truth and no prediction; give at least one.')
+        raise SettingError('draw_change_panel: no image, no truth and no prediction; give at least one.')
     if len(images) > 2:
-        raise ValueError(
+        raise SettingError(
             f'draw_change_panel: {len(images)} images; expected a list of at most two, date A first.')
     truth, prediction = (None if m is None else as_map(m) for m in (truth, prediction))
     reference = next(x for x in (prediction, truth, *images) if x is not None)
@@ -77,9 +78,9 @@ def draw_change_panel(images: np.ndarray | Sequence[np.ndarray],
 
 
 def to_rgb8(image: np.ndarray) -> np.ndarray:
-    """Make ``(H, W)`` or ``(H, W, C)`` of any dtype an RGB uint8 image to look at.
+    """Convert ``(H, W)`` or ``(H, W, C)`` of any dtype to an RGB uint8 image for display.
 
-    uint8 stays; anything else is stretched from its 2nd to its 98th percentile.
+    uint8 is unchanged; anything else is stretched from its 2nd to its 98th percentile.
     """
     image = np.asarray(image)
     if image.ndim == 2 or image.shape[2] < 3:
@@ -112,11 +113,11 @@ def _zoom(cell: np.ndarray) -> np.ndarray:
 
 def _compose(cells: list[tuple[str, np.ndarray]], legend: list[tuple[str, tuple]], title: str,
              score: str) -> np.ndarray:
-    """Put cells of equal size on one sheet, texts around them."""
+    """Arrange cells of equal size on one sheet, with texts around them."""
     height, width = cells[0][1].shape[:2]
     size = max(14, max(height, width) // 20)  # text height in pixels
     gap, row = size * 2 // 3, size * 2
-    column = max(width, 5 * size)  # a narrow cell still leaves room for its title
+    column = max(width, 5 * size)  # leaves room for the title of a narrow cell
     sheet_width = max(gap + (column + gap) * len(cells), 24 * size)
     left = (sheet_width - (column + gap) * len(cells) + gap) // 2
     top = row * bool(title or score) + row
@@ -164,6 +165,6 @@ def _draw_legend(draw: ImageDraw.ImageDraw, legend: list[tuple[str, tuple]], wid
 
 @lru_cache(maxsize=32)
 def _font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    # matplotlib, which mmengine requires, brings this font; no system has to have one
+    # matplotlib, which mmengine requires, includes this font; no system font is needed
     name = 'DejaVuSans-Bold.ttf' if bold else 'DejaVuSans.ttf'
     return ImageFont.truetype(Path(matplotlib.get_data_path(), 'fonts', 'ttf', name), size)

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from schanger_mm.atomic import whole_file
+from schanger_mm.utils.errors import MissingFileError, SettingError
+from schanger_mm.utils.files import whole_file
 from schanger_mm.visualization.panel import to_rgb8
 from schanger_mm.visualization.report_page import PAGE, draw_curves
 
@@ -25,22 +26,24 @@ def write_report(path: str | Path,
                  table_rows: Sequence[Mapping],
                  curves: Mapping[str, Curve | Mapping[str, Curve]],
                  pictures: Iterable[tuple[str, np.ndarray | str | Path]],
-                 notes: str | Sequence[str] = '') -> Path:
-    """Write ONE self-contained HTML page: no network, no scripts, light and dark.
+                 notes: str | Sequence[str] = '',
+                 units: Mapping[str, str] = {}) -> Path:
+    """Write one self-contained HTML page: no network, no scripts, light and dark.
 
-    All text is escaped. The file appears whole or not at all. What is missing
-    (an empty curve, a picture that is not there) is said on the page.
+    All text is escaped. The file is written completely or not at all. Missing
+    content (an empty curve, a missing picture) is noted on the page.
 
     Args:
-        path: file to write; its folder is made.
+        path: file to write; its folder is created.
         title: heading.
         table_rows: results, one dict per row (``run``, ``F1``, ``seconds``, ...); columns
-            are all keys in order of appearance, floats get two decimals.
+            are all keys in order of appearance; floats have two decimals.
         curves: one plot per entry: title to a curve, or to curves by run name. A
             curve is a list of ``(iteration, value)``; values that are not finite leave a gap.
         pictures: pairs of caption and picture (RGB uint8 ``(H, W, 3)``, or an image file), embedded
             as JPEG of at most 2200 px width.
         notes: a paragraph below the heading, or a list of them.
+        units: by title, what a curve is drawn over, if not over iterations.
 
     Returns:
         The path written.
@@ -51,7 +54,7 @@ def write_report(path: str | Path,
         title=html.escape(title),
         notes='\n'.join(f'<p>{html.escape(p)}</p>' for p in paragraphs if p),
         table=_section('Results', _html_table(table_rows)) if table_rows else '',
-        curves=_section('Curves', f'<div class="curves">{_html_curves(curves)}</div>') if curves else '',
+        curves=_section('Curves', f'<div class="curves">{_html_curves(curves, units)}</div>') if curves else '',
         pictures=_gallery(pictures))
     with whole_file(path) as partial:
         partial.write_text(page, encoding='utf-8')
@@ -59,7 +62,7 @@ def write_report(path: str | Path,
 
 
 def format_table(rows: Sequence[Mapping], columns: Sequence[str] | None = None) -> str:
-    """Align rows as text for a terminal: numbers to the right, floats with two decimals.
+    """Format rows as a text table: numbers right-aligned, floats with two decimals.
 
     Args:
         rows: one dict per row.
@@ -89,37 +92,37 @@ def read_scalars(work_dir: str | Path) -> dict[str, list[tuple[int, float]]]:
 
     Raises:
         FileNotFoundError: there is no log.
-        ValueError: a line of it is broken; a last one cut short by a kill is skipped.
+        ValueError: a line of it is damaged; a truncated last line is skipped.
     """
     files = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
     if not files:
-        raise FileNotFoundError(f'{work_dir}: no */vis_data/scalars.json. Is it the work_dir of a run, with '
-                                "vis_backends=[dict(type='LocalVisBackend')] in its visualizer?")
+        raise MissingFileError(f'{work_dir}: no */vis_data/scalars.json. Is it the work_dir of a run, with '
+                               "vis_backends=[dict(type='LocalVisBackend')] in its visualizer?")
     runs = [read_log(file) for file in reversed(files)]
-    return next((run for run in runs if 'loss' in run), runs[0])  # a test leaves a log without losses
+    return next((run for run in runs if 'loss' in run), runs[0])  # the log of a test has no losses
 
 
 def read_log(file: Path) -> dict[str, list[tuple[int, float]]]:
-    """Read one log of mmengine, a JSON object per line, into curves of (step, value); half a last line is passed over.
+    """Read one log of mmengine, a JSON object per line, into curves of (step, value); a truncated last line is skipped.
 
     Raises:
-        ValueError: the file is no UTF-8, or a line is not a JSON object.
+        ValueError: the file is not UTF-8, or a line is not a JSON object.
     """
     curves: dict[str, list[tuple[int, float]]] = {}
     try:
         lines = file.read_text(encoding='utf-8').splitlines()
     except UnicodeDecodeError as error:
-        raise ValueError(f'{file}: damaged, or no log of a run ({error}).') from error
+        raise SettingError(f'{file}: damaged, or no log of a run ({error}).') from error
     for number, line in enumerate(lines, start=1):
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:
             if number == len(lines):
                 break
-            raise ValueError(
+            raise SettingError(
                 f'{file}: line {number} is not JSON ({error}); expected one record per line.') from error
         if not isinstance(record, dict):
-            raise ValueError(f'{file}: line {number} is {record!r}; expected a JSON object.')
+            raise SettingError(f'{file}: line {number} is {record!r}; expected a JSON object.')
         for name, value in record.items():
             if name not in ('step', 'iter', 'epoch') and isinstance(value, (int, float)):
                 curves.setdefault(name, []).append((record.get('step', 0), value))
@@ -155,11 +158,12 @@ def _html_table(rows: Sequence[Mapping]) -> str:
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>'
 
 
-def _html_curves(curves: Mapping[str, Curve | Mapping[str, Curve]]) -> str:
-    """One figure per title; runs keep their colour from plot to plot."""
+def _html_curves(curves: Mapping[str, Curve | Mapping[str, Curve]], units: Mapping[str, str]) -> str:
+    """Draw one figure per title; runs keep their colour from plot to plot."""
     plots = {title: lines if isinstance(lines, Mapping) else {'': lines} for title, lines in curves.items()}
     runs = list(dict.fromkeys(run for lines in plots.values() for run in lines))
-    return '\n'.join(f'<figure>{draw_curves(title, lines, runs)}</figure>' for title, lines in plots.items())
+    return '\n'.join(f'<figure>{draw_curves(title, lines, runs, units.get(title, "iteration"))}</figure>'
+                     for title, lines in plots.items())
 
 
 def _gallery(pictures: Iterable[tuple[str, np.ndarray | str | Path]]) -> str:

@@ -1,4 +1,4 @@
-"""The look of the report: page template and curve drawing."""
+"""The style of the report: page template and curve drawing."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ figcaption {{ color: var(--faint); font-size: .9rem; margin-top: .5rem; overflow
 </html>
 """
 
-# after Okabe and Ito's palette, its blue lightened to be read on white and on near-black
+# based on Okabe and Ito's palette, with a lighter blue that is legible on white and on near-black
 LINES = ['#2E8BC0', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9']
 INK = '#010203'  # stands for the page's text colour
 STYLE = {
@@ -74,13 +74,15 @@ STYLE = {
 
 def draw_curves(title: str,
                 lines: Mapping[str, Sequence[tuple[float, float]]],
-                runs: Sequence[str] = ()) -> str:
-    """Draw curves of ``(iteration, value)`` as an SVG element that takes the page's text colour.
+                runs: Sequence[str] = (),
+                unit: str = 'iteration') -> str:
+    """Draw curves of ``(iteration, value)`` as an SVG element in the page's text colour.
 
     Args:
         title: heading of the plot.
         lines: a curve per run; an empty name gets no legend.
         runs: all runs of the page in order, so that each keeps its colour.
+        unit: label of the horizontal axis.
     """
     lines = {run: [(x, y) for x, y in curve if y is not None] for run, curve in lines.items()}
     if not any(math.isfinite(y) for curve in lines.values() for _, y in curve):
@@ -96,7 +98,7 @@ def draw_curves(title: str,
                       color=LINES[order.index(run) % len(LINES)],
                       marker='o' if len(curve) < 25 else None, markersize=3.5)
         axes.set_title(title, loc='left', fontsize=12, fontweight='bold')
-        axes.set_xlabel('iteration')
+        axes.set_xlabel(unit)
         if any(lines):
             axes.legend(loc='best')
         buffer = io.StringIO()

@@ -56,6 +56,15 @@ def test_a_training_that_started_anew_replaces_those_before(tmp_path):
     assert run.curves['loss'][0] == (10, 8.0) and (run.logs, run.left_out) == (1, 2)
 
 
+def test_a_run_that_was_resumed_only_for_its_last_validation_has_its_score(tmp_path):
+    log(tmp_path / 'w', '1', LOSS + SCORES[:1])
+    log(tmp_path / 'w', '2', SCORES[1:], resumed=True)
+    log(tmp_path / 'w', '3', [], resumed=True)
+    (run, ) = read(tmp_path / 'w')
+    assert run.curves['changed/F1'] == [(20, 42.0), (40, 44.0)] and run.logs == 3
+    assert run.curves['loss'][0] == (10, 8.0)
+
+
 def test_logs_of_tests_are_passed_over(tmp_path):
     log(tmp_path / 'w', '1', LOSS)
     log(tmp_path / 'w', '2', [{'changed/F1': 99.0, 'step': 0}])
@@ -72,7 +81,7 @@ def test_runs_of_one_name_get_their_parents_too(tmp_path):
 def test_places_without_a_log_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'nowhere: no \*/vis_data/scalars\.json'):
         read(tmp_path / 'nowhere')
-    with pytest.raises(ValueError, match='holds no scalar'):
+    with pytest.raises(ValueError, match='has no scalar'):
         read(log(tmp_path, '1', []))
     with pytest.raises(ValueError, match='line 1 is not JSON'):
         broken = log(tmp_path, '2', [])
@@ -121,7 +130,7 @@ def test_picture_and_points_are_written_once(tmp_path):
     rows = list(csv.DictReader(points.open()))
     assert len(rows) == 5 + 4 + 2 and rows[4] == dict(run='w_$1$', key='loss', iteration='50', value='1.0')
     for again in (dict(out=png), dict(out=tmp_path / 'd.png', csv_file=points)):
-        with pytest.raises(FileExistsError, match='exists; name another place or pass --overwrite'):
+        with pytest.raises(FileExistsError, match='exists already; nothing was written'):
             analyze_logs([tmp_path / 'w_$1$'], **again)
     assert not (tmp_path / 'd.png').exists()
     analyze_logs([tmp_path / 'w_$1$'], ['loss'], png, points, overwrite=True)

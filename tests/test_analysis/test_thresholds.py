@@ -11,8 +11,8 @@ from PIL import Image
 from schanger_mm import apis
 from schanger_mm.analysis.thresholds import as_csv, draw, summary, sweep_split, table
 from schanger_mm.apis import ConfigError, build_runner, load_config, prepare
-from schanger_mm.apis.convert import network, write_weights
-from schanger_mm.datasets.synthetic import DemoSizes, write_demo_set
+from schanger_mm.checkpoints.convert import network, write_weights
+from schanger_mm.demo.scenes import DemoSizes, write_demo_set
 from schanger_mm.evaluation.threshold_sweep import Sweep, count_probabilities
 
 

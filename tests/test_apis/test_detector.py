@@ -7,14 +7,12 @@ import pytest
 import rasterio
 import rasterio.shutil
 import shapely
-import torch
 from rasterio.transform import from_origin
 
-from schanger_mm.apis import ChangeDetector, load_config
-from schanger_mm.apis.predict import predict, predict_pairs
-from schanger_mm.registry import MODELS
-from schanger_mm.scene import dask_runner
-from schanger_mm.scene.errors import SceneError
+from schanger_mm.apis import ChangeDetector
+from schanger_mm.commands.predict import predict, predict_pairs
+from schanger_mm.geo.errors import SceneError
+from schanger_mm.scene import workers as dask_runner
 
 SMALL = dict(window=64, overlap=32, block=128, page=False)
 ONE = dict(window=128, overlap=0, block=128, page=False)
@@ -22,13 +20,8 @@ PLACE = dict(driver='GTiff', crs='EPSG:32633', transform=from_origin(5e5, 5e6, 0
 
 
 @pytest.fixture(scope='module')
-def checkpoint(root, tmp_path_factory):
-    torch.manual_seed(0)
-    cfg = load_config(root / 'configs/schanger/demo.py')
-    network = MODELS.build({'_scope_': 'schanger_mm', **cfg.model, 'data_preprocessor': cfg.data_preprocessor})
-    path = tmp_path_factory.mktemp('model') / 'tiny.pth'
-    torch.save(dict(meta=dict(cfg=cfg.pretty_text), state_dict=network.state_dict()), path)
-    return str(path)
+def checkpoint(save_demo_network, tmp_path_factory):
+    return str(save_demo_network(tmp_path_factory.mktemp('model') / 'tiny.pth', half=False))
 
 
 @pytest.fixture(scope='module')
@@ -205,6 +198,24 @@ def test_a_pair_that_fails_does_not_stop_the_others(tmp_path, checkpoint, detect
     assert (out / 'one/summary.json').is_file()
     assert predict(checkpoint, *words, device='cpu', **SMALL) == 1
     assert '3 pairs failed' in capsys.readouterr().out
+
+
+def test_whatever_a_pair_raises_is_that_pairs(tmp_path, detector, images, capsys, monkeypatch):
+    for name in ('one', 'two'):
+        for date, image in zip('ab', images):
+            write(tmp_path / date / f'{name}.png', image)
+    real = detector.predict
+
+    def fails(before, after, out, **options):
+        if out.name == 'one':
+            raise ZeroDivisionError('a fault')
+        return real(before, after, out, **options)
+
+    monkeypatch.setattr(detector, 'predict', fails)
+    failed = predict_pairs(detector, str(tmp_path / 'a'), str(tmp_path / 'b'), str(tmp_path / 'out'), **SMALL)
+    assert failed == ["one: ZeroDivisionError('a fault')"]
+    said = capsys.readouterr()
+    assert '[2/2] two: ' in said.out and 'Traceback' in said.err  # a fault keeps its traceback
 
 
 def test_a_missing_extra_is_named(monkeypatch, checkpoint):

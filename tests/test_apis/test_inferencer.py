@@ -2,7 +2,6 @@
 
 import shutil
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -11,39 +10,19 @@ from PIL import Image
 from schanger_mm import apis
 from schanger_mm.apis import ChangeInferencer
 from schanger_mm.apis.inputs import InputError
-from schanger_mm.datasets.synthetic import DemoSizes, write_demo_set
-from schanger_mm.registry import MODELS
-from schanger_mm.scene.errors import SceneError
+from schanger_mm.checkpoints.publish import publish
+from schanger_mm.geo.errors import SceneError
+from schanger_mm.utils.errors import DivergedError
 
 NAMES = ['0000', '0001', '0002']
 CLASSES, PALETTE = ('same', 'built'), [[0, 0, 0], [255, 0, 10]]
 
 
 @pytest.fixture(scope='module')
-def data(tmp_path_factory):
-    root = tmp_path_factory.mktemp('demo') / 'data'
-    write_demo_set(root, DemoSizes(pretrain_train=1, pretrain_val=1, train=1, val=1, test=3), image_size=64)
-    return root
-
-
-@pytest.fixture(scope='module')
-def saved(root, data, tmp_path_factory):
-    """Return a function that saves a random network, which calls half of a picture changed, with its config."""
+def saved(save_demo_network, tmp_path_factory):
+    """Return a function that saves a network, with its config, under a name."""
     folder = tmp_path_factory.mktemp('weights')
-
-    def save(name, change=lambda cfg: None, **meta):
-        torch.manual_seed(0)
-        cfg = apis.load_config(root / 'configs/schanger/demo.py')
-        cfg.test_dataloader.dataset.update(data_root=str(data), type='LEVIRCDDataset')
-        change(cfg)
-        network = MODELS.build({'_scope_': 'schanger_mm', **cfg.model, 'data_preprocessor': cfg.data_preprocessor})
-        pair = [cv2.imread(str(data / f'test/{date}/0000.png')).transpose(2, 0, 1) for date in 'AB']
-        inputs = network.eval().data_preprocessor(dict(inputs=[torch.from_numpy(np.concatenate(pair))]))['inputs']
-        with torch.no_grad():
-            network.decode_head.conv_seg.bias -= network(inputs).median()
-        torch.save(dict(meta=dict(cfg=cfg.pretty_text, **meta), state_dict=network.state_dict()), folder / name)
-        return folder / name
-    return save
+    return lambda name, *args, **meta: save_demo_network(folder / name, *args, **meta)
 
 
 @pytest.fixture(scope='module')
@@ -57,19 +36,19 @@ def inferencer(checkpoint):
 
 
 @pytest.fixture(scope='module')
-def images(data):
+def images(demo_set):
     """Both dates as RGB arrays."""
-    return [[np.array(Image.open(data / f'test/{date}/{name}.png')) for name in NAMES] for date in 'AB']
+    return [[np.array(Image.open(demo_set / f'test/{date}/{name}.png')) for name in NAMES] for date in 'AB']
 
 
-def test_predictions_are_those_of_the_test_tool(root, data, checkpoint, inferencer, tmp_path):
+def test_predictions_are_those_of_the_test_tool(root, demo_set, checkpoint, inferencer, tmp_path):
     cfg = apis.load_config(root / 'configs/schanger/demo.py')
     apis.prepare(cfg, 'demo.py', str(tmp_path / 'work'))
     cfg.test_dataloader.update(num_workers=0, persistent_workers=False)
-    cfg.test_dataloader.dataset.update(data_root=str(data), type='LEVIRCDDataset')
+    cfg.test_dataloader.dataset.update(data_root=str(demo_set), type='LEVIRCDDataset')
     apis.test_only(cfg, str(checkpoint))
     apis.evaluate(cfg, str(tmp_path / 'tested'))
-    found = inferencer(data / 'test/A', data / 'test/B', out_dir=tmp_path / 'out')
+    found = inferencer(demo_set / 'test/A', demo_set / 'test/B', out_dir=tmp_path / 'out')
     assert found['names'] == NAMES
     for name, mask in zip(NAMES, found['predictions']):
         tested = np.array(Image.open(tmp_path / f'tested/predictions/{name}.png'))
@@ -81,9 +60,9 @@ def test_predictions_are_those_of_the_test_tool(root, data, checkpoint, inferenc
 
 
 @pytest.mark.parametrize('batch_size', [2, 3, 100])
-def test_the_batch_size_changes_nothing_but_rounding(data, inferencer, images, batch_size):
-    one = inferencer(data / 'test/A', data / 'test/B')
-    more = inferencer(data / 'test/A', data / 'test/B', batch_size=batch_size)
+def test_the_batch_size_changes_nothing_but_rounding(demo_set, inferencer, images, batch_size):
+    one = inferencer(demo_set / 'test/A', demo_set / 'test/B')
+    more = inferencer(demo_set / 'test/A', demo_set / 'test/B', batch_size=batch_size)
     arrays = inferencer(*images, batch_size=batch_size, names=NAMES)
     flipped = inferencer(*([image[..., ::-1] for image in date] for date in images), channel_order='bgr')
     for expected, *others in zip(*(found['probabilities'] for found in (one, more, arrays, flipped))):
@@ -104,8 +83,8 @@ def test_pairs_of_several_sizes_keep_their_order(inferencer, images):
         np.testing.assert_allclose(found['probabilities'][index], alone, atol=1e-5)
 
 
-def test_samples_carry_classes_palette_and_paths(data, inferencer):
-    paths = [str(data / f'test/{date}/0001.png') for date in 'AB']
+def test_samples_carry_classes_palette_and_paths(demo_set, inferencer):
+    paths = [str(demo_set / f'test/{date}/0001.png') for date in 'AB']
     (sample,) = inferencer(*paths, return_datasamples=True)
     assert (sample.name, sample.img_path, sample.classes, sample.palette) == ('0001', paths, CLASSES, PALETTE)
     found = inferencer(*paths)
@@ -143,8 +122,8 @@ def test_nothing_is_replaced_unless_asked(inferencer, images, tmp_path):
     assert len(list(tmp_path.rglob('*.png'))) == 4
 
 
-def test_all_inputs_are_checked_first(data, inferencer, tmp_path):
-    good, bad = data / 'test/A/0000.png', tmp_path / 'none.png'
+def test_all_inputs_are_checked_first(demo_set, inferencer, tmp_path):
+    good, bad = demo_set / 'test/A/0000.png', tmp_path / 'none.png'
     with pytest.raises(ValueError, match=r'none.png'):
         inferencer([good, bad], [good, good], out_dir=tmp_path / 'out')
     with pytest.raises(InputError, match='two pairs are called 0000'):
@@ -154,11 +133,11 @@ def test_all_inputs_are_checked_first(data, inferencer, tmp_path):
     assert not (tmp_path / 'out').exists()
 
 
-def test_a_config_with_bare_weights_has_the_usual_classes(root, data, checkpoint, inferencer, tmp_path):
+def test_a_config_with_bare_weights_has_the_usual_classes(root, demo_set, checkpoint, inferencer, tmp_path):
     torch.save(dict(state_dict=torch.load(checkpoint, weights_only=True)['state_dict']), tmp_path / 'bare.pth')
     bare = ChangeInferencer(root / 'configs/schanger/demo.py', tmp_path / 'bare.pth', device='cpu')
     assert bare.dataset_meta == dict(classes=('unchanged', 'changed'), palette=[[0, 0, 0], [255, 255, 255]])
-    pair = data / 'test/A/0000.png', data / 'test/B/0000.png'
+    pair = demo_set / 'test/A/0000.png', demo_set / 'test/B/0000.png'
     np.testing.assert_array_equal(bare(*pair)['probabilities'], inferencer(*pair)['probabilities'])
 
 
@@ -176,7 +155,7 @@ def test_a_test_that_changes_images_is_left_to_the_tool(saved):
     def change(cfg):
         cfg.test_dataloader.dataset.pipeline.insert(1, dict(type='ForBothDates', transforms=[]))
 
-    with pytest.raises(SceneError, match=r'its test pipeline has ForBothDates, which only tools/test.py carries out'):
+    with pytest.raises(SceneError, match=r'its test pipeline has ForBothDates, which only `schanger test` carries out'):
         ChangeInferencer(saved('resized.pth', change), device='cpu')
 
 
@@ -188,8 +167,8 @@ def test_map_and_picture_never_share_a_file(inferencer, images, tmp_path, folder
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_input_is_never_replaced(inferencer, data, tmp_path):
-    shutil.copytree(data / 'test', tmp_path / 'test')
+def test_an_input_is_never_replaced(inferencer, demo_set, tmp_path):
+    shutil.copytree(demo_set / 'test', tmp_path / 'test')
     before = (tmp_path / 'test/B/0000.png').read_bytes()
     with pytest.raises(SceneError, match='0000.png is an image that is read here, and would be replaced'):
         inferencer(tmp_path / 'test/A', tmp_path / 'test/B', out_dir=tmp_path / 'test', pred_out_dir='B',
@@ -202,7 +181,22 @@ def test_probabilities_that_are_no_numbers_are_refused(checkpoint, images, tmp_p
     content['state_dict'] = {key: value * float('nan') if value.is_floating_point() else value
                              for key, value in content['state_dict'].items()}
     torch.save(content, tmp_path / 'nan.pth')
-    with pytest.raises(SceneError, match=r'nan.pth: its probabilities of a are not numbers \(NaN\)'):
+    with pytest.raises(DivergedError, match=r'nan.pth: its probabilities of a are not numbers \(NaN\)'):
         ChangeInferencer(tmp_path / 'nan.pth', device='cpu')(*(date[0] for date in images), names=['a'],
                                                              out_dir=tmp_path / 'out')
     assert not (tmp_path / 'out').exists()
+
+
+def test_published_weights_are_opened_without_a_config(saved, images, tmp_path):
+    def initialise(cfg):
+        cfg.model.backbone.init_cfg = dict(type='Pretrained', checkpoint='/home/me')
+
+    path = saved('own.pth', initialise,
+                 dataset_meta=dict(classes=CLASSES, palette=PALETTE))
+    publish(path, tmp_path / 'net')
+    weights, = tmp_path.glob('*.safetensors')
+    before, published = ChangeInferencer(path, device='cpu'), ChangeInferencer(weights, device='cpu')
+    assert published.dataset_meta == before.dataset_meta == dict(classes=CLASSES, palette=PALETTE)
+    expected, found = (inferencer(*images)['probabilities'] for inferencer in (before, published))
+    assert all(map(np.array_equal, expected, found))
+    assert b'/home/me' not in weights.read_bytes() and b'data_root' not in weights.read_bytes()

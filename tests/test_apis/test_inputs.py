@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from schanger_mm.apis.inputs import InputError, as_path, list_pairs
-from schanger_mm.datasets.errors import DatasetError
+from schanger_mm.utils.errors import DatasetError
 
 IMAGE = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)  # RGB
 
@@ -66,8 +66,8 @@ def test_a_folder_name_with_spaces_in_an_address(tmp_path):
     (['A/x_2.png'] * 2, ['B/x_2.png'] * 2, {}, r'two pairs are called x_2, .* names=\[...\]'),
     (['A/x_2.png'] * 2, ['B/x_2.png'] * 2, dict(names=['a', 'A']), 'two pairs are called A'),
     ('A/x_2.png', 'B/x_2.png', dict(names=['a', 'b']), '2 names for 1 pairs'),
-    ('A/x_2.png', 'B/x_2.png', dict(names=['../a']), "'../a' is no name of a pair"),
-    ('A/x_2.png', 'B/x_2.png', dict(names=['/a']), "'/a' is no name of a pair"),
+    ('A/x_2.png', 'B/x_2.png', dict(names=['../a']), "'../a' is not a name of a pair"),
+    ('A/x_2.png', 'B/x_2.png', dict(names=['/a']), "'/a' is not a name of a pair"),
     ('A/x_2.png', IMAGE[:3], {}, r'x_2: expected two images of one size, found 6 x 4 px \(A/x_2.png\) and 6 x 3 px'),
     (IMAGE, IMAGE[..., 0], {}, r'after of 00000000: expected a path or a \(H, W, 3\) uint8 array in RGB order, found '
      r'an array \(4, 6\) uint8'),

@@ -1,102 +1,52 @@
-"""Turns, ratios and failures, with workers that are made up."""
+"""The process that measures a variant."""
 
-import numpy as np
+import subprocess
+import sys
+
 import pytest
+import torch
 
-from schanger_mm.benchmark import measure
-from schanger_mm.benchmark.cost import Cost
-from schanger_mm.benchmark.crew import WorkerError
-from schanger_mm.benchmark.measure import Comparison, Conditions, Row, compare
-from schanger_mm.benchmark.subject import Subject
-from schanger_mm.benchmark.variants import VARIANTS
+from schanger_mm.benchmark.measure import Job, measure, read_peak, start_peak
 
-SUBJECT, COST = Subject('net'), Cost(dates=2, flops=10**9, values=10**6)
-NAMES = ('plain', 'channels-last', 'fast')
-TOGETHER = 100  # bytes that are free
-
-
-class FakeWorker:
-    """Answers at once; every call takes 0.5 s by its own account."""
-
-    log: list = []
-    failures: dict = {}
-    peak = 10
-
-    def __init__(self, job, memory_limit, timeout):
-        self.name, self.limit, self.ended = job.variant.name, memory_limit, False
-
-    def answer(self):
-        return 'tuned' if self.name == 'fast' else 'default'
-
-    def ask(self, name, *arguments):
-        self.log.append((self.name, name, *arguments))
-        if self.failures.get(self.name) == len([entry for entry in self.log if entry[0] == self.name]):
-            raise WorkerError('gone')
-        if name == 'warm_up':
-            return dict(peak=self.peak, result=np.full((1, 4, 4), 0.25 if self.name == 'fast' else 0.5, np.float32))
-        return float(len(self.log)), 0.5
-
-    def end(self):
-        self.log.append((self.name, 'end'))
+TINY = '4,4,6,8,10,12'
+GROWTH = """
+import torch
+from schanger_mm.benchmark.measure import read_peak, start_peak
+from schanger_mm.utils.devices import keep_freed_memory
+for _ in range(2):
+    torch.ones(200 * 2**18)  # an earlier peak of 200 MiB, freed again
+    before = start_peak(torch.device('cpu'))
+    a = torch.ones(64 * 2**18)
+    del a
+    torch.ones(40 * 2**18)
+    print((read_peak(torch.device('cpu')) - before) / 2**20)
+    keep_freed_memory()
+"""
 
 
-@pytest.fixture
-def crew(monkeypatch):
-    monkeypatch.setattr(measure, 'Worker', FakeWorker)
-    monkeypatch.setattr(measure, 'available', lambda device: TOGETHER)
-    monkeypatch.setattr(FakeWorker, 'log', [])
-    monkeypatch.setattr(FakeWorker, 'failures', {})
-    return FakeWorker
+def test_calls_are_timed_and_probabilities_are_of_each_pair():
+    threads = torch.get_num_threads()
+    answer, first = measure(Job(TINY, size=32, batch=2, rounds=3, threads=1))
+    torch.set_num_threads(threads)
+    assert len(answer['seconds']) == 3 and min(answer['seconds']) > 0 and answer['malloc'] == 'default'
+    assert first.shape == (2, 32, 32) and 0 <= first.min() < first.max() <= 1
 
 
-def run(rounds=3):
-    variants = [VARIANTS['inference'][name] for name in NAMES]
-    return compare(SUBJECT, 'inference', 64, 1, COST, variants, Conditions(rounds=rounds), lambda text: None)
+def test_training_gives_one_loss_for_one_seed():
+    threads = torch.get_num_threads()
+    losses = [float(measure(Job(TINY, 'train', 32, rounds=1, threads=1))[1]) for _ in range(2)]
+    torch.set_num_threads(threads)
+    assert losses[0] == losses[1] > 1
 
 
-def test_variants_take_turns_in_an_order_that_is_reversed_each_round(crew):
-    result = run()
-    turns = [entry[0] for entry in crew.log if entry[1] == 'turn']
-    assert turns == [*NAMES, *NAMES, *NAMES[::-1], *NAMES]  # the first time around is not timed
-    assert result.order == [[*NAMES], [*NAMES[::-1]], [*NAMES]] and result.kept
-    assert [row.started for row in result.rows] == [[7.0, 12.0, 13.0], [8.0, 11.0, 14.0], [9.0, 10.0, 15.0]]
-    assert [row.malloc for row in result.rows] == ['default', 'default', 'tuned']
-    assert [row.difference for row in result.rows] == [0, 0, 0.25]
-    assert crew.log[-3:] == [(name, 'end') for name in NAMES]
+@pytest.mark.parametrize('system', ['darwin', 'win32'])
+def test_where_nothing_tells_the_peak_it_is_0(monkeypatch, system):
+    monkeypatch.setattr(sys, 'platform', system)
+    assert start_peak(torch.device('cpu')) == read_peak(torch.device('cpu')) == 0
 
 
-def test_memory_goes_back_after_each_turn_where_it_does_not_suffice_for_all(crew, monkeypatch):
-    monkeypatch.setattr(crew, 'peak', TOGETHER // 3)
-    result = run(rounds=1)
-    assert not result.kept
-    assert [entry for entry in crew.log if entry[1] == 'turn'] == [(name, 'turn', True, True) for name in NAMES]
-
-
-def test_variants_that_fail_are_rows_and_the_others_go_on(crew):
-    crew.failures = {'channels-last': 1, 'fast': 3}
-    result = run()
-    assert [row.failure for row in result.rows] == [None, 'gone', 'gone']
-    assert result.order == [['plain', 'fast'], ['plain'], ['plain']]
-    assert [len(row.seconds) for row in result.rows] == [3, 0, 0]
-    assert result.rows[1].difference is None
-    assert result.figures(result.rows[2], dict(fp32=1.0, copy=1.0))['median'] is None
-
-
-def test_workers_are_ended_when_the_user_interrupts(crew, monkeypatch):
-    monkeypatch.setattr(crew, 'ask', lambda self, *request: (_ for _ in ()).throw(KeyboardInterrupt))
-    with pytest.raises(KeyboardInterrupt):
-        run()
-    assert crew.log == [(name, 'end') for name in NAMES]
-
-
-def test_figures_are_ratios_of_medians_and_shares_of_ceilings():
-    plain = Row(VARIANTS['inference']['plain'], seconds=[1.0, 2.0, 9.0], peak=400)
-    fast = Row(VARIANTS['inference']['fast-bf16'], seconds=[0.5, 0.4, 0.9], peak=100)
-    comparison = Comparison(SUBJECT, 'inference', 1000, 2, COST, [plain, fast])
-    figures = comparison.figures(fast, dict(fp32=1e12, bf16=1e10, copy=1e8))
-    assert figures == pytest.approx(dict(
-        median=0.5, min=0.4, max=0.9, speed_up=4.0, peak_ratio=0.25, pairs_per_second=4.0, megapixels_per_second=4.0,
-        flops_per_second=2e9, matmul_share=0.2, bytes_per_second=4e6, copy_share=0.04))
-    assert comparison.figures(plain, dict(fp32=1e12, copy=1e8))['copy_share'] == pytest.approx(0.02)  # 4 bytes each
-    alone = Comparison(SUBJECT, 'inference', 1000, 2, COST, [fast]).figures(fast, dict(bf16=1e10, copy=1e8))
-    assert alone['speed_up'] is None and alone['peak_ratio'] is None and alone['median'] == 0.5
+@pytest.mark.long
+@pytest.mark.skipif(not sys.platform.startswith('linux'), reason='reads /proc')
+def test_growth_of_memory_counts_from_the_start_with_either_allocator(root):
+    done = subprocess.run([sys.executable, '-c', GROWTH], capture_output=True, text=True, check=True, cwd=root)
+    assert [float(line) for line in done.stdout.splitlines()] == pytest.approx([64, 64], abs=4)

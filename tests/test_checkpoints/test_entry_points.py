@@ -10,13 +10,14 @@ from mmengine.model import BaseModule
 from mmengine.runner import CheckpointLoader
 
 from schanger_mm import apis
-from schanger_mm.apis import ChangeDetector, ChangeInferencer, build_runner, load_config, prepare, resume_from, run
-from schanger_mm.apis.convert import convert_file
-from schanger_mm.apis.fetch import fetch_published
-from schanger_mm.apis.initial_weights import check_pretrained
-from schanger_mm.apis.publish import publish
-from schanger_mm.apis.transfer import transfer_file
+from schanger_mm.apis import ChangeDetector, ChangeInferencer, build_runner, load_config, prepare, resume_from
+from schanger_mm.checkpoints.convert import convert_file
+from schanger_mm.checkpoints.fetch import fetch_published
+from schanger_mm.checkpoints.publish import publish
 from schanger_mm.checkpoints.quarantine import to_safetensors
+from schanger_mm.checkpoints.transfer import transfer_file
+from schanger_mm.commands.cli import report_errors
+from schanger_mm.engine.initial_weights import check_pretrained
 
 resource = pytest.importorskip('resource')
 TINY = (8, 8, 12, 16, 20, 24)
@@ -62,6 +63,13 @@ def predict(file, cfg, config, tmp_path):
     ChangeDetector(file, device='cpu')
 
 
+def predict_from_a_folder(file, cfg, config, tmp_path):
+    """What is on the hub, once it is downloaded."""
+    (tmp_path / 'net').mkdir()
+    shutil.copy(file, tmp_path / 'net' / ('model.safetensors' if file.suffix == '.safetensors' else file.name))
+    ChangeDetector.from_pretrained(tmp_path / 'net', device='cpu')
+
+
 def predict_with_config(file, cfg, config, tmp_path):
     ChangeDetector(config, file, device='cpu')
 
@@ -84,7 +92,7 @@ def fetch(file, cfg, config, tmp_path):
 
 
 def export(file, cfg, config, tmp_path):
-    from schanger_mm.apis.export import export as write
+    from schanger_mm.deploy.export import export as write
     write(cfg, str(config), str(file), tmp_path / 'out.onnx', 'onnx')
 
 
@@ -106,23 +114,23 @@ def make_plain(file, cfg, config, tmp_path):
     to_safetensors(file, tmp_path / 'out.safetensors')
 
 
-ENTRIES = [load_from, resume, test, predict, predict_with_config, infer, convert, transfer, fetch, export,
-           initial_weights, mmengine, give_away, make_plain]
+ENTRIES = [load_from, resume, test, predict, predict_from_a_folder, predict_with_config, infer, convert, transfer,
+           fetch, export, initial_weights, mmengine, give_away, make_plain]
 test.__test__ = False
 
 
 @pytest.mark.parametrize('entry', ENTRIES, ids=lambda entry: entry.__name__)
 def test_nothing_runs_and_one_error_says_why(entry, attack, attacks, read, config, tmp_path, capsys):
-    if entry in (predict, predict_with_config, export) and find_spec('rasterio') is None:
+    if entry in (predict, predict_from_a_folder, predict_with_config, export) and find_spec('rasterio') is None:
         pytest.skip('needs the extra [geo]')
     if entry is export:
-        pytest.importorskip('schanger_mm.apis.export')
+        pytest.importorskip('schanger_mm.deploy.export')
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     if entry is mmengine and attack in ('laughs.pth', 'cycle.pth'):
         with pytest.raises((ValueError, AttributeError)):  # plain values; harmless, and no weights for mmengine
             entry(attacks[attack], read(tmp_path), config, tmp_path)
     else:
-        assert run(lambda: entry(attacks[attack], read(tmp_path), config, tmp_path)) == 2
+        assert report_errors(lambda: entry(attacks[attack], read(tmp_path), config, tmp_path)) == 2
         said = capsys.readouterr().err
         assert 'Traceback' not in said
         assert said.splitlines()[-1].startswith('error: ') and len(said.splitlines()[-1]) < 1000

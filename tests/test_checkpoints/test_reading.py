@@ -1,4 +1,6 @@
 import threading
+from collections import Counter
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -52,7 +54,7 @@ def assert_same(one, other):
 @pytest.mark.parametrize('zipped', [True, False])
 def test_a_training_checkpoint_is_read_as_unpickling_would(tmp_path, zipped):
     torch.save(training(), tmp_path / 'a.pth', _use_new_zipfile_serialization=zipped)
-    found = read_checkpoint(tmp_path / 'a.pth')
+    found = read_checkpoint(tmp_path / 'a.pth').content
     assert_same(found, torch.load(tmp_path / 'a.pth', weights_only=False))
     assert found['state_dict']._metadata['1']['version'] == 2
     assert found['message_hub']['log_scalars']['loss'].mean(1) != found  # its methods work
@@ -61,7 +63,7 @@ def test_a_training_checkpoint_is_read_as_unpickling_would(tmp_path, zipped):
 
 def test_safetensors_are_a_checkpoint_too(tmp_path):
     save_file({'a': torch.arange(3.0)}, tmp_path / 'a.safetensors')
-    assert list(read_checkpoint(tmp_path / 'a.safetensors')) == ['state_dict']
+    assert list(read_checkpoint(tmp_path / 'a.safetensors').content) == ['state_dict']
     assert torch.equal(read_weights(tmp_path / 'a.safetensors')['a'], torch.arange(3.0))
 
 
@@ -94,7 +96,7 @@ def test_mmengines_list_of_safe_names_runs_code(armed):
 
 
 def test_the_stand_ins_alone_stop_it_too(armed, monkeypatch):
-    monkeypatch.setattr('schanger_mm.checkpoints.reading.own_imports', lambda path: set())
+    monkeypatch.setattr('schanger_mm.checkpoints.reading.imports_of', lambda stream: iter(()))
     with pytest.raises(CheckpointError):
         read_checkpoint(armed['getattr.pth'])
     assert armed.nothing_ran()
@@ -124,7 +126,7 @@ def test_arrays_hold_numbers_of_their_size(tmp_path, repack, arguments, message)
 
 def test_a_tensor_is_not_larger_than_its_memory(tmp_path):
     torch.save({'a': torch.zeros(1).expand(10**9)}, tmp_path / 'a.pth')
-    with pytest.raises(CheckpointError, match='claims 4,000,000,000 bytes and has 4'):
+    with pytest.raises(CheckpointError, match='claims 4,000,000,000 bytes but has 4'):
         read_checkpoint(tmp_path / 'a.pth')
 
 
@@ -153,3 +155,42 @@ def test_threads_do_not_take_each_others_names_away(tmp_path):
     for thread in threads:
         thread.join()
     assert failed == [] and torch.serialization.get_safe_globals() == before
+
+
+def test_the_hash_is_of_the_bytes_that_were_read(tmp_path):
+    torch.save({'a': torch.zeros(1)}, tmp_path / 'a.pth')
+    found = read_checkpoint(tmp_path / 'a.pth')
+    assert found.sha256 == sha256((tmp_path / 'a.pth').read_bytes()).hexdigest() and found.is_current()
+    torch.save({'a': torch.ones(1)}, tmp_path / 'a.pth')
+    assert not found.is_current() and read_checkpoint(found) is found
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch):
+    torch.save({'a': torch.zeros(1)}, tmp_path / 'a.pth')
+    load = torch.load
+
+    def meanwhile(stream, **kwargs):
+        content = load(stream, **kwargs)
+        with open(tmp_path / 'a.pth', 'ab') as other:
+            other.write(b'more')
+        return content
+
+    monkeypatch.setattr(torch, 'load', meanwhile)
+    with pytest.raises(CheckpointError, match=r'a\.pth was written to while it was read'):
+        read_checkpoint(tmp_path / 'a.pth')
+
+
+def test_below_torch_2_10_pickled_checkpoints_are_refused_and_safetensors_read(tmp_path, monkeypatch):
+    torch.save({'a': torch.zeros(1)}, tmp_path / 'a.pth')
+    save_file({'a': torch.zeros(1)}, tmp_path / 'a.safetensors')
+    monkeypatch.setattr(torch, '__version__', '2.9.1+cpu')
+    with pytest.raises(CheckpointError, match=r'torch 2\.9\.1\+cpu does not check .* needs torch 2\.10 or newer'):
+        read_checkpoint(tmp_path / 'a.pth')
+    assert read_weights(tmp_path / 'a.safetensors')['a'].item() == 0
+
+
+def test_a_counter_is_read_as_one(tmp_path):
+    """Of MultiStep schedules; torch#98921."""
+    torch.save({'milestones': Counter([2, 2, 5])}, tmp_path / 'a.pth')
+    found = read_checkpoint(tmp_path / 'a.pth').content['milestones']
+    assert type(found) is Counter and found == {2: 2, 5: 1}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from schanger_mm.data_tools.foreground import foreground_share, write_foreground_list
-from schanger_mm.datasets.errors import DatasetError
+from schanger_mm.utils.errors import DatasetError
 
 
 @pytest.fixture

@@ -2,9 +2,8 @@
 
 import csv
 import json
+import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +22,9 @@ from schanger_mm.data_tools.from_rasters import TileSettings, tiles_from_rasters
 from schanger_mm.datasets import DatasetError, FolderCDDataset  # noqa: E402
 from schanger_mm.datasets.reading import read_label  # noqa: E402
 from schanger_mm.evaluation.change_metric import ChangeMetric  # noqa: E402
+from schanger_mm.geo.errors import SceneError  # noqa: E402
+from schanger_mm.geo.pair import PairSpec  # noqa: E402
 from schanger_mm.models.losses import BCEDiceLoss  # noqa: E402
-from schanger_mm.scene.errors import SceneError  # noqa: E402
-from schanger_mm.scene.source import PairSpec  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 CRS, LEFT, TOP, STEP = 'EPSG:32633', 500000.0, 5000000.0, 0.5
@@ -206,6 +205,31 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(city, monkeypatch):
     assert len(before) == 49 and kept >= 48
 
 
+@pytest.mark.parametrize('name', ['after.tif', 'new.gpkg'])
+def test_an_input_that_changes_while_it_is_cut_gives_no_tiles(city, monkeypatch, name):
+    real = from_rasters.survey
+
+    def survey(piece):
+        if name == 'after.tif':
+            write_raster(city / name, np.full((3, HEIGHT, WIDTH), 9, np.uint8))
+        else:
+            write_polygons(city / name, [Polygon(ground([(0, 0), (50, 0), (50, 50)]))])
+        return real(piece)
+
+    monkeypatch.setattr(from_rasters, 'survey', survey)
+    with pytest.raises(DatasetError, match=r'an input changed while tiles were cut from it, in (rasters|changes): .*'
+                       r'sha256.* then, .* now.*remove .*tiles\.partial and run again'):
+        cut(city)
+    assert not (city / 'tiles').exists()
+
+
+def test_other_times_of_the_same_content_change_nothing(city):
+    cut(city)
+    for name in ('before.tif', 'after.tif'):
+        os.utime(city / name, ns=(1, 1))
+    assert 'nothing to do' in cut(city)
+
+
 def test_what_is_there_is_not_touched(city):
     (city / 'mine').mkdir()
     (city / 'mine/notes.txt').write_text('mine')
@@ -256,7 +280,7 @@ def test_polygons_that_cannot_be_meant(city, shapes, settings, message):
 
 def test_layers_have_to_be_named_where_there_are_several(city, shapes):
     write_polygons(city / 'new.gpkg', shapes[:1], layer='roads')
-    with pytest.raises(SceneError, match='2 layers; name one by --layer: new, roads'):
+    with pytest.raises(SceneError, match='2 layers; choose one with --layer: new, roads'):
         cut(city)
     with pytest.raises(SceneError, match=r"no layer 'road' \(--layer\); it has new, roads"):
         cut(city, layer='road')
@@ -284,13 +308,10 @@ def test_settings_that_make_no_sense(city, settings, message):
     assert not list(city.glob('.*')), 'nothing was begun'
 
 
-def test_the_command(city):
-    tool = [sys.executable, ROOT / 'tools/dataset_tools/from_rasters.py', 'before.tif', 'after.tif', 'new.gpkg',
-            '--out', 'tiles', '--size', '16', '--workers', '1']
-    run = dict(cwd=city, env={'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}, capture_output=True, text=True)
-    done = subprocess.run(tool, **run)
-    assert done.returncode == 0, done.stderr
-    assert 'tiles/val: ' in done.stdout and 'so that none touches the other side' in done.stdout
+def test_the_command(city, run):
+    words = ['tools/dataset_tools/from_rasters.py', 'before.tif', 'after.tif', 'new.gpkg', '--out', 'tiles', '--size',
+             16, '--workers', 1]
+    said = run(*words, cwd=city)
+    assert 'tiles/val: ' in said and 'so that none touches the other side' in said
     assert read_label(str(next((city / 'tiles/val/label').iterdir()))).shape == (16, 16)
-    done = subprocess.run([*tool, '--val', '2'], **run)
-    assert done.returncode == 2 and done.stderr == 'error: --val: expected 0 to below 1, found 2.0\n'
+    assert run(*words, '--val', 2, cwd=city, fails=2) == 'error: --val: expected 0 to below 1, found 2.0\n'

@@ -58,7 +58,7 @@ def test_labels_can_be_left_out(tmp_path):
     (['x', 'y'], {}, 'expected the folders A and B, or Image1 and Image2.*sub-folders x, y.*--before and --after'),
     (['A', 'B'], {}, r'expected one folder of labels \(label, OUT.*sub-folders A, B.*--label'),
     (['A', 'B', 'label', 'OUT'], {}, 'expected one folder of labels.*found label and OUT'),
-    (['A', 'B', 'label', 'train/A', 'train/B', 'train/label'], {}, 'both it and train in it hold images'),
+    (['A', 'B', 'label', 'train/A', 'train/B', 'train/label'], {}, 'both it and train in it contain images'),
     (['A', 'B', 'label'], dict(given=dict(before='A')), '--after is missing'),
     (['A', 'B', 'label'], dict(given=dict(label='masks')), r'one folder of labels \(masks\)'),
     (['A', 'B', 'label'], dict(given=dict(before='2019', after='2023')), 'expected the folders 2019 and 2023'),

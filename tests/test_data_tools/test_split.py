@@ -6,7 +6,7 @@ import pytest
 
 from schanger_mm.data_tools.split import SplitRequest, draw_lists, write_splits
 from schanger_mm.datasets import DatasetError
-from schanger_mm.datasets.files import natural_key, read_names
+from schanger_mm.utils.names import natural_key, read_names
 
 TILES = [f'im_{image}_{tile}' for image in range(1, 11) for tile in range(1, 17)]
 
@@ -182,7 +182,7 @@ def test_a_name_that_a_list_would_change_is_refused(name, tmp_path):
     (tmp_path / 'A').mkdir()
     for stem in (name, 'a', 'c'):
         (tmp_path / f'A/{stem}.png').touch()
-    with pytest.raises(DatasetError, match='A: 1 names cannot stand in a list') as error:
+    with pytest.raises(DatasetError, match='A: 1 names cannot be in a list') as error:
         write_splits(tmp_path / 'A', tmp_path / 'out', SplitRequest(val='1'))
     assert repr(name) in str(error.value) and not (tmp_path / 'out').exists()
 
@@ -191,3 +191,65 @@ def test_notes_in_another_encoding_are_no_list(folder, tmp_path):
     (tmp_path / 'out').mkdir()
     (tmp_path / 'out/train_notes.txt').write_bytes('café'.encode('latin1'))
     assert 'WARNING' not in write_splits(folder, tmp_path / 'out', SplitRequest(val='0.1'))
+
+
+@pytest.fixture
+def few_labels(folder, tmp_path):
+    """Label every fifth of the hundred images."""
+    for n in range(5, 101, 5):
+        path = tmp_path / f'label/city/im_{n}_mask.png'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return dict(labels=tmp_path / 'label', label_suffix='_mask.png')
+
+
+def test_labelled_and_unlabelled_pairs_are_parted(folder, few_labels, tmp_path):
+    text = write_splits(folder, tmp_path / 'out', SplitRequest(val='5'), **few_labels)
+    parts = lists(tmp_path / 'out')
+    assert {name: len(stems) for name, stems in parts.items()} == dict(val=5, train=95, labelled=15, unlabelled=80)
+    labelled = {f'city/im_{n}' for n in range(5, 101, 5)}
+    assert {*parts['val'], *parts['labelled']} == labelled
+    assert sorted(parts['labelled'] + parts['unlabelled'], key=natural_key) == parts['train']
+    assert f'{tmp_path}/out/unlabelled.txt: 80 names' in text and 'WARNING' not in text
+    (draw, ) = json.loads((tmp_path / 'out/split.json').read_text())['draws']
+    assert draw['labels'] == str(tmp_path / 'label') and draw['labelled'] is None
+
+
+def test_some_of_the_labels_are_kept(folder, few_labels, tmp_path):
+    """As an experiment with few labels needs it; fewer are part of more."""
+    more = draw_lists(TILES, SplitRequest(val='16', labelled='0.2'))
+    fewer = draw_lists(TILES, SplitRequest(val='16', labelled='7'))
+    assert {name: len(stems) for name, stems in more.items()} == dict(val=16, train=144, labelled=29, unlabelled=115)
+    assert len(fewer['labelled']) == 7 and set(fewer['labelled']) < set(more['labelled'])
+    assert set(fewer['labelled']) == set(draw_lists(TILES, SplitRequest(val='16', percents=['5']))['train_5'])
+    write_splits(folder, tmp_path / 'out', SplitRequest(labelled='4'), **few_labels)
+    parts = lists(tmp_path / 'out')
+    assert {name: len(stems) for name, stems in parts.items()} == dict(labelled=4, unlabelled=96)
+    assert all((tmp_path / f'label/{stem}_mask.png').is_file() for stem in parts['labelled'])
+
+
+def test_unlabelled_tiles_of_a_held_out_image_are_in_no_list():
+    with_labels = [name for name in TILES if name.endswith(('_1', '_2'))]  # two tiles of every image
+    drawn = draw_lists(TILES, SplitRequest(val='0.2', group_by=r'(.+)_\d+'), with_labels)
+    assert {name: len(stems) for name, stems in drawn.items()} == dict(
+        val=4, train=128, labelled=16, unlabelled=112)
+    images = {name: {stem.rsplit('_', 1)[0] for stem in stems} for name, stems in drawn.items()}
+    assert not images['val'] & images['train'] and set(drawn['val']) <= set(with_labels)
+
+
+@pytest.mark.parametrize(('request_', 'labels', 'message'), [
+    (SplitRequest(labelled='160'), None, '160 are labelled and 0 unlabelled; .* Ask for fewer with --labelled'),
+    (SplitRequest(val='2'), TILES[:2], '0 are labelled and 158 unlabelled; .* Hold fewer out, or label more'),
+    (SplitRequest(labelled='5', percents=['5']), None, '--percent together with --labels or --labelled'),
+    (SplitRequest(labelled='none'), None, '--labelled none: expected a fraction such as 0.1'),
+])
+def test_parts_that_make_no_sense(request_, labels, message):
+    with pytest.raises(ValueError, match=message):
+        draw_lists(TILES, request_, labels)
+
+
+def test_labels_of_other_names(folder, few_labels, tmp_path):
+    with pytest.raises(DatasetError, match=r'none of its 20 files belongs to an image; .*city/im_1, .*im_100_mask'):
+        write_splits(folder, tmp_path / 'out', SplitRequest(), labels=tmp_path / 'label')
+    with pytest.raises(FileNotFoundError, match='--labels: no folder'):
+        write_splits(folder, tmp_path / 'out', SplitRequest(), labels=tmp_path / 'missing')

@@ -1,5 +1,7 @@
+import hashlib
 import json
 import os
+import shutil
 
 import cv2
 import numpy as np
@@ -7,10 +9,10 @@ import pytest
 from PIL import Image
 
 from schanger_mm.data_tools import tile
-from schanger_mm.data_tools.grid import Tiling
 from schanger_mm.data_tools.tile import tile_folder
 from schanger_mm.datasets import DatasetError
 from schanger_mm.datasets.reading import read_header
+from schanger_mm.utils.tiling import Tiling
 
 SIXTEEN = Tiling(16, 16)
 
@@ -122,7 +124,7 @@ def test_new_sources_are_added(images, tmp_path, write, picture):
 
 
 @pytest.mark.parametrize('tiling, message', [
-    (Tiling(8, 8), 'was cut with size 16, stride 16, edges shift, asked for is size 8, stride 8'),
+    (Tiling(8, 8), 'was cut with size 16, stride 16, edges shift, requested is size 8, stride 8'),
     (Tiling(16, 8), 'stride 8'), (Tiling(16, 16, 'pad'), 'edges pad')])
 def test_another_tiling_in_the_same_folder_is_refused(images, tmp_path, tiling, message):
     tile_folder(images, tmp_path / 'dst', SIXTEEN, workers=1)
@@ -134,9 +136,45 @@ def test_another_tiling_in_the_same_folder_is_refused(images, tmp_path, tiling, 
 
 def test_a_changed_source_is_refused(images, tmp_path):
     tile_folder(images, tmp_path / 'dst', SIXTEEN, workers=1)
-    os.utime(images / 'train/A/a.tif', ns=(1, 1))
+    source = images / 'train/A/a.tif'
+    stat, content = source.stat(), bytearray(source.read_bytes())
+    content[-1] ^= 1
+    source.write_bytes(content)
+    os.utime(source, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert source.stat().st_mtime_ns == stat.st_mtime_ns and source.stat().st_size == stat.st_size
     with pytest.raises(FileExistsError, match='1 sources differ from those.*: train/A/a.tif'):
         tile_folder(images, tmp_path / 'dst', SIXTEEN, workers=1)
+
+
+def test_the_same_pixels_elsewhere_or_at_another_time_go_on(images, tmp_path, monkeypatch):
+    """A copied folder, a touched file: the content decides, is hashed once, and its new place is recorded."""
+    tile_folder(images, tmp_path / 'dst', SIXTEEN, workers=1)
+    moved = images.rename(tmp_path / 'moved')
+    shutil.copytree(moved, images)
+    os.utime(images / 'train/A/a.tif', ns=(1, 1))
+    assert 'nothing to do' in tile_folder(images, tmp_path / 'dst', SIXTEEN, workers=1)
+    record = json.loads((tmp_path / 'dst/tiling.json').read_text())['sources']['train/A/a.tif']
+    assert record['mtime_ns'] == 1 and record['path'] == str(images / 'train/A/a.tif')
+    assert record['sha256'] == hashlib.sha256((images / 'train/A/a.tif').read_bytes()).hexdigest()
+    monkeypatch.setattr(tile, 'sha256_of', None)  # not called again
+    assert 'nothing to do' in tile_folder(images, tmp_path / 'dst', SIXTEEN, workers=1)
+
+
+def test_a_folder_that_is_linked_to_other_pixels_is_refused(images, tmp_path):
+    """`current -> v1`, then `-> v2`: the same names, sizes and times."""
+    other = shutil.copytree(images, tmp_path / 'v2')
+    content = bytearray((other / 'test/A/a.tif').read_bytes())
+    content[-1] ^= 1
+    stat = (images / 'test/A/a.tif').stat()
+    (other / 'test/A/a.tif').write_bytes(content)
+    os.utime(other / 'test/A/a.tif', ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    link = tmp_path / 'current'
+    link.symlink_to(images)
+    tile_folder(link, tmp_path / 'dst', SIXTEEN, workers=1)
+    link.unlink()
+    link.symlink_to(other)
+    with pytest.raises(FileExistsError, match='1 sources differ from those.*: test/A/a.tif'):
+        tile_folder(link, tmp_path / 'dst', SIXTEEN, workers=1)
 
 
 def test_files_of_others_are_left_alone(images, tmp_path, write, picture):

@@ -38,6 +38,16 @@ def test_pairs_without_change_are_counted(pairs, write):
     assert '4.69% of the pixels; none in 1 of 4 samples (25.0%)' in text and '0/255 (3), all 0 (1)' in text
 
 
+def test_a_split_without_any_change_is_noted(pairs, write):
+    root = pairs()
+    for place in range(2):
+        write(root / f'val/label/val_{place}.png', np.zeros((32, 48), np.uint8))
+    result = verify_dataset(root, workers=1)
+    assert lines_of(result) == dict(empty=['val: none in 2 labels'])
+    assert ('Note: 1 splits have no positive pixel in any label, so nothing can be learnt there and F1 is 0 or '
+            'undefined: val: none in 2 labels') in report(result)
+
+
 def test_files_without_partner(pairs):
     root = pairs()
     (root / 'train/B/train_1.png').unlink()
@@ -127,6 +137,27 @@ def test_a_palette_of_black_and_white_counts_by_its_colours(pairs, mask, colours
     for threshold in (None, 128):
         result = verify_dataset(root, workers=1, threshold=threshold)
         assert not result.failed and result.facts[0].changed == 96 and 'palette (1)' in report(result)
+
+
+@pytest.mark.parametrize(('colours', 'seen'), [
+    ([0, 0, 0, 255, 0, 0], 'by indices, unchanged: index 0 (0, 0, 0); changed: index 1 (255, 0, 0) (1)'),
+    ([255, 0, 0, 0, 0, 0], 'by colours, unchanged: index 1 (0, 0, 0); changed: index 0 (255, 0, 0) (1)'),
+])
+def test_the_report_says_how_a_palette_was_read(pairs, mask, colours, seen):
+    root = pairs(splits=[('train', 1)])
+    image = Image.fromarray(mask(1) if colours[0] == 0 else 1 - mask(1))
+    image.putpalette(colours)
+    image.save(root / 'train/label/train_0.png')
+    result = verify_dataset(root, workers=1)
+    assert not result.failed and result.facts[0].changed == 96 and seen in report(result)
+
+
+def test_a_palette_against_its_indices_cannot_be_used(pairs, mask):
+    root = pairs(splits=[('train', 1)])
+    image = Image.fromarray(mask(1))
+    image.putpalette([255, 0, 0, 255, 255, 255])
+    image.save(root / 'train/label/train_0.png')
+    assert found(root) == dict(unreadable=1)
 
 
 def test_an_empty_jpeg_mask_that_decodes_to_ones_is_not_lost(pairs, write):

@@ -146,5 +146,5 @@ def test_more_pairs_than_official_are_said_too(unpacked, logged, monkeypatch):
 
 
 def test_tiles_of_gz_do_not_overlap_by_the_hint(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r'tile\.py UNPACKED DIR --size 256 --drop-edge\n'):
+    with pytest.raises(FileNotFoundError, match=r'schanger tile UNPACKED DIR --size 256 --drop-edge\n'):
         GZCDDataset(data_root=str(tmp_path / 'none'), split='train')

@@ -1,11 +1,12 @@
+import logging
 import re
 
 import numpy as np
 import pytest
 from mmengine.registry import DATASETS
 
-from schanger_mm.datasets import BiTemporalDataset, DatasetError, FolderCDDataset, LEVIRCDDataset
-from schanger_mm.datasets.files import natural_key
+from schanger_mm.datasets import BiTemporalDataset, DatasetError, FolderCDDataset, LEVIRCDDataset, base
+from schanger_mm.utils.names import natural_key
 
 
 def stems(dataset):
@@ -96,7 +97,7 @@ def test_missing_root_tells_how_to_get_the_data(tmp_path, monkeypatch):
     for part in (f'no folder {tmp_path}/data/LEVIR-CD\n', '{train,val,test}/{A,B,label}',
                  f'folders to read: {tmp_path}/data/LEVIR-CD/train/A, ',
                  'justchenhao.github.io/LEVIR', '--cfg-options train_dataloader.dataset.data_root=DIR',
-                 'make demo'):
+                 'schanger demo'):
         assert part in message
 
 
@@ -127,7 +128,7 @@ def test_names_of_the_list_without_files_are_reported_together(pairs):
 
 @pytest.mark.parametrize(('text', 'message'), [
     ('\n \n', 'expected one file name per line, found none'),
-    ('1\n2\n1.png\n', '1 names stand in it more than once: 1'),
+    ('1\n2\n1.png\n', '1 names occur more than once: 1'),
 ])
 def test_bad_list_file(pairs, text, message):
     root = pairs()
@@ -151,7 +152,7 @@ def test_one_table_may_hold_all_splits(pairs, comma):
 def test_a_list_does_not_lead_out_of_the_data_root(pairs, name):
     root = pairs()
     (root / 'list.txt').write_text(f'1\n{name}\n')
-    with pytest.raises(DatasetError, match=r'list\.txt: 1 names lead out of the data root: .*name other folders'):
+    with pytest.raises(DatasetError, match=r'list\.txt: 1 names are outside the data root: .*name other folders'):
         BiTemporalDataset(data_root=str(root), ann_file='list.txt')
 
 
@@ -284,3 +285,36 @@ def test_lazy_init_checks_later(tmp_path):
 
 def test_indices_take_a_part(pairs):
     assert stems(BiTemporalDataset(data_root=str(pairs()), indices=2)) == ['1', '2']
+
+
+@pytest.fixture
+def warned(monkeypatch):
+    lines = []
+    monkeypatch.setattr(base, 'print_log', lambda text, logger, level: lines.append((text, logger, level)))
+    return lines
+
+
+@pytest.mark.parametrize('test_mode', [False, True])
+def test_masks_without_a_changed_pixel_are_reported_before_the_training(pairs, warned, test_mode):
+    root = pairs(stems=[str(place) for place in range(40)], top=0)
+    BiTemporalDataset(data_root=str(root), test_mode=test_mode)
+    assert warned == [(
+        f'BiTemporalDataset: none of the 40 masks in {root}/label has a positive pixel. Nothing can be learnt from '
+        'them, and F1 on them is 0 or undefined, whatever the network. Is it the right folder?',
+        'current', logging.WARNING)]
+
+
+@pytest.mark.parametrize('changed', ['0', '17', '69'])
+def test_one_changed_pixel_in_one_of_many_masks_is_enough(pairs, write, warned, changed):
+    root = pairs(stems=[str(place) for place in range(70)], top=0)
+    mask = np.zeros((12, 16), np.uint8)
+    mask[5, 5] = 255
+    write(root / f'label/{changed}.png', mask)
+    BiTemporalDataset(data_root=str(root))
+    assert not warned
+
+
+def test_ignored_pixels_are_no_change(pairs, warned):
+    root = pairs(top=128)
+    BiTemporalDataset(data_root=str(root), label_ignore=128)
+    assert len(warned) == 1

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mmengine.registry import TRANSFORMS, DefaultScope
 
 from schanger_mm.datasets.transforms import ForBothDates
+from schanger_mm.datasets.transforms.both_dates import CHECKED
 
 PHOTOMETRIC = ['GaussianNoise', 'HueSaturationValue', 'BrightnessContrast', 'RandomGamma', 'Emboss',
                'MotionBlur', 'ColourJitter', 'mmseg.PhotoMetricDistortion']
@@ -205,3 +206,75 @@ def test_single_image_is_refused(img):
 def test_is_found_by_name():
     step = TRANSFORMS.build(dict(type='ForBothDates', transforms=[dict(type='RandomGamma')]))
     assert isinstance(step, ForBothDates)
+
+
+class Brighter:
+    """Draws from a generator of its own, in so many of all cases."""
+
+    def __init__(self, share=1.0):
+        self.rng, self.share = np.random.default_rng(), share
+
+    def __call__(self, results):
+        if self.rng.random() < self.share:
+            results['img'] = np.clip(results['img'] * self.rng.uniform(0.5, 1.5), 0, 255).astype(np.uint8)
+        return results
+
+
+class SeededBrighter(Brighter):
+    """Like a transform of albumentations."""
+
+    def set_random_seed(self, seed):
+        self.rng = np.random.default_rng(seed)
+
+
+class Wrapper:
+    """Like mmseg's Albu, whose ``transforms`` are settings."""
+
+    def __init__(self, *transforms):
+        self.transforms = [dict(type='Brighter')]
+        self.aug = SeededBrighter()
+
+    def __call__(self, results):
+        return self.aug(results)
+
+
+def test_a_generator_of_a_transforms_own_is_refused_by_name():
+    before = state()
+    step = ForBothDates([dict(type='mmseg.RandomFlip', prob=0.5), Brighter()])
+    with pytest.raises(ValueError) as caught:
+        step(sample(noise_picture()))
+    assert str(caught.value) == (
+        'ForBothDates: Brighter, run twice on date A with numpy.random, random and torch in one state, gave two '
+        'different results. It draws from its own generator, so the dates would be changed differently and no '
+        'seed would repeat the training. Let it draw from numpy.random, or give it a method set_random_seed(seed), '
+        'which is then called before each date.')
+    assert state() == before
+
+
+def test_a_generator_that_seldom_acts_is_found():
+    step = ForBothDates([Brighter(share=0.3)])
+    with pytest.raises(ValueError, match='Brighter, run twice on date A'):
+        for _ in range(CHECKED):
+            step(sample(noise_picture()))
+
+
+@pytest.mark.parametrize('make', [
+    SeededBrighter, Wrapper, lambda: dict(type='RandomApply', transforms=[SeededBrighter()], prob=1.0),
+    lambda: dict(type='RandomChoice', transforms=[[SeededBrighter()], [Wrapper()]])])
+def test_a_generator_that_can_be_seeded_follows_the_seed(make):
+    step = ForBothDates([make()])
+    seen = []
+    for seed in (1, 2, 1):
+        np.random.seed(seed)
+        first, second = step(sample(noise_picture()))['img']
+        np.testing.assert_array_equal(first, second)
+        seen.append(first.tolist())
+    assert seen[0] == seen[2] != seen[1]
+
+
+def test_the_check_ends_after_some_samples():
+    calls = []
+    step = ForBothDates([lambda results: calls.append(0) or results])
+    for _ in range(CHECKED + 4):
+        step(sample(noise_picture()))
+    assert len(calls) == 3 * CHECKED + 2 * 4

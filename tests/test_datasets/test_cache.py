@@ -2,6 +2,7 @@ import errno
 import multiprocessing
 import os
 import shutil
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -223,6 +224,22 @@ def test_processes_may_share_a_folder_at_the_same_time(tmp_path, cap_mib):
     assert {entry.suffix for entry in entries} == {'.npy'}
     assert total(tmp_path / 'c') <= cap_mib * MIB
     assert len(entries) == 24 if cap_mib == 1024 else 4 < len(entries) < 24
+
+
+def test_an_entry_that_another_process_reads_on_windows_stays(tmp_path, source, said, monkeypatch):
+    """It was written meanwhile, and Windows replaces no open file; the cache goes on."""
+    cache = DecodedCache(tmp_path / 'c', 1)
+
+    def other_process(part, entry):
+        if not entry.exists():
+            entry.write_bytes(part.read_bytes())
+        raise PermissionError(errno.EACCES, 'Access is denied')
+    monkeypatch.setattr(sys, 'platform', 'win32')
+    monkeypatch.setattr(os, 'replace', other_process)
+    for _ in range(2):
+        assert (cache.read(source, '', lambda: np.eye(3)) == np.eye(3)).all()
+    assert not [message for message in said if 'cannot be written' in message]
+    assert [path.suffix for path in (tmp_path / 'c').iterdir()] == ['.npy']
 
 
 @pytest.mark.parametrize(('gpus', 'workers'), [(1, 4), (8, 6)])

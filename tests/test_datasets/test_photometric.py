@@ -7,13 +7,15 @@ from schanger_mm.datasets.transforms import (
     BrightnessContrast,
     ColourJitter,
     Emboss,
+    GaussianBlur,
     GaussianNoise,
     HueSaturationValue,
     MotionBlur,
     RandomGamma,
 )
 
-ALL = [BrightnessContrast, ColourJitter, Emboss, GaussianNoise, HueSaturationValue, MotionBlur, RandomGamma]
+ALL = [BrightnessContrast, ColourJitter, Emboss, GaussianBlur, GaussianNoise, HueSaturationValue, MotionBlur,
+       RandomGamma]
 LEVELS = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
 
 
@@ -149,3 +151,14 @@ def test_jitter_draws_each_step_once_in_any_order_within_limits():
 def test_wrong_arguments_are_named(build, message):
     with pytest.raises(ValueError, match=message):
         build()
+
+
+def test_gaussian_blur_is_that_of_its_sigma():
+    impulse = np.zeros((21, 21, 3), np.uint8)
+    impulse[10, 10] = 255
+    blurred = GaussianBlur().apply(impulse, 1.5)[..., 0].astype(float)
+    y, x = np.mgrid[-10:11, -10:11]
+    gauss = np.exp(-(x ** 2 + y ** 2) / (2 * 1.5 ** 2))
+    np.testing.assert_allclose(blurred, 255 * gauss / gauss.sum(), atol=1.5)
+    draws = [GaussianBlur((0.1, 2.0)).draw(impulse.shape) for _ in range(50)]
+    assert 0.1 <= min(draws) < 0.5 and 1.6 < max(draws) <= 2.0

@@ -19,12 +19,12 @@ def _own_cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def levir(root):
-    return Config.fromfile(str(root / 'configs/_base_/datasets/levir.py'))
+    return Config.fromfile(str(root / 'configs/_base_/datasets/levir_dataset.py'))
 
 
 @pytest.fixture
 def inria(root):
-    return Config.fromfile(str(root / 'configs/_base_/datasets/inria.py'))
+    return Config.fromfile(str(root / 'configs/_base_/datasets/inria_dataset.py'))
 
 
 def small(pipeline, crop=96):

@@ -149,16 +149,69 @@ def test_one_bit_label(tmp_path):
     np.testing.assert_array_equal(read_label(str(tmp_path / 'm.png')), truth)
 
 
-@pytest.mark.parametrize(('palette', 'expected'), [
-    ([(0, 0, 0), (255, 255, 255)], [0, 1]),
-    ([(255, 255, 255), (0, 0, 0)], [1, 0]),  # what one sees counts, not the index
-    ([(0, 0, 0), (128, 0, 0)], [0, 1]),  # PASCAL VOC's colours: the index counts
-])
-def test_palette_label(tmp_path, palette, expected):
-    image = Image.fromarray(np.array([[0, 1]], np.uint8), 'P')
+BLACK, WHITE, RED, GREEN = (0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 255, 0)
+
+
+def paint(path, indices, palette):
+    image = Image.fromarray(np.array([indices], np.uint8), 'P')
     image.putpalette([value for colour in palette for value in colour])
-    image.save(tmp_path / 'm.png')
-    np.testing.assert_array_equal(read_label(str(tmp_path / 'm.png')), [expected])
+    image.save(path)
+    return str(path)
+
+
+@pytest.mark.parametrize('suffix', ['png', 'tif', 'bmp'])
+@pytest.mark.parametrize(('indices', 'palette', 'expected'), [
+    ([0, 1], [BLACK, WHITE], [0, 1]),
+    ([0, 1], [WHITE, BLACK], [1, 0]),
+    ([0, 1], [BLACK, (128, 0, 0)], [0, 1]),  # PASCAL VOC's colours
+    ([0, 1, 1], [RED, BLACK], [1, 0, 0]),
+    ([0, 0], [BLACK, RED], [0, 0]),
+    ([1, 1], [BLACK, RED], [1, 1]),
+    ([1, 1], [RED, BLACK], [0, 0]),
+    ([3, 7], [BLACK] * 3 + [GREEN] + [BLACK] * 4, [1, 0]),
+    ([0, 2], [WHITE, RED, BLACK], [1, 0]),
+])
+def test_palette_label(tmp_path, suffix, indices, palette, expected):
+    path = paint(tmp_path / f'm.{suffix}', indices, palette)
+    np.testing.assert_array_equal(read_label(path), [expected])
+
+
+@pytest.mark.parametrize('pixels', [[0, 0, 0, 1], [1, 1, 1, 0]])
+def test_red_on_black_reduced_to_two_colours_keeps_its_sense(tmp_path, pixels):
+    truth = np.array([pixels], np.uint8)
+    reduced = Image.fromarray(truth[..., None] * np.array(RED, np.uint8)).quantize(2)
+    reduced.save(tmp_path / 'm.png')
+    np.testing.assert_array_equal(read_label(str(tmp_path / 'm.png')), truth)
+
+
+def test_a_grey_palette_is_read_as_the_grey_image_that_it_shows(tmp_path):
+    path = paint(tmp_path / 'm.png', [0, 1, 2, 3], [(250,) * 3, (3,) * 3, WHITE, BLACK])
+    np.testing.assert_array_equal(read_label(path, threshold=128), [[1, 0, 1, 0]])
+    path = paint(tmp_path / 'n.png', [0, 1, 2], [WHITE, BLACK, (128,) * 3])
+    np.testing.assert_array_equal(read_label(path, ignore=128), [[1, 0, 255]])
+
+
+@pytest.mark.parametrize(('indices', 'palette', 'ignore', 'shown'), [
+    ([0, 1], [RED, WHITE], None, 'index 0 is (255, 0, 0), index 1 is (255, 255, 255)'),
+    ([0, 0], [RED, BLACK], None, 'index 0 is (255, 0, 0)'),
+    ([0, 1, 2], [RED, BLACK, GREEN], None, 'index 0 is (255, 0, 0), index 1 is (0, 0, 0), index 2 is (0, 255, 0)'),
+    ([0, 1, 2], [BLACK, BLACK, RED], None, 'index 0 is (0, 0, 0), index 1 is (0, 0, 0), index 2 is (255, 0, 0)'),
+    ([1, 2], [RED, BLACK, GREEN], 2, 'index 1 is (0, 0, 0), index 2 is (0, 255, 0)'),
+])
+def test_a_palette_against_its_indices_is_refused(tmp_path, indices, palette, ignore, shown):
+    path = paint(tmp_path / 'm.png', indices, palette)
+    with pytest.raises(DatasetError) as caught:
+        read_label(path, ignore=ignore)
+    assert str(caught.value) == (
+        f'{path}: a palette mask whose colours and indices disagree: {shown} (R, G, B), and unchanged should be black '
+        'and index 0. Save it as a grey PNG of 0 (unchanged) and 255 (changed).')
+
+
+def test_a_coloured_palette_that_agrees_is_read_by_index(tmp_path):
+    path = paint(tmp_path / 'm.png', [0, 2, 1], [BLACK, RED, GREEN])
+    np.testing.assert_array_equal(read_label(path, ignore=2), [[0, 255, 1]])
+    path = paint(tmp_path / 'n.png', [0, 2], [BLACK, RED, GREEN])  # nodata, and nothing changed
+    np.testing.assert_array_equal(read_label(path, ignore=2), [[0, 255]])
 
 
 def test_other_formats_are_not_opened(tmp_path):

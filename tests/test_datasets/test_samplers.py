@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from mmengine.dataset import DefaultSampler, InfiniteSampler
 from mmengine.runner import Runner
 
-from schanger_mm.datasets.samplers import Draw, SeededInfiniteSampler, SeededSampler
-from schanger_mm.random_numbers import get_states
+from schanger_mm.datasets import base
+from schanger_mm.datasets.samplers import Draw, SeededInfiniteSampler, SeededSampler, SemiSampler
 from schanger_mm.registry import DATASETS
+from schanger_mm.utils.errors import SettingError
+from schanger_mm.utils.random_numbers import get_states
 
 
 def ranked(sampler, rank, world_size):
@@ -118,3 +120,105 @@ def test_batches_are_the_same_with_any_number_of_workers_and_after_a_start_in_be
     for other, expected in ((batches(2), alone), (batches(1, 3), alone[3:])):
         assert len(other) == len(expected) and all(map(torch.equal, other, expected))
     assert len({tuple(batch.flatten().tolist()) for batch in alone}) == 5
+
+
+@pytest.fixture
+def warned(monkeypatch):
+    lines = []
+    monkeypatch.setattr(base, 'print_log', lambda text, logger, level: lines.append(text))
+    return lines
+
+
+class Private:
+    """Draws from a generator of its own, outside of ForBothDates."""
+
+    def __init__(self):
+        self.rng = np.random.default_rng()
+
+    def __call__(self, results):
+        results['img'] = [image + self.rng.integers(9, dtype=np.uint8, size=image.shape) for image in results['img']]
+        return results
+
+
+class Seeded(Private):
+    def set_random_seed(self, seed):
+        self.rng = np.random.default_rng(seed)
+
+
+def test_a_generator_of_a_transforms_own_is_reported_once(fakes, warned):
+    config = pair_set(fakes)
+    data = DATASETS.build(dict(config, pipeline=[*config['pipeline'][:2], Private(), *config['pipeline'][2:]]))
+    for position in range(3):
+        data[Draw(0, 36, position)]
+    assert len(warned) == 1 and warned[0].startswith(
+        'LEVIRCDDataset.pipeline: a sample that was drawn twice from the same random numbers differs')
+
+
+def test_a_generator_that_can_be_seeded_follows_the_draw(fakes, warned):
+    config = pair_set(fakes)
+    data = DATASETS.build(dict(config, pipeline=[*config['pipeline'][:2], Seeded(), *config['pipeline'][2:]]))
+    first, other = data[Draw(0, 36, 8)]['inputs'], data[Draw(0, 36, 9)]['inputs']
+    assert torch.equal(first, data[Draw(0, 36, 8)]['inputs']) and not torch.equal(first, other) and not warned
+
+
+class Both:
+    """Three labelled and five unlabelled samples."""
+
+    sizes = (3, 5)
+
+    def __len__(self):
+        return sum(self.sizes)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 3), st.integers(0, 5), st.integers(1, 3), st.booleans())
+def test_both_parts_come_in_their_ratio_and_start_anywhere(ratio, skipped, world_size, shuffle):
+    draws, period = [], 1 + ratio
+    for rank in range(world_size):
+        whole = list(islice(ranked(SemiSampler(Both(), ratio, shuffle, seed=5), rank, world_size),
+                            (skipped + 10) * period))
+        late = ranked(SemiSampler(Both(), ratio, shuffle, seed=5), rank, world_size)
+        late.skip(skipped * period)
+        late = list(islice(late, 10 * period))
+        assert [(int(one), one.position) for one in late] == [(int(one), one.position)
+                                                             for one in whole[skipped * period:]]
+        assert [one < 3 for one in whole] == ([True] + [False] * ratio) * (skipped + 10)  # whole groups in every batch
+        draws += whole
+    draws.sort(key=lambda one: one.position)
+    assert [one.position for one in draws] == list(range(len(draws)))
+    for first, size in ((0, 3), (3, 5)):  # each part is drawn completely before it repeats
+        part = [one for one in draws if first <= one < first + size]
+        for start in range(0, len(part) - size + 1, size):
+            assert sorted(part[start:start + size]) == list(range(first, first + size))
+
+
+@pytest.mark.parametrize(('before', 'now'), [((2, 4), (1, 6)), ((1, 2), (3, 4)), ((3, 2), (2, 2))])
+def test_both_parts_go_on_with_another_batch_and_number_of_processes(before, now):
+    steps = 5
+
+    def draw(processes, batch, iterations, shift=None):
+        found = []
+        for rank in range(processes):
+            sampler = ranked(SemiSampler(Both(), seed=5), rank, processes)
+            if shift is not None:
+                sampler.shift(shift)
+                sampler.skip(steps * batch)
+            found += islice(sampler, iterations * batch)
+        return found
+
+    drawn = steps * before[0] * before[1]
+    draws = draw(*before, steps) + draw(*now, 3, shift=drawn - steps * now[0] * now[1])
+    assert sorted(one.position for one in draws) == list(range(drawn + 3 * now[0] * now[1]))
+    straight = list(islice(ranked(SemiSampler(Both(), seed=5), 0, 1), len(draws)))
+    assert sorted(map(int, draws)) == sorted(map(int, straight))
+
+
+def test_a_batch_holds_whole_groups():
+    sampler = SemiSampler(Both(), ratio=2, seed=5)
+    sampler.check_batch(24)
+    with pytest.raises(SettingError, match=r'batch_size=16: expected a multiple of 3, since SemiSampler draws 2 unlab'):
+        sampler.check_batch(16)
+    with pytest.raises(SettingError, match=r'SemiSampler\.ratio=-1: expected a whole number from 0 up'):
+        SemiSampler(Both(), ratio=-1)
+    with pytest.raises(SettingError, match='the data set is range; expected SemiDataset'):
+        SemiSampler(range(4))

@@ -36,7 +36,7 @@ def test_plain_onnxruntime_reads_the_facts(trained, needs):
 @pytest.mark.parametrize(('name', 'content', 'message'), [
     ('a.onnx', b'\xff not a model', 'cannot be read as ONNX'),
     ('a.xml', b'<net', "cannot be read as OpenVINO's XML"),
-    ('a.xml', b'<net><rt_info/></net>', 'is no export of this project'),
+    ('a.xml', b'<net><rt_info/></net>', 'is not an export of this project'),
     ('a.pt2', b'not a zip', 'cannot be read as an ExportedProgram'),
     ('a.pth', b'', 'expected an exported network that ends in .onnx, .xml, .pt2'),
 ])
@@ -49,11 +49,11 @@ def test_other_files_are_refused(tmp_path, needs, name, content, message):
 
 
 def test_networks_of_others_are_refused(tmp_path, needs, other_onnx):
-    with pytest.raises(DeployError, match=r'other.onnx is no export of this project \(it has no schanger_mm'):
+    with pytest.raises(DeployError, match=r'other.onnx is not an export of this project \(it has no schanger_mm'):
         read_card(other_onnx)
     with zipfile.ZipFile(tmp_path / 'other.pt2', 'w') as archive:
         archive.writestr('other/version', '1')
-    with pytest.raises(DeployError, match='is no export of this project'):
+    with pytest.raises(DeployError, match='is not an export of this project'):
         read_card(tmp_path / 'other.pt2')
     with pytest.raises(DeployError, match='no exported network none.onnx'):
         read_card('none.onnx')

@@ -7,7 +7,6 @@ from schanger_mm.apis import load_config
 from schanger_mm.deploy.errors import DeployError
 from schanger_mm.deploy.fusion import CentredFusion
 from schanger_mm.deploy.graph import PairGraph, SixBandGraph, trace
-from schanger_mm.models.inference.forms import InferenceConvFusion
 from schanger_mm.models.necks.tfm import ConvFusion
 from schanger_mm.registry import MODELS
 
@@ -52,7 +51,7 @@ def test_fusion_without_transposes_is_the_fusion():
     nn.init.normal_(part.norm.bias)
     nn.init.normal_(part.proj.bias)
     a, b = torch.randn(2, 2, 12, 9, 7)
-    found = CentredFusion(InferenceConvFusion(part, True))(a, b)
+    found = CentredFusion(part, True)(a, b)
     torch.testing.assert_close(found, part(a, b), atol=1e-5, rtol=1e-5)
 
 

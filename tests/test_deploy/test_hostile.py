@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -103,7 +104,7 @@ def test_entities_of_an_xml_do_not_fill_the_memory(tmp_path):
     (dict(gsd='1'), 'gsd is 1, expected metres or null'),
     (dict(versions=[]), 'versions is .* expected texts by name'),
     (dict(more=1), "'more' is unknown"),
-    (dict(format=2, versions=3), r'of version 2, expected 1; .* wrote it \(None\)'),
+    (dict(format=2, versions=3), r'version 2, expected 1; .* the one that wrote it \(None\)'),
 ])
 def test_a_changed_card_is_refused(make_onnx, card, tmp_path, change, message):
     path = make_onnx(tmp_path / 'net.onnx', text=json.dumps({**dataclasses.asdict(card), **change}))
@@ -155,14 +156,20 @@ def test_a_tensor_that_claims_other_values_than_it_has_is_refused(make_onnx, tmp
 
 
 @pytest.mark.parametrize('backend', ['onnx', 'openvino'])
-def test_a_network_that_does_not_fit_together_is_named(make_onnx, needs, tmp_path, backend):
+def test_a_network_that_does_not_fit_together_is_named(make_onnx, needs, tmp_path, backend, caplog):
+    """And warnings are shown afterwards as before: OpenVINO leaves the root logger at ERROR."""
     needs(backend)
+    root = logging.getLogger()
+    before = root.level, root.filters[:], root.handlers[:]
 
     def of_whole_numbers(weight):
         weight.data_type, weight.raw_data = weight.INT64, bytes(8)
     path = make_onnx(tmp_path / 'net.onnx', of_whole_numbers)
     with pytest.raises(DeployError, match=r'net\.onnx: (ONNX Runtime|OpenVINO) cannot load it .* export'):
         open_runtime(path, backend)
+    assert (root.level, root.filters, root.handlers) == before
+    logging.getLogger('schanger_mm.any').warning('a warning')
+    assert 'a warning' in caplog.text
 
 
 PREDICTS = '''
@@ -172,7 +179,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from schanger_mm import apis
-from schanger_mm.apis.predict import predict
+from schanger_mm.commands.predict import predict
 
 assert apis.load_config('configs/schanger/demo.py').model  # what is watched below does happen with a config
 seen = []

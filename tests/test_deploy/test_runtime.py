@@ -8,7 +8,7 @@ import torch
 
 from schanger_mm.deploy import DeployError, open_runtime
 
-BACKENDS = 'onnx', 'openvino', 'program'
+BACKENDS = 'onnx', 'openvino'
 
 
 @pytest.fixture(scope='module')
@@ -19,7 +19,7 @@ def runtimes(trained, needs):
     def runtime(backend):
         needs(backend)
         if backend not in opened:
-            opened[backend] = open_runtime(trained.files[backend], threads=1, trust=backend == 'program')
+            opened[backend] = open_runtime(trained.files[backend], threads=1)
         return opened[backend]
     return runtime
 
@@ -38,7 +38,7 @@ def test_probabilities_are_those_of_pytorch_at_any_size(trained, runtimes, pair,
 
 def test_tensors_and_arrays_are_taken_alike(runtimes, pair):
     before, after = pair(1, 20, 20)
-    runtime = runtimes('program')
+    runtime = runtimes('onnx')
     np.testing.assert_array_equal(runtime(torch.from_numpy(before), torch.from_numpy(after).requires_grad_()),
                                   runtime(before, after))
 
@@ -78,20 +78,15 @@ GOOD = np.zeros((1, 3, 8, 8), np.float32)
 ])
 def test_other_images_are_refused(runtimes, dates, message):
     with pytest.raises(DeployError, match=message):
-        runtimes('program')(*dates)
-
-
-@pytest.mark.parametrize(('options', 'message'), [
-    (dict(backend='onnx'), 'is a file for the backend program; onnx cannot run it'),
-    (dict(precision='bf16'), 'only the backend openvino has it, not program'),
-])
-def test_a_program_runs_in_torch_alone(trained, options, message):
-    with pytest.raises(DeployError, match=message):
-        open_runtime(trained.files['program'], **options)
+        runtimes('onnx')(*dates)
 
 
 def test_what_a_backend_cannot_do_is_refused(trained, needs, tmp_path):
     needs('openvino')
+    with pytest.raises(DeployError, match='is a file for the backend openvino; onnx cannot run it'):
+        open_runtime(trained.files['openvino'], 'onnx')
+    with pytest.raises(DeployError, match="precision 'bf16': only the backend openvino has it, not onnx"):
+        open_runtime(trained.files['onnx'], precision='bf16')
     with pytest.raises(DeployError, match='OpenVINO runs on the CPU'):
         open_runtime(trained.files['openvino'], device='cuda')
     with pytest.raises(DeployError, match="precision 'int8': expected one of fp32, bf16"):
@@ -111,9 +106,24 @@ def test_onnxruntime_without_gpu_says_so(trained, needs, monkeypatch):
         open_runtime(trained.files['onnx'], device='cuda:0')
 
 
-@pytest.mark.parametrize(('backend', 'package'), [('onnx', 'onnxruntime'), ('onnx', 'onnx'), ('openvino', 'openvino')])
-def test_a_missing_backend_is_named_with_the_command(trained, needs, monkeypatch, backend, package):
+
+def test_an_xml_beside_the_weights_of_another_export_is_refused(card, make_onnx, needs, tmp_path):
+    needs('openvino')
+    from schanger_mm.deploy.formats import write_openvino
+    network = make_onnx(tmp_path / 'net.onnx')
+    write_openvino(network, tmp_path / 'net.xml', card)
+    weights = tmp_path / 'net.bin'
+    open_runtime(tmp_path / 'net.xml')
+    weights.write_bytes(weights.read_bytes()[:-1] + b'?')
+    with pytest.raises(DeployError, match=r'net\.xml: net\.bin beside it is of another export \(SHA-256 .*, expected '
+                       r'[0-9a-f]{12}\); copy both files of one export'):
+        open_runtime(tmp_path / 'net.xml')
+
+
+@pytest.mark.parametrize(('backend', 'package', 'extra'), [('onnx', 'onnxruntime', 'predict'),
+                                                           ('openvino', 'openvino', 'export')])
+def test_a_missing_backend_is_named_with_the_command(trained, needs, monkeypatch, backend, package, extra):
     needs(backend)
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(ImportError, match=rf'needs {package}, .*pip install "schanger-mm\[export\]"'):
+    with pytest.raises(ImportError, match=rf'needs {package}, .*pip install "schanger-mm\[{extra}\]"'):
         open_runtime(trained.files[backend])

@@ -9,30 +9,22 @@ import pytest
 import torch
 
 from schanger_mm import apis
-from schanger_mm.apis.memory import FOR_INFERENCE
-from schanger_mm.datasets.synthetic import DemoSizes, write_demo_set
-from schanger_mm.models import ExportedDetector
-from schanger_mm.scene.errors import SceneError
-from schanger_mm.scene.exported_model import ExportedModel
-from schanger_mm.scene.model import SceneModel
+from schanger_mm.deploy.exported import ExportedModel
+from schanger_mm.deploy.exported_detector import ExportedDetector
+from schanger_mm.deploy.load import load_model
+from schanger_mm.utils.devices import FOR_INFERENCE
+from schanger_mm.utils.errors import SettingError
 
-BACKENDS = 'onnx', 'openvino', 'program'
-
-
-@pytest.fixture(scope='module')
-def data(tmp_path_factory):
-    root = tmp_path_factory.mktemp('demo') / 'data'
-    write_demo_set(root, DemoSizes(pretrain_train=1, pretrain_val=1, train=1, val=1, test=3), image_size=64)
-    return root
+BACKENDS = 'onnx', 'openvino'
 
 
 @pytest.fixture(scope='module')
-def score(trained, data, tmp_path_factory):
+def score(trained, demo_set, tmp_path_factory):
     def score(checkpoint, out=None, **options):
         cfg = apis.load_config(trained.config)
         apis.prepare(cfg, 'own.py', str(tmp_path_factory.mktemp('work')))
         cfg.test_dataloader.update(num_workers=0, persistent_workers=False)
-        cfg.test_dataloader.dataset.update(data_root=str(data), type='LEVIRCDDataset')
+        cfg.test_dataloader.dataset.update(data_root=str(demo_set), type='LEVIRCDDataset')
         cfg.model.test_cfg = dict(mode='slide', crop_size=(40, 40), stride=(24, 24))
         apis.test_only(cfg, checkpoint, **options)
         return apis.evaluate(cfg, out and str(out), 0 if out else None)
@@ -43,7 +35,7 @@ def score(trained, data, tmp_path_factory):
 def test_f1_is_that_of_pytorch_to_four_decimals(trained, needs, score, tmp_path, backend):
     needs(backend)
     plain = score(trained.checkpoint)
-    found = score(trained.files[backend], tmp_path, backend=backend, trust=backend == 'program')
+    found = score(trained.files[backend], tmp_path, backend=backend)
     assert 5 < plain['changed/F1'] < 95
     assert {key: round(value / 100, 4) for key, value in found.items()} == {
         key: round(value / 100, 4) for key, value in plain.items()}
@@ -52,9 +44,10 @@ def test_f1_is_that_of_pytorch_to_four_decimals(trained, needs, score, tmp_path,
     assert report['exported'] == dict(file=trained.files[backend], backend=backend, precision='fp32')
 
 
-def test_views_and_whole_images_are_scored_too(trained, score):
-    options = dict(mode='whole', tta=True, batch_size=3, trust=True)
-    assert score(trained.files['program'], **options)['changed/F1'] == pytest.approx(
+def test_views_and_whole_images_are_scored_too(trained, needs, score):
+    needs('onnx')
+    options = dict(mode='whole', tta=True, batch_size=3)
+    assert score(trained.files['onnx'], **options)['changed/F1'] == pytest.approx(
         score(trained.checkpoint, **options)['changed/F1'], abs=5e-3)
 
 
@@ -67,8 +60,9 @@ def test_options_that_make_no_sense_are_refused(score, file, options, message):
         score(file, **options)
 
 
-def test_logits_are_positive_exactly_above_a_half(trained):
-    detector = ExportedDetector(trained.files['program'], trust=True)
+def test_logits_are_positive_exactly_above_a_half(trained, needs):
+    needs('onnx')
+    detector = ExportedDetector(trained.files['onnx'])
     with pytest.raises(ValueError, match='is an export and cannot be trained'):
         detector.loss(torch.zeros(1, 6, 8, 8), [])
     steps = np.arange(-2000, 2000).astype(np.float32)
@@ -81,20 +75,23 @@ def test_logits_are_positive_exactly_above_a_half(trained):
     assert torch.isfinite(logits).all()
 
 
-def test_a_file_alone_is_a_model_for_scenes(trained, pair, monkeypatch):
-    limits = []
-    monkeypatch.setattr('schanger_mm.scene.exported_model.keep_freed_memory', limits.append)
-    plain, found = trained.plain, SceneModel.load(trained.files['program'], trust=True)
+def test_a_file_alone_is_a_model_for_scenes(trained, needs, pair, monkeypatch):
+    needs('onnx')
+    limits, file = [], trained.files['onnx']
+    monkeypatch.setattr('schanger_mm.deploy.exported.keep_freed_memory', limits.append)
+    plain, found = trained.plain, load_model(file, device='cpu')
     assert limits == [FOR_INFERENCE]
-    assert isinstance(found, ExportedModel) and found.names == (trained.files['program'], None)
+    assert isinstance(found, ExportedModel) and found.names == (file, None) and found.packages == ('onnxruntime', )
     images = np.stack(pair(2, 48, 40), axis=1)
     np.testing.assert_allclose(found.predict(images), plain.predict(images), atol=1e-5)
     facts, expected = found.describe(), plain.describe()
     for key in ('threshold', 'mean', 'std', 'classes', 'bgr_to_rgb'):
         assert facts[key] == expected[key], key
     assert expected.keys() <= facts.keys() and facts['gsd'] == 0.5 and facts['checkpoint_sha256'] == plain.sha256
-    with pytest.raises(SceneError, match='leave --weights x.pth away'):
-        SceneModel.load(trained.files['program'], 'x.pth')
+    with pytest.raises(SettingError, match='omit --weights x.pth'):
+        load_model(file, 'x.pth')
+    with pytest.raises(SettingError, match='--precision bf16: .*own.onnx predicts in fp32, except for .xml'):
+        load_model(file, precision='bf16')
 
 
 @pytest.fixture
@@ -115,13 +112,14 @@ def elsewhere(blocks, task):
 def test_rasters_of_the_onnx_file_are_those_of_the_checkpoint(trained, needs, rasters, tmp_path):
     needs('onnx')
     rasterio = pytest.importorskip('rasterio')
-    from schanger_mm.scene.run import Settings, predict_scene
+    from schanger_mm.scene.plan import Settings
+    from schanger_mm.scene.run import predict_scene
     settings = Settings(window=64, overlap=32, block=128, page=False)
     grey = {}
     for name, words, runner in (('plain', (trained.config, trained.checkpoint), None),
                                 ('here', (trained.files['onnx'], ), None),
                                 ('elsewhere', (trained.files['onnx'], ), elsewhere)):
-        model = SceneModel.load(*words)
+        model = load_model(*words, device='cpu')
         summary = predict_scene(apis.detector.pair_spec(*rasters), model, tmp_path / name, settings, runner)
         with rasterio.open(summary['outputs']['probability.tif']) as raster:
             grey[name] = raster.read(1).astype(int)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from schanger_mm.optional import require
+from schanger_mm.utils.optional import require
 
 PROGRAM = """
 import os, sys

@@ -93,5 +93,5 @@ def toy_runner(tmp_path):
                                              vis_backends=[dict(type='LocalVisBackend')]))
         kwargs.setdefault('experiment_name', f'{tmp_path.name}_{name}')
         return Runner(model or ToyNet(), work_dir=str(tmp_path / name), custom_hooks=list(hooks),
-                      log_level='WARNING', **parts, **kwargs)
+                      **{'log_level': 'WARNING', **parts, **kwargs})
     return build

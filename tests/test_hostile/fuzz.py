@@ -27,8 +27,8 @@ from pathlib import Path
 from mutations import mutated
 from targets import TARGETS, file_of
 
-from schanger_mm.apis.errors import _explain
-from schanger_mm.datasets.opening import VARIABLE
+from schanger_mm.commands.cli import user_message
+from schanger_mm.utils.images import VARIABLE
 
 SECONDS = 60  # of the clock, of a machine that has much else to do
 MEMORY = 1 << 30
@@ -45,8 +45,8 @@ def outcome(target: str, folder: Path, name: str, damaged: bytes) -> str:
         TARGETS[target].read(folder, name, before)
         return 'read'
     except Exception as error:
-        said = _explain(error)
-        if said is None or isinstance(error, AssertionError):
+        said = user_message(error)
+        if said is None:
             return ''.join(traceback.format_exception(error)[-3:])
         if path.name not in said and str(folder.parent) not in said:
             return f'neither the file nor its folder is named: {said}'

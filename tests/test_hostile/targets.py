@@ -22,14 +22,13 @@ from safetensors.torch import save
 
 from schanger_mm.checkpoints import read_checkpoint
 from schanger_mm.data_tools import from_rasters, split, tile
-from schanger_mm.data_tools.grid import Tiling
 from schanger_mm.data_tools.pixels import encode_png, read_pixels
 from schanger_mm.datasets import BiTemporalDataset
 from schanger_mm.datasets.reading import read_header, read_image, read_label
 from schanger_mm.deploy.card import Card, read_card
-from schanger_mm.scene.journal import Journal
-from schanger_mm.scene.outputs import SUMMARY, Outputs
 from schanger_mm.scene.pairs import find_pairs
+from schanger_mm.scene.run_folder import SUMMARY, Journal, Outputs
+from schanger_mm.utils.tiling import Tiling
 from schanger_mm.visualization.report import read_log
 
 SIDE = 24
@@ -166,7 +165,7 @@ def make_rasters(folder: Path) -> list[str]:
 def read_raster(folder: Path, name: str, before: bytes) -> None:
     from contextlib import closing
 
-    from schanger_mm.scene.raster import Raster
+    from schanger_mm.geo.raster import Raster
     bands = (1, 2, 3) if '16' in name else None
     with closing(Raster(str(folder / name), bands)) as raster:
         width, height = min(raster.grid.width, 200), min(raster.grid.height, 200)
@@ -271,7 +270,7 @@ def read_record(folder: Path, name: str, before: bytes) -> None:
     elif name == split.RECORD:
         assert isinstance(split._earlier_draws(folder, ['train']), list)
     else:
-        assert isinstance(tile._earlier_sources(folder / 'tiles', Tiling(16, 16)), dict)
+        assert isinstance(tile._earlier_sources(folder / 'tiles', Tiling(16, 16), []), dict)
 
 
 # --- networks
@@ -317,11 +316,17 @@ def make_weights(folder: Path) -> list[str]:
     (folder / 'w.safetensors').write_bytes(save(state))
     torch.save(dict(state_dict=state, meta=dict(cfg='a = 1', epoch=3)), folder / 'w.pth')
     torch.save(dict(state_dict=state), folder / 'old.pth', _use_new_zipfile_serialization=False)
-    return ['w.safetensors', 'w.pth', 'old.pth']
+    (folder / 'net').mkdir()
+    (folder / 'net/model.safetensors').write_bytes(save(state))
+    (folder / 'net/config.json').write_text(json.dumps(dict(model=dict(type='X', arch=[8, 8]), gsd=0.5, a=[[1], None])))
+    return ['w.safetensors', 'w.pth', 'old.pth', 'net/config.json']
 
 
 def read_weights(folder: Path, name: str, before: bytes) -> None:
-    content = read_checkpoint(folder / name)
+    if name == 'net/config.json':  # as it comes from the hub
+        assert isinstance(read_checkpoint(folder / 'net').config(), dict)
+        return
+    content = read_checkpoint(folder / name).content
     assert isinstance(content, dict)
     torch.save(content, io.BytesIO())  # every tensor is walked through
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schanger_mm.datasets import BiTemporalDataset, DatasetError
-from schanger_mm.datasets.files import read_names
+from schanger_mm.utils.names import read_names
 
 LETTERS = st.characters(codec='utf-8', exclude_characters='/\\\0\n\r', exclude_categories=('Cs', 'Cc', 'Zl', 'Zp'))
 EASY = st.text(LETTERS, min_size=1, max_size=12).filter(str.strip)  # a line of spaces is no name

@@ -49,6 +49,14 @@ def test_swapping_happens_in_training_only_at_its_rate_and_per_pair():
     assert swapped == pytest.approx(0.5, abs=0.1)
 
 
+def test_images_of_different_sizes_in_prediction_name_both_loaders():
+    with pytest.raises(ValueError) as caught:
+        BiTemporalPreProcessor(MEAN, STD)(batch((16, 16), (16, 32)))
+    assert str(caught.value) == (
+        'a test batch holds images of different sizes [(16, 16), (16, 32)]; set batch_size=1 in val_dataloader '
+        '(validation) or test_dataloader (test).')
+
+
 def test_training_pads_to_multiples_of_16_with_ignored_labels():
     out = BiTemporalPreProcessor(MEAN, STD)(batch((20, 30), (33, 16)), training=True)
     assert out['inputs'].shape == (2, 6, 48, 32)
@@ -79,3 +87,34 @@ def test_mixed_sizes_in_a_test_batch_are_refused():
 def test_a_fixed_size_replaces_the_divisor():
     out = BiTemporalPreProcessor(MEAN, STD, size=(40, 50))(batch((20, 30)), training=True)
     assert out['inputs'].shape == (1, 6, 40, 50)
+
+
+def test_a_training_batch_of_one_size_leaves_the_loaders_samples_as_they_were():
+    data = batch((16, 32), (16, 32))
+    data['data_samples'][1].gt_sem_seg.data[:, 3:] = 1
+    before = [sample.gt_sem_seg.data.clone() for sample in data['data_samples']]
+    out = BiTemporalPreProcessor(MEAN, STD, swap_prob=0.5)(data, training=True)
+    assert out['inputs'].shape == (2, 6, 16, 32)
+    for ours, theirs, label in zip(out['data_samples'], data['data_samples'], before, strict=True):
+        assert ours is not theirs and 'padding_size' not in theirs.metainfo
+        assert torch.equal(ours.gt_sem_seg.data, label) and torch.equal(theirs.gt_sem_seg.data, label)
+        assert ours.ori_shape == ours.img_shape == ours.pad_shape == (16, 32) and not any(ours.padding_size)
+
+
+def test_other_fields_of_a_sample_are_kept():
+    data = batch((16, 16), (16, 16))
+    for sample in data['data_samples']:
+        sample.gt_edge_map = PixelData(data=torch.ones(1, 16, 16))
+    out = BiTemporalPreProcessor(MEAN, STD)(data, training=True)['data_samples']
+    assert all(sample.gt_edge_map.data.all() for sample in out)
+
+
+def test_one_size_and_several_give_the_same_pixels_and_swaps():
+    data = batch((16, 16), (16, 16), (16, 16), (16, 16))
+    preprocessor = BiTemporalPreProcessor(MEAN, STD, swap_prob=0.5)
+    torch.manual_seed(3)
+    quick = preprocessor(data, training=True)['inputs']
+    mixed = {name: [*values, value] for (name, values), value in zip(
+        data.items(), (torch.zeros(6, 32, 16, dtype=torch.uint8), batch((32, 16))['data_samples'][0]), strict=True)}
+    torch.manual_seed(3)
+    assert torch.equal(preprocessor(mixed, training=True)['inputs'][:4, :, :16], quick)

@@ -45,9 +45,9 @@ def test_one_attention_map_gates_both_dates():
     torch.testing.assert_close(out_a / a, out_b / b, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize('kind, far', [('large', 11), ('small', 2)])
-def test_attention_reaches_as_far_as_its_kernels(kind, far):
-    attention = SCAM(4, attention=kind).eval().attention
+@pytest.mark.parametrize('setting, far', [({}, 11), (dict(large=False), 2)])
+def test_attention_reaches_as_far_as_its_kernels(setting, far):
+    attention = SCAM(4, attention=setting).eval().attention
     x = torch.zeros(1, 4, 41, 41, requires_grad=True)
     attention.attention_map(x)[0, :, 20, 20].sum().backward()
     rows = x.grad.abs().sum((0, 1, 3)).nonzero().flatten()
@@ -63,7 +63,7 @@ def test_without_fusion_each_date_has_its_own_gate():
 
 
 def test_without_attention_the_projection_passes_ungated():
-    scam = SCAM(8, attention='none').eval()
+    scam = SCAM(8, attention=None).eval()
     x = torch.randn(1, 8, 16, 16)
     scam.scale2.data.zero_()
     normed = scam.norm1(x)

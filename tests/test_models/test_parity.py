@@ -11,9 +11,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from schanger_mm.apis.convert import network, published_to_mm
+from schanger_mm.checkpoints.convert import network, published_to_mm
+from schanger_mm.checkpoints.published_layout import to_ours, to_published, widths_of
 from schanger_mm.models.losses import BCEDiceLoss
-from schanger_mm.models.published import to_ours, to_published, widths_of
 
 DATA = Path(__file__).parents[1] / 'data'
 REAL_SMALL = Path(__file__).parents[3] / 'shared/parity/schanger_small_two_stream.safetensors'

@@ -3,7 +3,7 @@ import torch
 from mmengine.registry import DefaultScope
 from torch import nn
 
-from schanger_mm.models.layers import LFEM
+from schanger_mm.models.layers import LFEM, part_dates
 from schanger_mm.registry import MODELS, SCOPE
 
 ARCH = (4, 4, 6, 8, 10, 12)
@@ -34,6 +34,7 @@ def test_the_step_is_the_same_with_dropout(num_dates):
     torch.manual_seed(0)
     plain, lean = build(num_dates, False), build(num_dates, True)
     lean.load_state_dict(plain.state_dict())
+    part_dates(plain)  # as the lean one does; random masks are drawn per date then
     x = torch.randn(2, 3 * num_dates, 32, 32)
     for ours, theirs in zip(step(lean, x), step(plain, x)):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=0)

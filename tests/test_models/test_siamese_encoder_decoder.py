@@ -2,7 +2,7 @@ import pytest
 import torch
 from mmengine.config import ConfigDict
 
-from schanger_mm.apis.convert import network
+from schanger_mm.checkpoints.convert import network
 from schanger_mm.registry import MODELS
 
 ARCH = (4, 4, 6, 8, 10, 12)

@@ -69,7 +69,7 @@ def test_ablations_drop_their_part_and_nothing_else(setting, absent):
 
 
 def test_attention_is_one_of_three():
-    with pytest.raises(ValueError, match="attention='huge'; expected one of"):
+    with pytest.raises(ValueError, match="attention='huge'; expected a config such as"):
         head(attention='huge')
 
 
@@ -82,7 +82,7 @@ def test_losses_of_mmseg_fit():
     assert all(v.isfinite() for v in losses.values())
 
 
-def test_swapping_the_dates_of_a_difference_head_changes_the_sign_only_in_the_fusions():
+def test_swapping_the_dates_of_a_difference_head_changes_signs_in_fusions():
     """Both dates share all weights: with equal dates their features stay equal."""
     net = head(temporal_fusion=dict(type='TFM', mode='diff')).eval()
     one = pyramid(1)

@@ -8,8 +8,8 @@ from mmengine.config import Config, ConfigDict
 from mmengine.dataset import Compose, pseudo_collate
 from torch.nn import functional as F
 
-from schanger_mm.apis.convert import network
-from schanger_mm.apis.evaluate import augment
+from schanger_mm.apis.scoring import augment
+from schanger_mm.checkpoints.convert import network
 from schanger_mm.models import BiTemporalPreProcessor, ChangeTTAModel
 from schanger_mm.registry import MODELS
 

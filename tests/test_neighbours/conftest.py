@@ -31,7 +31,8 @@ def opencd(request, tmp_path_factory):
     checkout = tmp_path_factory.mktemp('open-cd')
     source = STAND_IN if spec is None else Path(spec.origin).parents[1]
     shutil.copytree(source / 'configs', checkout / 'configs')
-    shutil.copytree(Path(__file__).parents[2] / 'configs/opencd', checkout / 'configs/opencd')
+    shutil.copytree(Path(__file__).parents[2] / 'configs/opencd', checkout / 'configs/opencd',
+                    dirs_exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         if spec is None:
             shutil.copytree(STAND_IN / 'opencd', checkout / 'opencd')

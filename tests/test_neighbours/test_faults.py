@@ -19,12 +19,12 @@ from PIL import Image
 
 from schanger_mm import apis
 from schanger_mm.checkpoints import CheckpointError, read_checkpoint
-from schanger_mm.datasets.errors import DatasetError
 from schanger_mm.datasets.reading import read_image
-from schanger_mm.engine.checkpoint_hook import DurableBackend, SaveError
+from schanger_mm.engine.hooks.checkpoint_hook import DurableBackend, SaveError
 from schanger_mm.evaluation import ChangeMetric
 from schanger_mm.models import ChangeTTAModel
 from schanger_mm.registry import DATASETS, MODELS, SCOPE, TRANSFORMS
+from schanger_mm.utils.errors import DatasetError
 
 SIZE = 45, 70  # multiples of nothing
 NAMES = ['a', 'b', 'c']
@@ -108,7 +108,7 @@ def test_a_test_batch_may_hold_several_pairs(test, tmp_path):
 def test_the_inferencer_knows_classes_names_its_outputs_and_batches(pairs, checkpoint, tmp_path):
     """A checkpoint alone; results under the names of the files. More: test_apis/test_detector.py."""
     pytest.importorskip('rasterio')
-    from schanger_mm.apis.predict import predict_pairs
+    from schanger_mm.commands.predict import predict_pairs
     detector = apis.ChangeDetector(checkpoint, device='cpu')
     assert detector.model.describe()['classes'] == ['unchanged', 'changed']
     failed = predict_pairs(detector, str(pairs / 'test/A'), str(pairs / 'test/B'), str(tmp_path / 'out'), window=32,
@@ -139,7 +139,7 @@ def test_save_best_can_use_the_f1_of_the_changed_class(small, root, tmp_path):
     runner = apis.build_runner(small(root / 'configs/schanger/demo.py', tmp_path))
     runner.train()
     (best, ) = tmp_path.glob('best_changed_F1_iter_2.pth')
-    score = read_checkpoint(best)['message_hub']['runtime_info']['best_score']
+    score = read_checkpoint(best).content['message_hub']['runtime_info']['best_score']
     assert score == runner.message_hub.get_scalar('val/changed/F1').current()
 
 
@@ -251,9 +251,9 @@ class Mean:
 def test_large_images_are_not_held_in_memory(tmp_path):
     """mmseg's sliding window keeps whole maps. More: test_scene/test_run.py, with a real network and 80 blocks."""
     rasterio = pytest.importorskip('rasterio')
+    from schanger_mm.geo.pair import PairSpec, open_pair
     from schanger_mm.scene.block import predict_block
     from schanger_mm.scene.plan import Plan
-    from schanger_mm.scene.source import PairSpec, open_pair
     peaks = []
     for times in (2, 16):
         paths = [str(tmp_path / f'{date}{times}.tif') for date in 'ab']

@@ -1,7 +1,11 @@
 """Our parts in Open-CD: every interface that the two have to agree on, with Open-CD itself or its stand-in."""
 
 import importlib
+import os
+import subprocess
+import sys
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config, ConfigDict
@@ -12,23 +16,25 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
 from schanger_mm.apis import build_runner, load_config, prepare
+from schanger_mm.benchmark.network import build, count_cost
+from schanger_mm.deploy.model import SceneModel
 from schanger_mm.registry import DATASETS, MODELS
 
 ARCH = (4, 4, 6, 8, 10, 12)
-THEIRS = ('schanger-small_levir', 'r18_tfm_upernet_levir', 'mit-b0_tfm_segformer_levir')
+THEIRS = ('schanger-small_levir', 'tfm-upernet_r18_levir', 'tfm-segformer_mit-b0_levir')
 MEANS = dict(mean=[10., 20., 30., 40., 50., 60.], std=[1., 2., 3., 4., 5., 6.])
 PATHS = ('img_path', 'seg_map_path', 'label_map', 'format_seg_map', 'reduce_zero_label', 'seg_fields', 'sample_idx')
 
 
 @pytest.fixture
-def build(opencd):
+def make(opencd):
     """Return a function that builds a part as a Runner of Open-CD does, in its default scope."""
     registry = importlib.import_module('opencd.registry')
 
-    def make(kind='MODELS', **cfg):
+    def build_part(kind='MODELS', **cfg):
         with DefaultScope.overwrite_default_scope('opencd'):
             return getattr(registry, kind).build(cfg)
-    return make
+    return build_part
 
 
 @pytest.fixture
@@ -56,10 +62,10 @@ def detector(**neck):
 
 @pytest.mark.parametrize('neck', [
     *(dict(type='FeatureFusionNeck', policy=policy, out_indices=(0, 1, 2, 3, 4)) for policy in (
-        'concat', 'sum', 'diff', 'Lp_distance')),
+        'concat', 'sum', 'diff', 'abs_diff')),
     dict(type='schanger_mm.TFM', in_channels=ARCH[1:])], ids=lambda neck: neck.get('policy', 'TFM'))
-def test_encoder_and_head_in_their_detector(build, neck):
-    net = build(**detector(**neck))
+def test_encoder_and_head_in_their_detector(make, neck):
+    net = make(**detector(**neck))
     assert type(net).__module__.startswith('opencd.')
     inputs, samples = torch.randn(2, 6, 32, 32), [SegDataSample() for _ in range(2)]
     for sample in samples:
@@ -77,8 +83,8 @@ def test_encoder_and_head_in_their_detector(build, neck):
     assert (net.num_classes, net.out_channels, net.align_corners) == (2, 1, True)
 
 
-def test_the_concatenating_neck_gives_what_our_detector_gives_without_one(build):
-    theirs = build(**detector(type='FeatureFusionNeck', policy='concat', out_indices=(0, 1, 2, 3, 4))).eval()
+def test_the_concatenating_neck_gives_what_our_detector_gives_without_one(make):
+    theirs = make(**detector(type='FeatureFusionNeck', policy='concat', out_indices=(0, 1, 2, 3, 4))).eval()
     ours = MODELS.build({**detector(policy='concat'), 'type': 'SiameseEncoderDecoder', 'neck': None}).eval()
     ours.load_state_dict(theirs.state_dict())
     x = torch.randn(1, 6, 32, 48)
@@ -86,12 +92,12 @@ def test_the_concatenating_neck_gives_what_our_detector_gives_without_one(build)
         torch.testing.assert_close(ours(x, mode='tensor'), theirs(x, mode='tensor'))
 
 
-def test_tfm_has_the_interface_of_their_neck(build):
+def test_tfm_has_the_interface_of_their_neck(make):
     levels = [torch.randn(2, 2, c, 32 >> i, 32 >> i) for i, c in enumerate(ARCH[1:])]
     a, b = ([level[date] for level in levels] for date in (0, 1))
-    theirs = build(type='FeatureFusionNeck', policy='diff', out_indices=(0, 1, 2, 3, 4))(a, b)
+    theirs = make(type='FeatureFusionNeck', policy='diff', out_indices=(0, 1, 2, 3, 4))(a, b)
     for mode in ('conv', 'diff'):
-        ours = build(type='schanger_mm.TFM', in_channels=ARCH[1:], mode=mode)(a, b)
+        ours = make(type='schanger_mm.TFM', in_channels=ARCH[1:], mode=mode)(a, b)
         assert type(ours) is type(theirs) is tuple
         assert [x.shape for x in ours] == [x.shape for x in theirs]
     for one, other in zip(ours, theirs):  # ours is A - B, theirs B - A
@@ -99,10 +105,10 @@ def test_tfm_has_the_interface_of_their_neck(build):
 
 
 @pytest.mark.parametrize('policy, message', [('concat', r'expected 1 x 4 \(without temporal_fusion'), ('diff', None)])
-def test_a_neck_that_does_not_fit_the_head_is_named(build, policy, message):
-    neck = build(type='FeatureFusionNeck', policy=policy, out_indices=(0, 1, 2, 3, 4))
+def test_a_neck_that_does_not_fit_the_head_is_named(make, policy, message):
+    neck = make(type='FeatureFusionNeck', policy=policy, out_indices=(0, 1, 2, 3, 4))
     a = [torch.randn(1, c, 32 >> i, 32 >> i) for i, c in enumerate(ARCH[1:])]
-    head = build(type='schanger_mm.SpatialConsistencyHead', arch=ARCH)
+    head = make(type='schanger_mm.SpatialConsistencyHead', arch=ARCH)
     if message is None:
         assert head(neck(a, a)).shape == (1, 1, 32, 32)
     else:
@@ -110,9 +116,9 @@ def test_a_neck_that_does_not_fit_the_head_is_named(build, policy, message):
             head(neck(a, a))
 
 
-def test_both_raw_samples_have_the_same_keys(build, pairs):
-    theirs = build('DATASETS', type='LEVIR_CD_Dataset', pipeline=[], **pairs)
-    ours = build('DATASETS', type='schanger_mm.BiTemporalDataset', pipeline=[], **pairs)
+def test_both_raw_samples_have_the_same_keys(make, pairs):
+    theirs = make('DATASETS', type='LEVIR_CD_Dataset', pipeline=[], **pairs)
+    ours = make('DATASETS', type='schanger_mm.BiTemporalDataset', pipeline=[], **pairs)
     assert len(ours) == len(theirs) == 2
     for one, other in zip(map(ours.get_data_info, range(2)), map(theirs.get_data_info, range(2))):
         assert {key: one[key] for key in PATHS} == {key: other[key] for key in PATHS}
@@ -124,11 +130,11 @@ def test_both_raw_samples_have_the_same_keys(build, pairs):
 @pytest.mark.parametrize('owner', ['LEVIR_CD_Dataset', 'schanger_mm.BiTemporalDataset'])
 @pytest.mark.parametrize('load', [our_load, their_load])
 @pytest.mark.parametrize('pack', ['schanger_mm.PackBiTemporalInputs', 'MultiImgPackSegInputs'])
-def test_data_sets_loaders_and_packers_mix(build, pairs, owner, load, pack):
+def test_data_sets_loaders_and_packers_mix(make, pairs, owner, load, pack):
     transforms = [*load(), dict(type='schanger_mm.ForBothDates', transforms=[
         dict(type='mmseg.RandomCrop', crop_size=(32, 48)), dict(type='mmseg.RandomFlip', prob=1.0)]),
         dict(type='MultiImgRandomFlip', prob=1.0, direction='vertical'), dict(type=pack)]
-    packed = build('DATASETS', type=owner, pipeline=transforms, **pairs)[0]
+    packed = make('DATASETS', type=owner, pipeline=transforms, **pairs)[0]
     assert set(packed) == {'inputs', 'data_samples'}
     assert packed['inputs'].shape == (6, 32, 48) and packed['inputs'].dtype == torch.uint8
     sample = packed['data_samples']
@@ -140,24 +146,36 @@ def test_data_sets_loaders_and_packers_mix(build, pairs, owner, load, pack):
     assert sample.flip is True and sample.flip_direction == 'vertical'
 
 
-def test_both_loaders_read_the_same_pixels(build, pairs):
-    one, other = (build('DATASETS', type='LEVIR_CD_Dataset', pipeline=[*load(), dict(type='MultiImgPackSegInputs')],
+def test_both_loaders_read_the_same_pixels(make, pairs):
+    one, other = (make('DATASETS', type='LEVIR_CD_Dataset', pipeline=[*load(), dict(type='MultiImgPackSegInputs')],
                         **pairs)[1] for load in (our_load, their_load))
     assert torch.equal(one['inputs'], other['inputs'])
     assert torch.equal(one['data_samples'].gt_sem_seg.data, other['data_samples'].gt_sem_seg.data)
 
 
-def test_both_preprocessors_make_the_same_batch(build, pairs):
-    data = build('DATASETS', type='LEVIR_CD_Dataset', pipeline=[*their_load(), dict(type='MultiImgPackSegInputs')],
+def test_both_preprocessors_make_the_same_batch(make, pairs):
+    data = make('DATASETS', type='LEVIR_CD_Dataset', pipeline=[*their_load(), dict(type='MultiImgPackSegInputs')],
                  **pairs)
-    theirs = build(type='DualInputSegDataPreProcessor', bgr_to_rgb=True, size_divisor=48, **MEANS)
-    ours = build(type='schanger_mm.BiTemporalPreProcessor', bgr_to_rgb=True, size_divisor=48, **MEANS)
+    theirs = make(type='DualInputSegDataPreProcessor', bgr_to_rgb=True, size_divisor=48, **MEANS)
+    ours = make(type='schanger_mm.BiTemporalPreProcessor', bgr_to_rgb=True, size_divisor=48, **MEANS)
     for training, count in ((True, 2), (False, 1)):
         one, other = (part(pseudo_collate([data[i] for i in range(count)]), training) for part in (ours, theirs))
         torch.testing.assert_close(one['inputs'], other['inputs'])
         assert one['inputs'].shape == (count, 6, *((96, 96) if training else (64, 64)))
         for a, b in zip(one['data_samples'], other['data_samples']):
             assert torch.equal(a.gt_sem_seg.data, b.gt_sem_seg.data)
+
+
+THEIR_TEST = """
+import sys
+from mmengine.config import Config
+from mmengine.runner import Runner
+cfg = Config.fromfile(sys.argv[1])
+cfg.load_from = sys.argv[2]
+found = Runner.from_cfg(cfg).test()
+from mmengine.runner.checkpoint import CheckpointLoader
+print('tested', CheckpointLoader._schemes[''].__module__.startswith('schanger_mm.') and 'changed/F1' in found)
+"""
 
 
 def few(cfg, root, work_dir):
@@ -173,10 +191,10 @@ def few(cfg, root, work_dir):
 @pytest.mark.long
 @pytest.mark.stack
 @pytest.mark.parametrize('name', THEIRS)
-def test_our_configs_train_and_test_in_their_checkout(opencd, name, fakes, tmp_path):
+def test_our_configs_train_and_test_in_their_checkout(opencd, name, root, fakes, tmp_path):
     """What their tools/train.py and tools/test.py do: read the file, build the Runner, run."""
     cfg = few(Config.fromfile(opencd / f'configs/opencd/{name}.py'), fakes('LEVIRCDDataset'), tmp_path)
-    assert cfg.default_scope == 'opencd' and cfg.custom_imports.imports == ['schanger_mm']
+    assert cfg.default_scope == 'opencd' and cfg.custom_imports.imports == ['schanger_mm.registry']
     runner = Runner.from_cfg(cfg)
     before = {key: value.clone() for key, value in runner.model.named_parameters()}
     runner.train()
@@ -184,6 +202,13 @@ def test_our_configs_train_and_test_in_their_checkout(opencd, name, fakes, tmp_p
     assert moved > 0.9 * len(before) and type(runner.model).__module__.startswith('opencd.')
     assert (tmp_path / 'iter_2.pth').is_file() and list(tmp_path.glob('best_changed_F1_iter_2.pth'))
     assert 0 <= runner.test()['changed/OA'] <= 100
+    if name == THEIRS[0]:  # their tools/test.py in a process that has not imported this package
+        cfg.dump(tmp_path / 'run.py')
+        env = {**os.environ, 'PYTHONPATH': os.pathsep.join([str(opencd), str(root)])}
+        done = subprocess.run([sys.executable, '-c', THEIR_TEST, tmp_path / 'run.py', tmp_path / 'iter_2.pth'],
+                              env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.split()[-2:] == ['tested', 'True']
 
 
 @pytest.mark.long
@@ -209,3 +234,87 @@ def test_every_config_is_tested(root):
 
 def test_their_registry_is_not_ours(opencd):
     assert 'LEVIR_CD_Dataset' not in DATASETS.module_dict and 'SiamEncoderDecoder' not in MODELS.module_dict
+
+
+def dual(kind='DIEncoderDecoder', **backbone):
+    """Return a config text: a detector of Open-CD's whose backbone takes both dates."""
+    heads = dict(IA_ResNetV1c=dict(type='mmseg.FCNHead', in_channels=1024, channels=8, num_convs=1),
+                 TinyCD=dict(type='IdentityHead', in_channels=1, threshold=0.5, out_channels=1))
+    head = dict(heads[backbone['type']], num_classes=2, loss_decode=dict(type='mmseg.CrossEntropyLoss'))
+    statistics = dict(type='DualInputSegDataPreProcessor', mean=[100.0] * 6, std=[50.0] * 6)
+    return (f"default_scope = 'opencd'\nmodel = dict(type={kind!r}, data_preprocessor={statistics}, "
+            f"backbone={backbone}, decode_head={head}, test_cfg=dict(mode='whole'))\n")
+
+
+EXCHANGE = dict(type='IA_ResNetV1c', depth=18,
+                interaction_cfg=(None, dict(type='SpatialExchange', p=1 / 2), None, None))
+
+
+@pytest.mark.parametrize('kind', ['DIEncoderDecoder', 'AdapterEncoderDecoder'])
+def test_get_flops_counts_detectors_whose_forward_differs(opencd, kind, tmp_path):
+    (tmp_path / 'net.py').write_text(dual(kind, **EXCHANGE))
+    cost = count_cost(build(str(tmp_path / 'net.py')), 1, 64, 64)
+    # on 2 x 2 px: 1024 to 8 channels by 3 x 3, both together to 8, then the classes
+    assert cost['macs']['decode_head'] == 4 * (1024 * 8 * 9 + 1032 * 8 * 9 + 8 * 2)
+    assert cost['macs']['backbone'] > 2 * 64 ** 2 / 4 * 3 * 32 * 9
+
+
+def test_a_network_that_keeps_a_part_of_a_large_encoder_predicts(opencd, tmp_path):
+    path = tmp_path / 'net.py'
+    path.write_text(dual(type='TinyCD'))
+    network = build(str(path))
+    kept = network.state_dict()
+    assert sum(value.numel() for value in kept.values()) < 20_000
+    torch.save(dict(state_dict=kept), tmp_path / 'net.pth')
+    found = SceneModel.load(str(path), str(tmp_path / 'net.pth')).predict(np.zeros((1, 2, 3, 32, 32), np.float32))
+    assert found.shape == (1, 32, 32)
+
+
+NAMES = '''
+import sys
+from schanger_mm.config.loading import load_config
+for path in sys.argv[1:]:
+    load_config(path)
+print('read', 'opencd.models' in sys.modules)
+'''
+
+
+def test_unprefixed_names_are_known_in_a_fresh_process(opencd, root, tmp_path):
+    (tmp_path / 'exchange.py').write_text(dual(**EXCHANGE))
+    configs = [tmp_path / 'exchange.py', root / 'configs/opencd/schanger-small_levir_their-data.py',
+               *(opencd / f'configs/opencd/{name}.py' for name in THEIRS)]
+    env = {**os.environ, 'PYTHONPATH': os.pathsep.join([str(opencd), str(root)])}
+    done = subprocess.run([sys.executable, '-c', NAMES, *map(str, configs)], env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.split()[-2:]) == (0, ['read', 'True']), done.stderr
+    (tmp_path / 'misspelt.py').write_text(dual(**EXCHANGE).replace('DIEncoderDecoder', 'DIEncoderDecodr'))
+    done = subprocess.run([sys.executable, '-c', NAMES, str(tmp_path / 'misspelt.py')], env=env, capture_output=True,
+                          text=True)
+    assert "no part is registered as 'DIEncoderDecodr'; did you mean 'DIEncoderDecoder'?" in done.stderr
+
+
+def sure(runner, logit):
+    """Let the network say the same everywhere."""
+    for value in runner.model.parameters():
+        value.data.zero_()
+    model = getattr(runner.model, 'module', runner.model)
+    model.decode_head.conv_seg.bias.data.fill_(logit)
+
+
+@pytest.mark.parametrize('tta', [False, True])
+def test_test_time_augmentation_changes_no_unchanged_pixel(opencd, fakes, tmp_path, tta):
+    """As their tools/test.py does it; mmseg's wrapper calls a probability of 0.27 changed."""
+    cfg = few(Config.fromfile(opencd / 'configs/opencd/schanger-small_levir.py'), fakes('LEVIRCDDataset'), tmp_path)
+    if tta:
+        cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+        cfg.tta_model.module = cfg.model
+        cfg.model = cfg.tta_model
+    for key in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'val_dataloader', 'val_cfg',
+                'val_evaluator'):
+        cfg[key] = None
+    cfg.experiment_name = f'tta_{tta}'
+    runner = Runner.from_cfg(cfg)
+    runner.load_or_resume()
+    sure(runner, -1.0)
+    assert runner.test()['changed/recall'] == 0
+    sure(runner, 1.0)
+    assert runner.test()['changed/recall'] == 100

@@ -2,9 +2,9 @@ import pyproj
 import pytest
 import shapely
 
+from schanger_mm.geo.errors import SceneError
+from schanger_mm.geo.grid import Grid
 from schanger_mm.scene.areas import Ground
-from schanger_mm.scene.errors import SceneError
-from schanger_mm.scene.grid import Grid
 
 SQUARE = shapely.box(0, 0, 1000, 1000)
 

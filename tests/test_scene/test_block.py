@@ -4,11 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from schanger_mm.scene.block import NODATA, blend_block, changed, predict_block, quantise
-from schanger_mm.scene.errors import SceneError
-from schanger_mm.scene.grid import Grid
+from schanger_mm.geo.grid import Grid
+from schanger_mm.geo.pair import PairWindow
+from schanger_mm.scene.block import FLOOR, NODATA, Blender, blend_block, changed, predict_block, quantise, weights
 from schanger_mm.scene.plan import Plan
-from schanger_mm.scene.source import PairWindow
+from schanger_mm.utils.errors import DivergedError
 
 HEIGHT, WIDTH = 900, 1100
 
@@ -105,8 +105,8 @@ def test_probabilities_that_are_no_numbers_never_become_no_data(pair, value):
             result[-1, 5, 7] = value
             return result
 
-    with pytest.raises(SceneError, match=r'damaged\.pth: its probabilities are not numbers \(NaN\) at block 0 \(window '
-                                         'at column 0, row 0'):
+    with pytest.raises(DivergedError, match=r'damaged\.pth: its probabilities of block 0 \(window at column 0, row 0\) '
+                                            r'are not numbers \(NaN\)'):
         scene(pair, 512, model=Damaged())
 
 
@@ -122,3 +122,37 @@ def test_the_byte_keeps_the_decision_and_the_value(probability, threshold):
     assert np.abs(levels[seen] / 254 - probability[seen]).max(initial=0) < 1 / 254 + 1e-6
     far = seen & (np.abs(probability - threshold) > 1 / 254)
     np.testing.assert_array_equal(levels[far], np.rint(probability[far] * np.float32(254)))
+
+
+@pytest.mark.parametrize(('size', 'overlap'), [(256, 128), (256, 64), (64, 32), (64, 1), (64, 0)])
+def test_weights_of_neighbours_add_up_to_one(size, overlap):
+    one = weights(size, overlap).astype(float)
+    both = one[size - overlap:] + one[:overlap]
+    np.testing.assert_allclose(both, 1, atol=2 * FLOOR)
+    np.testing.assert_allclose(one, one[::-1])
+    assert one[overlap:size - overlap].min(initial=1) == 1 and one.min() >= np.float32(FLOOR)
+
+
+def test_an_overlap_of_half_the_window_gives_a_hann_window():
+    expected = np.sin(np.pi * (np.arange(64) + 0.5) / 64) ** 2
+    np.testing.assert_allclose(weights(64, 32), np.maximum(expected, FLOOR), atol=1e-6)
+
+
+def test_equal_windows_blend_to_themselves_and_gaps_are_nan():
+    blender = Blender(100, 150, 64, 64, 32)
+    for top in (-32, 0, 32):
+        for left in (-32, 0, 32, 64):
+            blender.add(np.full((64, 64), 0.3, np.float32), top, left)
+    result = blender.result()
+    np.testing.assert_allclose(result[:96, :128], 0.3, rtol=1e-6)
+    assert np.isnan(result[96:]).all() and np.isnan(result[:, 128:]).all()
+
+
+def test_a_step_between_windows_becomes_a_slope():
+    blender = Blender(64, 96, 64, 64, 32)
+    blender.add(np.zeros((64, 64), np.float32), 0, 0)
+    blender.add(np.ones((64, 64), np.float32), 0, 32)
+    row = blender.result()[32]
+    assert row[:32].max() == 0 and row[64:].min() == 1
+    steps = np.diff(row)
+    assert 0 <= steps.min() and steps.max() < np.pi / 2 / 32 * 1.05  # a cosine's steepest rise over 32 px

@@ -6,9 +6,9 @@ import shutil
 import numpy as np
 import pytest
 
+from schanger_mm.geo.pair import PairSpec
 from schanger_mm.scene.page import write_page
 from schanger_mm.scene.polygons import write_polygons
-from schanger_mm.scene.source import PairSpec
 from schanger_mm.scene.summary import write_summary
 
 WIDTH, HEIGHT = 3000, 1600  # more than the preview, so that the crops are sharper than it
@@ -201,3 +201,18 @@ def test_nothing_sticks_out_sideways(page, width):
     page.set_viewport_size({'width': width, 'height': 800})
 
     assert page.evaluate('document.documentElement.scrollWidth') <= width
+
+
+def test_the_place_under_the_pointer_is_worded(page):
+    stage = page.query_selector('#stage').bounding_box()
+    assert page.inner_text('#where').startswith('Middle of the map: 400750.0, 5599600.0 (50.5')
+
+    page.mouse.move(stage['x'] + stage['width'] / 2, stage['y'] + stage['height'] / 2 + 1)
+    words = page.inner_text('#where')
+    assert words.startswith('Pointer: 400750.') and '; column 150' in words
+
+    page.mouse.move(1, 1)
+    assert page.inner_text('#where').startswith('Middle of the map')
+    assert '13.599' in words and '° E)' in words
+    assert page.is_visible('#north')
+    assert page.inner_text('#changes .place >> nth=0').startswith('50.53')

@@ -1,22 +1,25 @@
 import base64
 import io
 
+import cv2
 import numpy as np
 import pytest
 import rasterio
+from matplotlib import colormaps
 from PIL import Image
 from rasterio.enums import Resampling
 
+from schanger_mm.geo.errors import SceneError
+from schanger_mm.geo.pair import PairSpec, open_pair
 from schanger_mm.scene import pictures
-from schanger_mm.scene.errors import SceneError
 from schanger_mm.scene.pictures import (
     NO_DATA_GREY,
     change_overlay,
     photo,
     probability_overlay,
+    reduce_by_area,
     take_picture,
 )
-from schanger_mm.scene.source import PairSpec, open_pair
 
 
 @pytest.fixture
@@ -53,6 +56,19 @@ def test_a_picture_is_the_mean_of_its_pixels(result):
     assert picture.changed[:, 0].tolist() == [1, 1, 0.5, 0, 0, 0, 0, 0, 0, 0]
     assert picture.changed[0, 7] == 0.5
     assert picture.probability[0, [0, 7, 8, 14]].tolist() == [1, 0.5, 0, 0]
+
+
+@pytest.mark.parametrize('size', [(10, 7), (60, 40), (33, 21), (1, 1), (59, 39)])
+def test_areas_are_averaged_as_opencv_does(size):
+    image = (np.random.default_rng(0).random((40, 60)) < 0.3).astype(np.float32)
+    found = reduce_by_area(image, size)
+    assert found.dtype == np.float32 and found.shape == size[::-1]
+    np.testing.assert_allclose(found, cv2.resize(image, size, interpolation=cv2.INTER_AREA), atol=1e-6)
+
+
+def test_the_colours_are_those_of_matplotlib():
+    expected = colormaps['plasma'](np.linspace(0.2, 1, pictures.SHADES))[:, :3] * 255
+    np.testing.assert_array_equal(pictures.PLASMA, expected.astype(np.uint8))
 
 
 def test_small_boxes_are_not_enlarged(result):

@@ -6,6 +6,7 @@ import textwrap
 
 import geopandas
 import numpy as np
+import pyproj
 import pytest
 import rasterio
 import shapely
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from rasterio.transform import Affine
 
-from schanger_mm.scene.errors import SceneError
+from schanger_mm.geo.errors import SceneError
+from schanger_mm.scene import polygons as module
 from schanger_mm.scene.polygons import write_polygons
 
 UTM = 'EPSG:32633', Affine(0.5, 0, 4e5, 0, -0.5, 5.6e6)
@@ -283,3 +285,78 @@ def test_memory_does_not_grow_with_the_height(tmp_path):
         return int(run.stdout)
 
     assert peak(20480) <= 1.1 * peak(2048)
+
+
+def lonlat(folder, change, crs, transform, **options):
+    found, table = polygons(folder, change, 'change.geojson', place=(crs, transform), **options)
+    stored = json.loads((folder / 'change.geojson').read_text())
+    assert table.is_valid.all() and (table.geom_type == 'MultiPolygon').all()
+    assert (table.bounds[['minx', 'miny']].to_numpy() >= (-180, -90)).all()
+    assert (table.bounds[['maxx', 'maxy']].to_numpy() <= (180, 90)).all()
+    return found, table, stored
+
+
+def spherical_area(table):
+    """Areas on the ellipsoid, from the longitudes and latitudes in the file."""
+    geod = pyproj.Geod(ellps='WGS84')
+    return [abs(geod.geometry_area_perimeter(shapely.segmentize(shape, 0.1))[0]) for shape in table.geometry]
+
+
+@pytest.mark.parametrize('crs, west', [('EPSG:4326', 179.9), ('EPSG:4326', -180.1), ('EPSG:3832', 3_322_890)])
+def test_a_polygon_over_180_degrees_is_cut_there(tmp_path, crs, west):
+    change = np.zeros((30, 30), np.uint8)
+    change[5:15, 2:28], change[20:25, 1:5] = 1, 1
+    step = 0.01 if crs == 'EPSG:4326' else 1113
+    transform = Affine(step, 0, west, 0, -step, 10 if crs == 'EPSG:4326' else 1_100_000)
+
+    _, table, stored = lonlat(tmp_path, change, crs, transform)
+
+    first = stored['features'][0]
+    assert len(first['geometry']['coordinates']) == 2
+    assert first['properties']['xmin'] > 179.8 and first['properties']['xmax'] < -179.7  # west is greater than east
+    second = stored['features'][1]['properties']
+    assert 179.8 < second['xmin'] < second['xmax'] < 180
+    assert spherical_area(table) == pytest.approx(table.area_m2, rel=2e-3)
+
+
+def test_longitudes_of_0_to_360_become_those_of_geojson(tmp_path):
+    change = np.zeros((30, 30), np.uint8)
+    change[5:15, 2:28] = 1
+
+    _, table, _ = lonlat(tmp_path, change, 'EPSG:4326', Affine(0.01, 0, 200, 0, -0.01, 20))
+
+    assert tuple(table.total_bounds) == pytest.approx((-159.98, 19.85, -159.72, 19.95))
+    assert tuple(table.loc[0, ['xmin', 'ymin', 'xmax', 'ymax']]) == pytest.approx(tuple(table.total_bounds))
+
+
+@pytest.mark.parametrize('crs, pole', [('EPSG:3031', -90), ('EPSG:3413', 90)])
+@pytest.mark.parametrize('place', ['around', 'corner', 'ring', 'edge', 'beside'])
+def test_polygons_around_a_pole_keep_their_area(tmp_path, crs, pole, place):
+    change = np.zeros((40, 40), np.uint8)  # the pole is the middle, a corner of four pixels
+    change[{'around': np.s_[10:33, 12:30], 'corner': np.s_[20:30, 20:30], 'ring': np.s_[5:35, 5:35],
+            'edge': np.s_[20:30, 12:30], 'beside': np.s_[2:12, 25:38]}[place]] = 1
+    if place == 'ring':
+        change[15:25, 15:25] = 0
+
+    _, table, _ = lonlat(tmp_path, change, crs, Affine(20_000, 0, -400_000, 0, -20_000, 400_000))
+
+    assert spherical_area(table) == pytest.approx(table.area_m2, rel=5e-3)
+    box = table.loc[0, ['xmin', 'ymin', 'xmax', 'ymax']]
+    if place in ('around', 'ring'):
+        assert (box.xmin, box.xmax) == (-180, 180)
+    if place == 'around':
+        assert pole in (box.ymin, box.ymax)
+
+
+def test_many_polygons_are_written_in_batches(tmp_path, monkeypatch):
+    change = np.zeros((40, 60), np.uint8)
+    change[::2, ::2] = 1
+    monkeypatch.setattr(module, 'BATCH', 70)
+
+    for name in ('change.gpkg', 'change.geojson'):
+        found, table = polygons(tmp_path, change, name)
+
+        assert found['polygons'] == len(table) == 600
+        assert list(table['rank']) == list(range(1, 601))
+        assert list(table.row) == sorted(table.row)  # of one area: in reading order
+        assert found['columns'] == [name for name in table.columns if name != 'geometry']

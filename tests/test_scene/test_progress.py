@@ -1,11 +1,13 @@
 import io
+import json
 import re
 import sys
 
 import pytest
+import rich.progress
 
+from schanger_mm.geo.grid import Grid
 from schanger_mm.scene import progress
-from schanger_mm.scene.grid import Grid
 from schanger_mm.scene.plan import Plan
 from schanger_mm.scene.progress import Bar, Clock
 
@@ -88,7 +90,8 @@ def test_a_block_that_is_stored_late_does_not_take_the_next_ones_windows_away(sh
 
 def test_blocks_of_different_size_never_move_the_bar_back(stopwatch, monkeypatch):
     plan, seen = Plan(Grid(260, 256, PLAN.grid.transform, None), block=256, window=64, stride=16), []
-    monkeypatch.setattr(progress.Progress, 'update', lambda self, task, **fields: seen.append(fields))
+    monkeypatch.setattr(rich.progress.Progress, 'update', lambda self, task, **fields: seen.append(fields))
+    monkeypatch.setattr(sys, 'stderr', Terminal())
     bar, stopwatch.now = Bar(plan, plan.blocks(), 'my_city'), 100.0
     for block in plan.blocks():
         bar.windows(len(plan.windows(block)))
@@ -114,3 +117,19 @@ def test_a_clock_adds_up_by_name(stopwatch):
             stopwatch.now += 0.25
         stopwatch.now += 1
     assert clock.report() == dict(total=2.5, network=0.5)
+
+
+def test_lines_of_json_for_programs(stopwatch, capsys):
+    """Two a second at most, and the last one says that all is done; also without a terminal."""
+    with Bar(PLAN, PLAN.blocks(), 'my_city', as_json=True) as bar:
+        for block in PLAN.blocks():
+            for _ in range(16):
+                stopwatch.now += 0.1
+                bar.windows(1)
+            bar.block(block)
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert lines[0] == {'fraction': round(1 / 64, 4), 'megapixels_per_second': 0.0410, 'seconds_left': 6,
+                        'message': 'my_city'}
+    assert lines[-1] == {'fraction': 1.0, 'megapixels_per_second': 0.0410, 'seconds_left': 0, 'message': 'my_city'}
+    fractions = [line['fraction'] for line in lines]
+    assert fractions == sorted(fractions) and 13 <= len(lines) <= 15

@@ -17,15 +17,17 @@ import torch
 from rasterio.warp import calculate_default_transform
 
 from schanger_mm.apis import load_config
+from schanger_mm.deploy.model import SceneModel
+from schanger_mm.geo.errors import SceneError
+from schanger_mm.geo.pair import PairSpec
 from schanger_mm.registry import MODELS
-from schanger_mm.scene import outputs as scene_outputs
 from schanger_mm.scene import products
-from schanger_mm.scene.errors import SceneError
-from schanger_mm.scene.journal import FINISHED, FOLDER, Journal
-from schanger_mm.scene.model import SceneModel
-from schanger_mm.scene.run import MOST_UNSTORED, Settings, predict_scene
-from schanger_mm.scene.source import PairSpec
-from schanger_mm.scene.task import BlockTask
+from schanger_mm.scene import run_folder as scene_outputs
+from schanger_mm.scene.plan import Settings
+from schanger_mm.scene.run import MOST_UNSTORED, predict_scene
+from schanger_mm.scene.run_folder import FINISHED, FOLDER, Journal
+from schanger_mm.scene.workers import BlockTask
+from schanger_mm.utils.errors import SettingError
 
 SMALL = dict(window=64, overlap=32, block=128, page=False)
 RASTERS = ('change.tif', 'probability.tif')
@@ -85,6 +87,39 @@ def test_two_rasters_become_five_files(tmp_path, spec, model):
         assert raster.tags()['schanger_mm_threshold'] == '0.5'
 
 
+def test_a_crs_that_cannot_be_written_is_found_before_the_first_block(tmp_path, write_raster, noise, model,
+                                                                      monkeypatch):
+    path = write_raster('a.tif', noise(), crs='LOCAL_CS["site",UNIT["metre",1]]')
+    monkeypatch.setattr(model, 'predict', lambda images: pytest.fail('a block was predicted'))
+    with pytest.raises(SceneError, match=r'a.tif: change.geojson: its CRS, site, cannot be turned into'):
+        predict_scene(PairSpec(path, path), model, tmp_path / 'out', Settings(**SMALL, format='geojson'))
+    assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize('what', ['rewritten', 'touched'])
+def test_a_raster_that_changes_while_it_is_read_gives_no_result(tmp_path, spec, model, monkeypatch, what):
+    store, out = Journal.store, tmp_path / 'out'
+
+    def change_then_store(journal, index, block):
+        if index == 4 and what == 'rewritten':
+            with rasterio.open(spec.after, 'r+') as raster:
+                raster.write(255 - raster.read())
+        elif index == 4:
+            os.utime(spec.after, ns=(1, 1))
+        store(journal, index, block)
+
+    monkeypatch.setattr(Journal, 'store', change_then_store)
+    if what == 'touched':  # the content is looked at again, and is the same
+        assert predict_scene(spec, model, out, Settings(**SMALL))['pixels']['total'] == 78_000
+        return
+    with pytest.raises(SceneError, match=r'an input changed while it was read, .*after.files.0.sha256 was .*, now .*; '
+                       r'delete .*\.journal and run again'):
+        predict_scene(spec, model, out, Settings(**SMALL))
+    assert not (out / 'change.tif').exists()
+    with pytest.raises(SceneError, match='other inputs or settings: inputs.after.files.0.sha256'):
+        predict_scene(spec, model, out, Settings(**SMALL, resume=True))
+
+
 def test_a_run_warns_of_its_ground_sampling_distance_and_of_a_shift(tmp_path, write_raster, noise, model):
     image, said = noise(300, 260), []
     spec = PairSpec(write_raster('a.tif', image, pixel=2), write_raster('b.tif', np.roll(image, 3, axis=2), pixel=2))
@@ -94,6 +129,16 @@ def test_a_run_warns_of_its_ground_sampling_distance_and_of_a_shift(tmp_path, wr
     assert shift.startswith('the later date lies 3.0 px off the earlier one (+3.0 px to the right, ')
     assert said == [f'warning: {distance}', f'warning: {shift}']
     assert json.loads((tmp_path / 'out/summary.json').read_text())['warnings'] == [distance, shift]
+
+
+def test_a_run_reports_lines_of_json_warnings_included(tmp_path, write_raster, noise, model, capsys):
+    image = noise(300, 260)
+    spec = PairSpec(write_raster('a.tif', image, pixel=2), write_raster('b.tif', image, pixel=2))
+    summary = predict_scene(spec, model, tmp_path / 'out', Settings(**SMALL), progress='json')
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert lines[0] == {'message': f'warning: {summary["warnings"][0]}'}
+    assert lines[-2] == {**lines[-2], 'fraction': 1.0, 'seconds_left': 0, 'message': 'out'}
+    assert lines[-1] == {'fraction': 1.0, 'message': 'writing rasters, polygons and page'}
 
 
 def test_what_a_user_should_know_of_config_and_weights_is_in_the_summary(root, tmp_path, spec, checkpoint):
@@ -192,7 +237,7 @@ def test_results_and_journals_in_the_way_are_not_touched(tmp_path, spec, model):
     out = tmp_path / 'out'
     out.mkdir()
     (out / 'change.gpkg').write_text('mine')
-    with pytest.raises(SceneError, match='already holds change.gpkg; name another folder, or pass --overwrite'):
+    with pytest.raises(SceneError, match='already holds change.gpkg; use another folder, or pass --overwrite'):
         predict_scene(spec, model, out, Settings(**SMALL))
     assert (out / 'change.gpkg').read_text() == 'mine' and len(list(out.iterdir())) == 1
     (out / 'report.html').write_text('of an earlier run')
@@ -201,7 +246,7 @@ def test_results_and_journals_in_the_way_are_not_touched(tmp_path, spec, model):
     assert sorted(path.name for path in out.iterdir()) == [
         'change.geojson', *RASTERS[:1], 'notes.txt', 'probability.tif', 'summary.json']
     (tmp_path / 'file').touch()
-    with pytest.raises(SceneError, match='--out .*file: this is a file'):
+    with pytest.raises(SettingError, match='--out .*file: this is a file'):
         predict_scene(spec, model, tmp_path / 'file', Settings(**SMALL))
 
 
@@ -264,7 +309,7 @@ def test_a_result_does_not_replace_what_it_is_made_of(tmp_path, spec, model):
         predict_scene(replace(spec, before=str(tmp_path / 'out/change.tif')), model, tmp_path / 'out',
                       Settings(**SMALL, overwrite=True))
     assert (tmp_path / 'out/change.tif').read_bytes() == content
-    with pytest.raises(SceneError, match='expected a folder, found an empty text'):
+    with pytest.raises(SettingError, match='expected a folder, found an empty text'):
         predict_scene(spec, model, '', Settings(**SMALL))
 
 
@@ -295,7 +340,7 @@ def test_a_runner_may_return_blocks_in_any_order(tmp_path, spec, model):
     for name in RASTERS:
         assert (tmp_path / 'serial' / name).read_bytes() == (tmp_path / 'runner' / name).read_bytes()
     assert isinstance(tasks[0], BlockTask) and tasks[0].weights_sha256 == model.sha256
-    with pytest.raises(SceneError, match='9 of 9 blocks did not come back'):
+    with pytest.raises(SceneError, match='9 of 9 blocks were not returned'):
         predict_scene(spec, model, tmp_path / 'lazy', Settings(**SMALL), runner=lambda blocks, task: [])
 
 
@@ -324,7 +369,7 @@ def test_another_process_refuses_other_versions_and_files(tmp_path, spec, model,
 def test_another_process_is_told_threads_and_precision(tmp_path, spec, model, monkeypatch):
     told = []
     monkeypatch.setattr(torch, 'get_num_threads', lambda: 7)
-    with pytest.raises(SceneError, match='did not come back'):
+    with pytest.raises(SceneError, match='were not returned'):
         predict_scene(spec, model, tmp_path / 'out', Settings(**SMALL),
                       runner=lambda blocks, task: told.append(task) or [])
     assert (told[0].threads, told[0].precision, told[0].device) == (7, 'fp32', 'cpu')
@@ -341,16 +386,24 @@ def test_settings_out_of_range(settings, message):
 
 KILLED = '''
 import os, random, signal, sys, time, traceback
-from schanger_mm.scene.model import SceneModel
+from pathlib import Path
+from schanger_mm.deploy.model import SceneModel
 from schanger_mm.scene.run import Settings, predict_scene
-from schanger_mm.scene.source import PairSpec
+from schanger_mm.geo.pair import PairSpec
 before, after, checkpoint, whole, out = sys.argv[1:]
 model, spec = SceneModel.load(checkpoint), PairSpec(before, after)
 settings = dict(window=64, overlap=32, block=64)
+predict_scene(spec, model, whole, Settings(**settings))  # imports take longer than the run
 started = time.perf_counter()
-predict_scene(spec, model, whole, Settings(**settings))
+predict_scene(spec, model, whole, Settings(**settings, overwrite=True))
 seconds = time.perf_counter() - started
 draw, kills = random.Random(0), 0
+
+
+def written(folder):
+    return sum(1 for _ in Path(folder).glob('.journal/blocks/*.npy'))
+
+
 while kills < 200:
     child = os.fork()
     if child == 0:
@@ -360,7 +413,11 @@ while kills < 200:
             traceback.print_exc()
             os._exit(9)
         os._exit(0)
-    time.sleep(draw.uniform(0.1, 0.5) * seconds)
+    there = size = written(out)
+    while size == there and not os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+        time.sleep(0.001)  # until it has stored a block, or is done
+        size = written(out)
+    time.sleep(draw.uniform(0, 0.3) * seconds)
     os.kill(child, signal.SIGKILL)
     status = os.waitpid(child, 0)[1]
     if not os.WIFSIGNALED(status):
@@ -387,9 +444,9 @@ def test_a_run_that_is_killed_again_and_again_ends_in_the_same_bytes(tmp_path, s
 
 PEAK = '''
 import resource, sys
-from schanger_mm.scene.model import SceneModel
+from schanger_mm.deploy.model import SceneModel
 from schanger_mm.scene.run import Settings, predict_scene
-from schanger_mm.scene.source import PairSpec
+from schanger_mm.geo.pair import PairSpec
 before, after, checkpoint, out = sys.argv[1:]
 predict_scene(PairSpec(before, after), SceneModel.load(checkpoint), out,
               Settings(window=256, overlap=0, block=512, page=False, min_area=1e9))

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from schanger_mm.scene.errors import SceneError
+from schanger_mm.geo.errors import SceneError
 from schanger_mm.scene.summary import count_pixels, write_summary
 from schanger_mm.version import __version__
 
@@ -65,7 +65,7 @@ def test_the_file_holds_every_section_as_plain_json(tmp_path, change, write_rast
     assert written['bands'] == [3, 2, 1]
     assert written['pixels']['changed'] == 100
     assert written['versions']['schanger_mm'] == __version__
-    assert {'torch', 'rasterio', 'gdal'} <= set(written['versions'])
+    assert {'numpy', 'rasterio', 'gdal'} <= set(written['versions'])
 
 
 def test_what_json_does_not_have_is_named(tmp_path):

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import rasterio
 
-from schanger_mm.scene.errors import SceneError
-from schanger_mm.scene.grid import Grid
+from schanger_mm.geo.errors import SceneError
+from schanger_mm.geo.grid import Grid
 from schanger_mm.scene.plan import Plan
 from schanger_mm.scene.writer import write_cog
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import torch
 from PIL import Image
 
 from schanger_mm.apis import load_config
-from schanger_mm.datasets.synthetic import DemoSizes, write_demo_set
+from schanger_mm.demo.scenes import DemoSizes, write_demo_set
 from schanger_mm.registry import MODELS
 
 ROOT = Path(__file__).parents[2]
@@ -192,3 +193,11 @@ def test_slurm_scripts_ask_for_one_task_per_gpu(recorder, tmp_path):
     env['GPUS_PER_NODE'] = '0'
     lines = run('tools/slurm_train.sh', 'part', 'job', 'c.py', env=env).stdout.splitlines()
     assert '--ntasks=2' in lines and not any('gpu' in line or 'per-node' in line for line in lines)
+
+
+def test_where_the_cores_of_a_process_are_not_known_all_count(monkeypatch):
+    """On macOS."""
+    available_cores = runpy.run_path(str(ROOT / 'tools/dist_launch.py'))['available_cores']
+    assert 1 <= available_cores() <= os.cpu_count()
+    monkeypatch.delattr(os, 'sched_getaffinity', raising=False)
+    assert available_cores() == os.cpu_count()

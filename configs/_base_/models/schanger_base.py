@@ -1,4 +1,4 @@
-# SChanger-base on one image; two dates add num_dates=2 and temporal_fusion.
+# SChanger-base for one image; for two dates, add num_dates=2 and temporal_fusion.
 model = dict(
     type='SiameseEncoderDecoder',
     num_dates=1,
@@ -7,5 +7,5 @@ model = dict(
     train_cfg=dict(),
     # The authors score non-overlapping 256 px tiles.
     test_cfg=dict(mode='slide', crop_size=(256, 256), stride=(256, 256)))
-# Several processes: batch norm over their joint batch, as the authors' one process has it; None: each its own.
+# With several processes: batch norm over the joint batch, as in the authors' single process; None: one per process.
 sync_bn = 'torch'

@@ -1,7 +1,8 @@
-# AdamW, warm-up and polynomial decay, for detectors of this project that the papers give no schedule for.
+# AdamW, warm-up and polynomial decay, for detectors for which the papers give no schedule.
 optim_wrapper = dict(
     type='AmpOptimWrapper',  # float32 where there is no GPU
     loss_scale='dynamic',
+    constructor='MergedGroupsConstructor',
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-2),
     paramwise_cfg=dict(flat_decay_mult=0.0))
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=40_000, val_interval=2_000)
@@ -12,6 +13,7 @@ param_scheduler = [
     dict(type='PolyLR', power=0.9, eta_min=1e-6, by_epoch=False, begin=1_000, end=40_000),
 ]
 default_hooks = dict(
+    runtime_info=dict(type='LazyRuntimeInfoHook'),
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),

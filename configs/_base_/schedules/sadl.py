@@ -2,6 +2,7 @@
 optim_wrapper = dict(
     type='AmpOptimWrapper',  # float32 where there is no GPU
     loss_scale='dynamic',
+    constructor='MergedGroupsConstructor',
     optimizer=dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=5e-4))
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=200)
 param_scheduler = [
@@ -10,6 +11,7 @@ param_scheduler = [
 val_cfg = None
 test_cfg = None
 default_hooks = dict(
+    runtime_info=dict(type='LazyRuntimeInfoHook'),
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),

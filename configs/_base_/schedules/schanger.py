@@ -1,12 +1,14 @@
-# AdamW, linear warm-up and cosine decay per iteration; the lengths stand in each config.
+# AdamW, linear warm-up and cosine decay per iteration; each config sets the lengths.
 optim_wrapper = dict(
     type='AmpOptimWrapper',  # float32 where there is no GPU
     loss_scale='dynamic',
+    constructor='MergedGroupsConstructor',
     optimizer=dict(type='AdamW', lr=5e-4, weight_decay=2e-4),
-    paramwise_cfg=dict(flat_decay_mult=0.0))  # none on biases, norms and layer scales
+    paramwise_cfg=dict(flat_decay_mult=0.0))  # no weight decay on biases, norms and layer scales
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 default_hooks = dict(
+    runtime_info=dict(type='LazyRuntimeInfoHook'),
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),

@@ -1,9 +1,9 @@
 # Part of `make study`: SaDL pre-training of the tiny SChanger on drawn single images.
 #   python tools/train.py configs/sadl/study/sadl_scn-tiny.py
-# Needs demo_out/data (`make demo` draws it); tools/study.py hands over its own.
+# Needs demo_out/data (`make demo` draws it); tools/study.py passes its own data.
 _base_ = [
     '../../_base_/models/sadl_r18-fpn.py',
-    '../../_base_/datasets/demo_buildings.py',
+    '../../_base_/datasets/demo_buildings_dataset.py',
     '../../_base_/schedules/sadl.py',
     '../../_base_/default_runtime.py',
 ]

@@ -3,7 +3,7 @@
 _base_ = '../../schanger/demo.py'
 
 load_from = None
-# The length is fixed and nothing is selected, so the one evaluation at the end may be on the test pairs.
+# The length is fixed and no checkpoint is selected, so the single evaluation at the end may use the test pairs.
 val_dataloader = dict(dataset=dict(split='test'))
 train_cfg = dict(max_iters=160, val_interval=160)
 param_scheduler = [
@@ -12,7 +12,7 @@ param_scheduler = [
 ]
 default_hooks = dict(
     checkpoint=dict(interval=160, save_best=None, rule=None), logger=dict(interval=40))
-# SaDL brings no side convolutions and no fusions
+# SaDL trains no side convolutions and no fusions
 custom_hooks = [
     dict(type='EMAHook', momentum=0.05, interval=1, update_buffers=True),
     dict(type='LoadReportHook', expected_new=['decode_head']),

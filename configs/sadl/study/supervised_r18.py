@@ -1,8 +1,8 @@
 # Part of `make study`: the same encoder learns to segment the drawn buildings, with SChanger's augmentation.
 #   python tools/train.py configs/sadl/study/supervised_r18.py
-# Needs demo_out/data (`make demo` draws it); tools/study.py hands over its own.
+# Needs demo_out/data (`make demo` draws it); tools/study.py passes its own data.
 _base_ = [
-    '../../_base_/datasets/demo_buildings.py',
+    '../../_base_/datasets/demo_buildings_dataset.py',
     '../../_base_/schedules/sadl.py',
     '../../_base_/default_runtime.py',
 ]
@@ -19,7 +19,7 @@ model = dict(
         loss_decode=dict(type='mmseg.CrossEntropyLoss', class_weight=[1.0, 4.0])),
     train_cfg=dict(),
     test_cfg=dict(mode='whole'))
-# The encoder must see the same values as under SaDL: mean and std 0.5 of values in [0, 1].
+# The encoder must see the same values as in SaDL: values in [0, 1], normalised with mean and std 0.5.
 data_preprocessor = dict(mean=[127.5] * 3, std=[127.5] * 3)
 train_dataloader = dict(batch_size=16)
 val_dataloader = None

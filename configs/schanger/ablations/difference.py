@@ -1,4 +1,4 @@
-# TFM as plain difference, date A minus date B, instead of a convolution.
+# TFM as a plain difference, date A minus date B, instead of a convolution.
 #   python tools/train.py configs/schanger/ablations/difference.py
 _base_ = '../levir_small.py'
 

@@ -1,4 +1,4 @@
-# Loss on the final map alone instead of all six.
+# Loss on the final map only, instead of all six.
 #   python tools/train.py configs/schanger/ablations/final_loss_only.py
 _base_ = '../levir_small.py'
 

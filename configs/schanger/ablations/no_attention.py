@@ -1,5 +1,5 @@
-# Without attention: nothing is gated.
+# Without attention: the features are not gated.
 #   python tools/train.py configs/schanger/ablations/no_attention.py
 _base_ = '../levir_small.py'
 
-model = dict(decode_head=dict(attention='none'))
+model = dict(decode_head=dict(attention=None))

@@ -1,4 +1,4 @@
-# How much the pre-training gives: start from random weights.
+# How much pre-training helps: start from random weights.
 #   python tools/train.py configs/schanger/ablations/no_pretraining.py
 _base_ = '../levir_small.py'
 

@@ -2,4 +2,4 @@
 #   python tools/train.py configs/schanger/ablations/small_kernel.py
 _base_ = '../levir_small.py'
 
-model = dict(decode_head=dict(attention='small'))
+model = dict(decode_head=dict(attention=dict(type='SCLKA', large=False)))

@@ -2,20 +2,23 @@
 
 from .both_dates import ForBothDates
 from .formatting import PackBiTemporalInputs
-from .geometric import RandomAffine, RandomTranspose
+from .geometric import PadToSize, RandomAffine, RandomScale, RandomTranspose
 from .loading import LoadBiTemporalImages, LoadChangeLabel, LoadImage
 from .photometric import (
     BrightnessContrast,
     ColourJitter,
     Emboss,
+    GaussianBlur,
     GaussianNoise,
     HueSaturationValue,
     MotionBlur,
     RandomGamma,
 )
+from .views import AddIgnoreMask, LoadTruth, PackViews, StrongViews
 
 __all__ = [
-    'BrightnessContrast', 'ColourJitter', 'Emboss', 'ForBothDates', 'GaussianNoise', 'HueSaturationValue',
-    'LoadBiTemporalImages', 'LoadChangeLabel', 'LoadImage', 'MotionBlur', 'PackBiTemporalInputs',
-    'RandomAffine', 'RandomGamma', 'RandomTranspose',
+    'AddIgnoreMask', 'BrightnessContrast', 'ColourJitter', 'Emboss', 'ForBothDates', 'GaussianBlur', 'GaussianNoise',
+    'HueSaturationValue', 'LoadBiTemporalImages', 'LoadChangeLabel', 'LoadImage', 'LoadTruth', 'MotionBlur',
+    'PackBiTemporalInputs', 'PackViews', 'PadToSize', 'RandomAffine', 'RandomGamma', 'RandomScale', 'RandomTranspose',
+    'StrongViews',
 ]

@@ -8,6 +8,7 @@ import numpy as np
 from mmseg.datasets.transforms import PackSegInputs
 
 from schanger_mm.registry import TRANSFORMS
+from schanger_mm.utils.errors import SettingError
 
 META_KEYS = ('name', 'img_path', 'seg_map_path', 'ori_shape', 'img_shape', 'pad_shape', 'scale_factor', 'flip',
              'flip_direction', 'reduce_zero_label')
@@ -22,7 +23,7 @@ class PackBiTemporalInputs(PackSegInputs):
     ``data_samples``, a ``SegDataSample`` with ``gt_sem_seg`` (1, H, W) int64
     and the metainfo ``name``, ``img_path`` (list of two), ``seg_map_path``,
     ``ori_shape``, ``img_shape``, ``pad_shape``, ``scale_factor``, ``flip``,
-    ``flip_direction``. The last four say "nothing done" where no transform
+    ``flip_direction``. The last four have neutral values if no transform
     has set them.
 
     Args:
@@ -39,15 +40,15 @@ class PackBiTemporalInputs(PackSegInputs):
         """Return ``inputs`` and ``data_samples``."""
         images = results['img']
         if not isinstance(images, (list, tuple)) or len(images) != 2:
-            raise ValueError(f'PackBiTemporalInputs: expected `img` to be a list of two images, '
-                             f'found {type(images)}; for single images use mmseg.PackSegInputs.')
+            raise SettingError(f'PackBiTemporalInputs: expected `img` to be a list of two images, '
+                               f'found {type(images)}; for single images use mmseg.PackSegInputs.')
         arrays = {'img[0]': images[0], 'img[1]': images[1]}
         arrays.update((key, results[key]) for key in results.get('seg_fields', []))
         if len({array.shape[:2] for array in arrays.values()}) > 1 or images[0].shape != images[1].shape:
             shapes = ', '.join(f'{key} {array.shape}' for key, array in arrays.items())
-            raise ValueError(f'PackBiTemporalInputs: expected one size for both dates and the labels of '
-                             f'{results.get("img_path")}, found {shapes}; geometric transforms belong into '
-                             'ForBothDates.')
+            raise SettingError(f'PackBiTemporalInputs: expected one size for both dates and the labels of '
+                               f'{results.get("img_path")}, found {shapes}; geometric transforms belong into '
+                               'ForBothDates.')
         h, w = images[0].shape[:2]
         unchanged = dict(pad_shape=(h, w), scale_factor=(1.0, 1.0), flip=False, flip_direction=None)
         return super().transform({**unchanged, **results, 'img': np.concatenate(images, axis=2)})

@@ -1,4 +1,4 @@
-"""Geometry that mmcv and mmseg have no transform for; for single images and their labels."""
+"""Geometric transforms that mmcv and mmseg lack, for single images and their labels."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from schanger_mm.registry import TRANSFORMS
+from schanger_mm.utils.errors import SettingError
 
 
 @TRANSFORMS.register_module()
@@ -37,7 +38,7 @@ class RandomTranspose(BaseTransform):
 
 @TRANSFORMS.register_module()
 class RandomAffine(BaseTransform):
-    """Rotate about the centre, scale and shift, keeping the size; outside, the picture is mirrored.
+    """Rotate about the centre, scale and shift, keeping the size; the border is filled by reflection.
 
     Each value is drawn uniformly from [-limit, limit]. The image is
     interpolated bilinearly, labels take the nearest pixel, and the border is
@@ -73,7 +74,7 @@ class RandomAffine(BaseTransform):
 
     @staticmethod
     def matrix(h: int, w: int, angle: float, scale: float, dx: float, dy: float) -> np.ndarray:
-        """(2, 3) matrix from source to target pixels (x, y), about the centre of an (h, w) image."""
+        """Return the (2, 3) matrix from source to target pixels (x, y), about the centre of an (h, w) image."""
         matrix = cv2.getRotationMatrix2D(((w - 1) / 2, (h - 1) / 2), angle, scale)
         matrix[:, 2] += dx * w, dy * h
         return matrix
@@ -81,6 +82,65 @@ class RandomAffine(BaseTransform):
     def __repr__(self) -> str:
         return (f'{type(self).__name__}(rotate_limit={self.rotate_limit}, shift_limit={self.shift_limit}, '
                 f'scale_limit={self.scale_limit}, prob={self.prob})')
+
+
+@TRANSFORMS.register_module()
+class RandomScale(BaseTransform):
+    """Resize the image and every label by one factor, drawn uniformly; the proportions stay.
+
+    The image is interpolated bilinearly, labels take the nearest pixel.
+
+    Args:
+        scale (tuple[float, float]): range of the factor, above 0.
+    """
+
+    def __init__(self, scale: tuple[float, float] = (0.8, 1.2)) -> None:
+        if len(scale) != 2 or not 0 < scale[0] <= scale[1]:
+            raise SettingError(f'RandomScale.scale: expected (min, max) above 0, found {scale}')
+        self.scale = tuple(scale)
+
+    def transform(self, results: dict) -> dict:
+        """Draw and apply."""
+        factor = np.random.uniform(*self.scale)
+        h, w = (max(1, round(factor * side)) for side in results['img'].shape[:2])
+        results['img'] = cv2.resize(results['img'], (w, h), interpolation=cv2.INTER_LINEAR)
+        for key in results.get('seg_fields', []):
+            results[key] = cv2.resize(results[key], (w, h), interpolation=cv2.INTER_NEAREST)
+        results['img_shape'] = (h, w)
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(scale={self.scale})'
+
+
+@TRANSFORMS.register_module()
+class PadToSize(BaseTransform):
+    """Extend what is smaller at the bottom and right, the image with 0 and every label with 255 (ignore).
+
+    mmcv's ``Pad`` extends ``gt_seg_map`` only, and takes the width first.
+
+    Args:
+        size (tuple[int, int]): smallest height and width in px.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        if len(size) != 2 or min(size) < 1:
+            raise SettingError(f'PadToSize.size: expected (height, width) of 1 px or more, found {size}')
+        self.size = tuple(size)
+
+    def transform(self, results: dict) -> dict:
+        """Apply."""
+        bottom, right = (max(0, least - side) for least, side in zip(self.size, results['img'].shape[:2]))
+        if bottom or right:
+            for key in ('img', *results.get('seg_fields', [])):
+                value = 0 if key == 'img' else 255
+                results[key] = cv2.copyMakeBorder(results[key], 0, bottom, 0, right, cv2.BORDER_CONSTANT,
+                                                  value=(value, ) * 4)
+            results['img_shape'] = results['img'].shape[:2]
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(size={self.size})'
 
 
 def _warp(array: np.ndarray, matrix: np.ndarray, interpolation: int) -> np.ndarray:
@@ -91,5 +151,5 @@ def _warp(array: np.ndarray, matrix: np.ndarray, interpolation: int) -> np.ndarr
 
 def _checked(owner: BaseTransform, name: str, value: float, top: float) -> float:
     if not 0 <= value <= top:
-        raise ValueError(f'{type(owner).__name__}.{name}: expected 0 to {top}, found {value!r}')
+        raise SettingError(f'{type(owner).__name__}.{name}: expected 0 to {top}, found {value!r}')
     return value

@@ -1,4 +1,4 @@
-"""Load images and binary masks; a file that is not what it should be stops the run and is named."""
+"""Load images and binary masks; an invalid file stops the run with an error that names it."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from schanger_mm.datasets.cache import DecodedCache
-from schanger_mm.datasets.errors import DatasetError
 from schanger_mm.datasets.reading import read_image, read_label
 from schanger_mm.registry import TRANSFORMS
+from schanger_mm.utils.errors import DatasetError, SettingError
 
 
 class FileLoader(BaseTransform):
-    """What the loaders share: where files are, and whether their decoded pixels are kept.
+    """Base of the loaders: file access, and caching of decoded pixels.
 
     Args:
         backend_args (dict, optional): as in ``mmengine.fileio.get``.
         cache_dir (str, optional): folder for decoded pixels, see
             :class:`~schanger_mm.datasets.cache.DecodedCache`; None decodes
             every file every time. The samples are the same.
-        max_gib (float): cap of that folder in GiB. A megapixel takes 2.9 MiB,
-            of a label 1 MiB.
+        max_gib (float): size limit of that folder in GiB. A megapixel takes
+            2.9 MiB, or 1 MiB for a label.
 
     Raises:
         ValueError: ``cache_dir`` together with ``backend_args``, or
@@ -31,8 +31,8 @@ class FileLoader(BaseTransform):
 
     def __init__(self, backend_args: dict | None = None, cache_dir: str | None = None, max_gib: float = 32) -> None:
         if cache_dir is not None and backend_args is not None:
-            raise ValueError(f'{type(self).__name__}.cache_dir: expected none together with backend_args='
-                             f'{backend_args}, found {cache_dir!r}; the cache is for files of this machine\'s disks.')
+            raise SettingError(f'{type(self).__name__}.cache_dir: expected none together with backend_args='
+                               f'{backend_args}, found {cache_dir!r}; the cache is for files of this machine\'s disks.')
         self.backend_args = backend_args
         self.cache = None if cache_dir is None else DecodedCache(cache_dir, max_gib)
 
@@ -46,7 +46,7 @@ class FileLoader(BaseTransform):
 
 @TRANSFORMS.register_module()
 class LoadImage(FileLoader):
-    """Load one 8-bit colour image, as mmcv's ``LoadImageFromFile`` but strict.
+    """Load one 8-bit colour image, like mmcv's ``LoadImageFromFile`` but strict.
 
     Required key: ``img_path`` (str). Added keys: ``img`` (H, W, 3) uint8 in
     B, G, R order; ``img_shape`` and ``ori_shape``, both (h, w).
@@ -109,7 +109,7 @@ class LoadBiTemporalImages(LoadImage):
 
 @TRANSFORMS.register_module()
 class LoadChangeLabel(FileLoader):
-    """Load a binary mask: what changed, or where the buildings are.
+    """Load a binary mask of changes or buildings.
 
     Required keys: ``seg_map_path``; after an image loader also ``ori_shape``,
     which the mask must match. Used if there: ``label_threshold``,
@@ -119,8 +119,8 @@ class LoadChangeLabel(FileLoader):
     which masks are taken.
 
     Args:
-        label_threshold (int, optional): take values from here up as 1; None
-            leaves it to the data set.
+        label_threshold (int, optional): values from this one up are 1; None
+            uses the setting of the data set.
         **kwargs: ``backend_args``, ``cache_dir`` and ``max_gib`` of
             :class:`FileLoader`.
 

@@ -1,9 +1,9 @@
-"""Colour, noise and blur for single uint8 images, after the definitions of albumentations 1.4.0.
+"""Colour, noise and blur for single uint8 images, as defined by albumentations 1.4.0.
 
-Magnitudes default to that library's. Each class always acts: how often is
-the business of mmcv's ``RandomApply`` and ``RandomChoice``. What is drawn
-(``draw``) is apart from what is done with it (``apply``). Values are rounded,
-not cut off, so nothing darkens on average.
+Default magnitudes are those of that library. Each class is always applied; use
+mmcv's ``RandomApply`` and ``RandomChoice`` for probabilities. Drawing parameters
+(``draw``) is separate from using them (``apply``). Values are rounded, not
+truncated, so images do not darken on average.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from schanger_mm.registry import TRANSFORMS
+from schanger_mm.utils.errors import SettingError
 
 LEVELS = np.arange(256, dtype=np.float64)
 
 
 class Photometric(BaseTransform):
-    """Changes ``img`` (H, W, 3) uint8 B, G, R; labels stay.
+    """Changes ``img`` (H, W, 3) uint8 B, G, R; labels are not changed.
 
     Raises:
         TypeError: ``img`` is anything else.
@@ -62,7 +63,7 @@ class GaussianNoise(Photometric):
         self.var = _range(self, 'var', var, 0)
 
     def draw(self, shape: tuple[int, int, int]) -> np.ndarray:
-        """Noise field of the image's shape."""
+        """Draw a noise field of the image's shape."""
         return np.random.normal(0, np.random.uniform(*self.var) ** 0.5, shape)
 
     def apply(self, image: np.ndarray, drawn: np.ndarray) -> np.ndarray:
@@ -85,7 +86,7 @@ class HueSaturationValue(Photometric):
             ('hue', hue), ('saturation', saturation), ('value', value)))
 
     def draw(self, shape: tuple[int, int, int]) -> np.ndarray:
-        """Three shifts."""
+        """Draw three shifts."""
         return np.random.uniform(-1, 1, 3) * self.limits
 
     def apply(self, image: np.ndarray, drawn: np.ndarray) -> np.ndarray:
@@ -110,11 +111,11 @@ class BrightnessContrast(Photometric):
         self.contrast = _range(self, 'contrast', (0, contrast), 0)[1]
 
     def draw(self, shape: tuple[int, int, int]) -> np.ndarray:
-        """(b, c)."""
+        """Draw (b, c)."""
         return np.random.uniform(-1, 1, 2) * (self.brightness, self.contrast)
 
     def apply(self, image: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-        """Look every level up."""
+        """Look up every level."""
         brightness, contrast = drawn
         return cv2.LUT(image, _to_uint8(LEVELS * (1 + contrast) + 255 * brightness))
 
@@ -131,17 +132,17 @@ class RandomGamma(Photometric):
         self.gamma = _range(self, 'gamma', gamma, 1)
 
     def draw(self, shape: tuple[int, int, int]) -> float:
-        """Gamma."""
+        """Draw gamma."""
         return np.random.uniform(*self.gamma) / 100
 
     def apply(self, image: np.ndarray, drawn: float) -> np.ndarray:
-        """Look every level up."""
+        """Look up every level."""
         return cv2.LUT(image, _to_uint8(255 * (LEVELS / 255) ** drawn))
 
 
 @TRANSFORMS.register_module()
 class Emboss(Photometric):
-    """Blend the image with its relief, lit from the top left; the mean level stays.
+    """Blend the image with its relief, lit from the top left; the mean level is kept.
 
     Args:
         alpha (tuple[float, float]): range of the relief's share, 0 to 1.
@@ -154,7 +155,7 @@ class Emboss(Photometric):
         self.strength = _range(self, 'strength', strength, 0)
 
     def draw(self, shape: tuple[int, int, int]) -> tuple[float, float]:
-        """(alpha, strength)."""
+        """Draw (alpha, strength)."""
         return np.random.uniform(*self.alpha), np.random.uniform(*self.strength)
 
     def apply(self, image: np.ndarray, drawn: tuple[float, float]) -> np.ndarray:
@@ -178,10 +179,10 @@ class MotionBlur(Photometric):
     def __init__(self, kernel: tuple[int, int] = (3, 7)) -> None:
         self.kernel = _range(self, 'kernel', kernel, 3)
         if any(side % 2 != 1 for side in self.kernel):
-            raise ValueError(f'MotionBlur.kernel: expected odd sides, found {kernel}')
+            raise SettingError(f'MotionBlur.kernel: expected odd sides, found {kernel}')
 
     def draw(self, shape: tuple[int, int, int]) -> np.ndarray:
-        """(k, k) float64 kernel of sum 1 with a line of at least two pixels."""
+        """Draw a (k, k) float64 kernel of sum 1 with a line of at least two pixels."""
         side = np.random.randint(self.kernel[0] // 2, self.kernel[1] // 2 + 1) * 2 + 1
         start, end = np.random.choice(side * side, 2, replace=False)
         line = np.zeros((side, side), np.uint8)
@@ -191,6 +192,26 @@ class MotionBlur(Photometric):
     def apply(self, image: np.ndarray, drawn: np.ndarray) -> np.ndarray:
         """Filter with the kernel."""
         return cv2.filter2D(image, -1, drawn)
+
+
+@TRANSFORMS.register_module()
+class GaussianBlur(Photometric):
+    """Blur with a Gaussian of a random width.
+
+    Args:
+        sigma (tuple[float, float]): range of the standard deviation in px.
+    """
+
+    def __init__(self, sigma: tuple[float, float] = (0.1, 2.0)) -> None:
+        self.sigma = _range(self, 'sigma', sigma, 0.01)
+
+    def draw(self, shape: tuple[int, int, int]) -> float:
+        """Draw the standard deviation."""
+        return np.random.uniform(*self.sigma)
+
+    def apply(self, image: np.ndarray, drawn: float) -> np.ndarray:
+        """Filter; the border is reflected."""
+        return cv2.GaussianBlur(image, (0, 0), drawn, borderType=cv2.BORDER_REFLECT_101)
 
 
 @TRANSFORMS.register_module()
@@ -216,14 +237,14 @@ class ColourJitter(Photometric):
                 ('hue', hue, 0.5)))
 
     def draw(self, shape: tuple[int, int, int]) -> list[tuple[str, float]]:
-        """Four steps (name, factor or shift) in the order to take them."""
+        """Draw four steps (name, factor or shift) in the order of application."""
         draws = np.random.uniform(-1, 1, 4)
         steps = [('brightness', 1 + draws[0] * self.brightness), ('contrast', 1 + draws[1] * self.contrast),
                  ('saturation', 1 + draws[2] * self.saturation), ('hue', draws[3] * self.hue)]
         return [steps[i] for i in np.random.permutation(4)]
 
     def apply(self, image: np.ndarray, drawn: list[tuple[str, float]]) -> np.ndarray:
-        """Take the steps."""
+        """Apply the steps."""
         for name, value in drawn:
             if name == 'hue':
                 image = HueSaturationValue().apply(image, np.array([180 * value, 0, 0]))
@@ -251,6 +272,6 @@ def _corner(index: int, side: int) -> tuple[int, int]:
 def _range(owner: BaseTransform, name: str, value: tuple[float, float], low: float,
            high: float = float('inf')) -> tuple[float, float]:
     if len(value) != 2 or not low <= value[0] <= value[1] <= high:
-        raise ValueError(f'{type(owner).__name__}.{name}: expected (min, max) between {low} and {high}, '
-                         f'found {value}')
+        raise SettingError(f'{type(owner).__name__}.{name}: expected (min, max) between {low} and {high}, '
+                           f'found {value}')
     return value[0], value[1]

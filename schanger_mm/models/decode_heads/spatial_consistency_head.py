@@ -10,11 +10,14 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from schanger_mm.models.layers import LFEM, SCAM, init_fan_out_, resolve_arch
-from schanger_mm.registry import MODELS, SCOPE
+from schanger_mm.models.layers import DateMaps, build_part, init_fan_out_, resolve_arch, set_dates
+from schanger_mm.registry import MODELS
+from schanger_mm.utils.errors import SettingError
 
 LEVELS = 5
-ATTENTIONS = ('large', 'small', 'none')
+ATTENTIONS: dict[str, dict | None] = {
+    'large': dict(type='SCLKA'), 'small': dict(type='SCLKA', large=False), 'none': None}
+"""Short names of configs of the attention."""
 
 
 @MODELS.register_module()
@@ -38,8 +41,10 @@ class SpatialConsistencyHead(BaseDecodeHead):
         arch: ``'base'``, ``'small'`` or six widths, as for :class:`SCN`.
         temporal_fusion: config of :class:`TFM` (its ``in_channels`` are filled
             in), or None for one pyramid.
-        attention: ``'large'`` (the paper's), ``'small'`` (receptive field 5
-            instead of 23) or ``'none'``; the last two are ablations.
+        attention: config of what gates the dates inside each SCAM,
+            :class:`SCLKA` (the paper's) where it names no type; built with
+            ``channels``. None, or ``'none'``: no attention; ``'small'``: a
+            receptive field of 5 instead of 23 (ablations).
         share_attention: both dates are gated by one map; False: each by its
             own (ablation).
         deep_supervision: the loss covers all six maps; False: the final one
@@ -47,10 +52,19 @@ class SpatialConsistencyHead(BaseDecodeHead):
         drop_rate: dropout and stochastic depth rate.
         with_cp: keep only the inputs of each SCAM and LFEM in training and run
             them again in backward: same gradients, a fraction of the memory.
-        loss_decode: loss, or list of losses, held against each of the six maps and summed.
+        loss_decode: loss, or list of losses, compared with each of the six maps and summed.
         threshold: a pixel is changed where the probability is strictly above it.
         ignore_index: label value that enters no loss.
+        scam: config of the module around the attention, :class:`SCAM` where it
+            names no type; built with ``channels``, ``drop_rate``, ``attention``
+            and ``with_cp``.
+        block: config of what the decoder is made of, :class:`LFEM` where it
+            names no type; built with ``in_channels``, ``out_channels``,
+            ``drop_rate`` and ``with_cp``.
         init_cfg: mmengine initialisation, applied after the authors' own.
+
+    Raises:
+        SettingError: ``out_channels`` is not 1, or a part has no usable config.
     """
 
     accepts_pairs = True
@@ -58,7 +72,7 @@ class SpatialConsistencyHead(BaseDecodeHead):
     def __init__(self,
                  arch: str | Sequence[int] = 'base',
                  temporal_fusion: dict | None = None,
-                 attention: str = 'large',
+                 attention: dict | str | None = dict(type='SCLKA'),  # noqa: B006
                  share_attention: bool = True,
                  deep_supervision: bool = True,
                  drop_rate: float = 0.2,
@@ -68,6 +82,8 @@ class SpatialConsistencyHead(BaseDecodeHead):
                  out_channels: int = 1,
                  threshold: float = 0.5,
                  ignore_index: int = 255,
+                 scam: dict = dict(type='SCAM'),  # noqa: B006
+                 block: dict = dict(type='LFEM'),  # noqa: B006
                  init_cfg: dict | None = None):
         stem, *levels = resolve_arch(arch)
         super().__init__(
@@ -84,26 +100,33 @@ class SpatialConsistencyHead(BaseDecodeHead):
             align_corners=True,
             init_cfg=init_cfg)
         if out_channels != 1:
-            raise ValueError(f'SpatialConsistencyHead: out_channels={out_channels}; it makes one change logit.')
-        if attention not in ATTENTIONS:
-            raise ValueError(f'SpatialConsistencyHead: attention={attention!r}; expected one of {ATTENTIONS}.')
+            raise SettingError(f'SpatialConsistencyHead: out_channels={out_channels}; it makes one change logit.')
+        if isinstance(attention, str):
+            if attention not in ATTENTIONS:
+                raise SettingError(f'SpatialConsistencyHead: attention={attention!r}; expected a config such as '
+                                   f"dict(type='SCLKA'), None, or one of {', '.join(ATTENTIONS)}.")
+            attention = ATTENTIONS[attention]
         self.deep_supervision = deep_supervision
         skip = levels[::-1]  # coarse to fine: c5, c4, c3, c2, c1
         out = [*skip[1:], stem]  # width after each level: c4, c3, c2, c1, c0
-        self.scams = nn.ModuleList(SCAM(c, drop_rate, attention, with_cp) for c in skip)
+        build_block = partial(build_part, block, 'LFEM', drop_rate=drop_rate, with_cp=with_cp)
+        self.scams = nn.ModuleList(
+            build_part(scam, 'SCAM', channels=c, drop_rate=drop_rate, attention=attention, with_cp=with_cp)
+            for c in skip)
         self.blocks = nn.ModuleList(
-            nn.Sequential(LFEM(c, c, drop_rate, with_cp), LFEM(c, c_out, drop_rate, with_cp))
+            nn.Sequential(build_block(in_channels=c, out_channels=c), build_block(in_channels=c, out_channels=c_out))
             for c, c_out in zip(skip, out))
         self.side_convs = nn.ModuleList(nn.Conv2d(c, out_channels, 3, padding=1) for c in out)
         self.num_dates = 1 if temporal_fusion is None else 2
         if temporal_fusion is not None:
-            # our TFM is found under any default scope
-            if share_attention and attention != 'none':
-                self.attention_fusion = MODELS.build({'_scope_': SCOPE, **temporal_fusion, 'in_channels': skip})
-            self.side_fusion = MODELS.build({'_scope_': SCOPE, **temporal_fusion, 'in_channels': out})
+            if share_attention and scam.get('attention', attention) is not None:
+                self.attention_fusion = build_part({**temporal_fusion, 'in_channels': skip}, 'TFM')
+            self.side_fusion = build_part({**temporal_fusion, 'in_channels': out}, 'TFM')
+        knows_both = self.num_dates == 2 and all(hasattr(scam, 'dates') for scam in self.scams)
+        self.joint = knows_both and set_dates(self, 2)  # both dates in one batch
 
     def init_weights(self) -> None:
-        """Initialise as the authors do, then as ``init_cfg`` says."""
+        """Initialise as the authors do, then as defined by ``init_cfg``."""
         init_fan_out_(self)
         super().init_weights()
 
@@ -124,7 +147,7 @@ class SpatialConsistencyHead(BaseDecodeHead):
             fused one, then the side logits from coarse to fine.
 
         Raises:
-            ValueError: levels, channels or sizes do not fit this head.
+            SettingError: levels, channels or sizes do not fit this head.
         """
         side_logits: list[Tensor] = []
         size = (inputs[0] if isinstance(inputs[0], Tensor) else inputs[0][0]).shape[-2:]
@@ -146,7 +169,7 @@ class SpatialConsistencyHead(BaseDecodeHead):
             if running:
                 dates = [_resize(x, y.shape[-2:]) + y for x, y in zip(running, dates)]
             running = [self.blocks[k](dates.pop(0)) for _ in range(len(dates))]  # lets each go once it is used
-            yield running
+            yield running if len(running) == self.num_dates else list(running[0].chunk(2))
 
     def loss(self, inputs: Sequence[Tensor], batch_data_samples: list, train_cfg: dict) -> dict[str, Tensor]:
         """Hold all six maps (or the final one) against the labels and sum their losses."""
@@ -171,21 +194,24 @@ class SpatialConsistencyHead(BaseDecodeHead):
     def _split_dates(self, inputs: Sequence[Tensor]) -> list[tuple[Tensor, ...]]:
         """Order levels from coarse to fine, each as a tuple of its dates."""
         if len(inputs) != LEVELS:
-            raise ValueError(
+            raise SettingError(
                 f'SpatialConsistencyHead needs {LEVELS} levels (strides 1, 2, 4, 8, 16), got {len(inputs)}.')
         levels = [x.chunk(self.num_dates, dim=1) if isinstance(x, Tensor) else tuple(x) for x in inputs]
         for dates, channels, coarser in zip(levels, self.in_channels, [*levels[1:], None]):
             if len(dates) != self.num_dates or any(x.shape[1] != channels for x in dates):
-                raise ValueError(
+                raise SettingError(
                     f'SpatialConsistencyHead: a level has {sum(x.shape[1] for x in dates)} channels, expected '
                     f'{self.num_dates} x {channels} ({"with" if self.num_dates == 2 else "without"} '
                     'temporal_fusion). Check arch of backbone and head, and that two dates go with '
                     "temporal_fusion=dict(type='TFM'), one date or a fusing neck without it.")
             size = dates[0].shape[-2:]
             if coarser is not None and size != (2 * coarser[0].shape[-2], 2 * coarser[0].shape[-1]):
-                raise ValueError(
+                raise SettingError(
                     f'SpatialConsistencyHead: levels of {tuple(size)} and {tuple(coarser[0].shape[-2:])} px '
                     'do not halve; pad the images to multiples of 16.')
+        if self.joint and (self.training or isinstance(inputs[0], DateMaps)):
+            return [(x.stacked if isinstance(x, DateMaps) else torch.cat(dates), )
+                    for x, dates in zip(inputs[::-1], levels[::-1])]
         return levels[::-1]
 
 

@@ -1,6 +1,5 @@
 """Detectors."""
 
-from schanger_mm.models.detectors.exported import ExportedDetector
 from schanger_mm.models.detectors.siamese_encoder_decoder import SiameseEncoderDecoder
 
-__all__ = ['ExportedDetector', 'SiameseEncoderDecoder']
+__all__ = ['SiameseEncoderDecoder']

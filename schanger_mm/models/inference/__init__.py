@@ -1,6 +1,7 @@
-"""The inference form: the same network and numbers, arranged for speed."""
+"""The inference form: the same network and results, arranged for speed."""
 
+from schanger_mm.models.inference.check import InferenceFormError
 from schanger_mm.models.inference.conv import InferenceConv
-from schanger_mm.models.inference.form import inference_form
+from schanger_mm.models.inference.form import FORMS, example_images, inference_form
 
-__all__ = ['InferenceConv', 'inference_form']
+__all__ = ['FORMS', 'InferenceConv', 'InferenceFormError', 'example_images', 'inference_form']

@@ -2,6 +2,9 @@
 
 Each takes the trained part and is called like it. The portable variants use
 ordinary operators on whole maps, which can be exported and compiled.
+
+They are the twins of layers/lfem.py, layers/scam.py and necks/tfm.py. Each is compared with its part whenever it is
+made, and a change of only one of the two is refused.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from torch.nn import functional as F
 from schanger_mm.models.inference.conv import InferenceConv, affine
 from schanger_mm.models.inference.rows import Rows, join_rows, split_rows
 from schanger_mm.models.layers import LFEM, SCAM
-from schanger_mm.models.layers.scam import SCLKA, Fuse
+from schanger_mm.models.layers.scam import SCLKA, Fuse, attend_to_dates
 from schanger_mm.models.necks.tfm import ConvFusion
 
 
@@ -48,6 +51,26 @@ class InferenceLFEM(nn.Module):
                           for rows in blocks])
 
 
+class InferenceSCLKA(nn.Module):
+    """:class:`SCLKA`: dates are gated in place, unless it is portable."""
+
+    def __init__(self, part: SCLKA, portable: bool):
+        super().__init__()
+        convs = (conv for conv in (part.local, part.dilated, part.mix) if not isinstance(conv, nn.Identity))
+        self.attention_map = nn.Sequential(*(InferenceConv.of(conv, portable=portable) for conv in convs))
+        self.portable = portable
+
+    def forward(self, dates: Sequence[Tensor], fuse: Fuse | None = None) -> list[Tensor]:
+        """Gate one or two feature maps ``(N, C, H, W)``."""
+        if fuse is None:
+            return [self._gate(x, self.attention_map(x)) for x in dates]
+        attention = self.attention_map(fuse(*dates))
+        return [self._gate(x, attention) for x in dates]
+
+    def _gate(self, x: Tensor, attention: Tensor) -> Tensor:
+        return x * attention if self.portable else x.mul_(attention)
+
+
 class InferenceSCAM(nn.Module):
     """:class:`SCAM`: both norms and both layer scales are inside the convolutions around them.
 
@@ -60,7 +83,7 @@ class InferenceSCAM(nn.Module):
         scale1, shift1 = affine(part.norm1)
         scale2, shift2 = affine(part.norm2)
         self.proj_in = _after_affine(part.proj_in, scale1, shift1, 'gelu', portable)
-        self.attention: SCLKA | None = part.attention
+        self.attention: nn.Module | None = part.attention
         out, fc2 = part.proj_out, part.mlp.fc2
         self.proj_out = InferenceConv(_scaled(out.weight, part.scale1), (out.bias + shift1) * part.scale1, out, None,
                                       portable)
@@ -74,15 +97,9 @@ class InferenceSCAM(nn.Module):
         """Map one or two feature maps ``(N, C, H, W)`` to as many of the same shape."""
         gated = [self.proj_in(x) for x in dates]
         if self.attention is not None:
-            gated = self.attention(gated, fuse) if self.portable else self._gate_in_place(gated, fuse)
+            gated = attend_to_dates(self.attention, gated, fuse)
         gated.reverse()  # so that each is let go once it is used
         return [self._residuals(x, gated.pop()) for x in dates]
-
-    def _gate_in_place(self, dates: list[Tensor], fuse: Fuse | None) -> list[Tensor]:
-        if fuse is None:
-            return [x.mul_(self.attention.attention_map(x)) for x in dates]
-        attention = self.attention.attention_map(fuse(*dates))
-        return [x.mul_(attention) for x in dates]
 
     def _residuals(self, x: Tensor, gated: Tensor) -> Tensor:
         x = self.proj_out(gated, add=x * self.keep)

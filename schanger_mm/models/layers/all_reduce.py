@@ -7,7 +7,7 @@ from torch import Tensor, distributed
 
 
 def is_shared() -> bool:
-    """Whether there is another process to sum with."""
+    """Return whether there is another process to sum with."""
     return distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
 
 

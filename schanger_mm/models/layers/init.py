@@ -19,5 +19,7 @@ def init_fan_out_(module: nn.Module) -> None:
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
         elif isinstance(layer, (nn.BatchNorm2d, nn.LayerNorm)):
-            nn.init.ones_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            if layer.weight is not None:
+                nn.init.ones_(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)

@@ -1,12 +1,29 @@
-"""LFEM, the lightweight feature enhancement module that both encoder and decoder are made of."""
+"""LFEM, the lightweight feature enhancement module that both encoder and decoder are made of.
+
+It is computed a second time, for prediction, in models/inference/forms.py: change both together.
+"""
 
 from collections import OrderedDict
 
 import torch
 from torch import Tensor, nn
 
+from schanger_mm.models.layers.date_norm import norm_per_date
 from schanger_mm.models.layers.drop_path import DropPath
 from schanger_mm.models.layers.recompute import recompute
+from schanger_mm.registry import MODELS
+
+
+class ConvNormAct(nn.Sequential):
+    """What :func:`conv_bn_act` builds; its norm sees one date at a time."""
+
+    dates = 1
+    """Dates in the batch, set by ``set_dates``."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(dates * N, in_channels, H, W)`` to ``(dates * N, out_channels, H, W)``."""
+        x = norm_per_date(self.bn, self.conv(x), self.dates)
+        return self.act(x) if hasattr(self, 'act') else x
 
 
 def conv_bn_act(in_channels: int,
@@ -23,7 +40,7 @@ def conv_bn_act(in_channels: int,
     layers['bn'] = nn.BatchNorm2d(out_channels, eps=eps, momentum=0.1)
     if act:
         layers['act'] = nn.SiLU()
-    return nn.Sequential(layers)
+    return ConvNormAct(layers)
 
 
 class SqueezeExcite(nn.Module):
@@ -49,6 +66,7 @@ class SqueezeExcite(nn.Module):
         return x * torch.sigmoid(gate)
 
 
+@MODELS.register_module()
 class LFEM(nn.Module):
     """Inverted residual block with squeeze-excite and stochastic depth (SChanger, JSTARS 2025).
 

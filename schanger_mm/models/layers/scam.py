@@ -2,24 +2,55 @@
 
 A change is at the same place in both images: ONE attention map, computed from
 both dates together, gates both of them (SChanger, JSTARS 2025).
+
+SCAM and SCLKA are computed a second time, for prediction, in models/inference/forms.py: change both together.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from schanger_mm.models.layers.build import build_part
+from schanger_mm.models.layers.date_norm import norm_per_date
 from schanger_mm.models.layers.drop_path import DropPath
 from schanger_mm.models.layers.recompute import recompute
+from schanger_mm.registry import MODELS
 
 #: Turns the features of both dates, each (N, C, H, W), into one map of that shape.
 Fuse = Callable[[Tensor, Tensor], Tensor]
 
 
-class SCLKA(nn.Module):
+class SharedAttention(nn.Module, ABC):
+    """Gate both dates by one attention map; a subclass computes the map.
+
+    SCAM builds it with ``channels`` and with what else its config says.
+    """
+
+    @abstractmethod
+    def attention_map(self, x: Tensor) -> Tensor:
+        """Compute the gate for features ``(N, C, H, W)``, of the same shape."""
+
+    def forward(self, dates: Sequence[Tensor], fuse: Fuse | None = None) -> list[Tensor]:
+        """Gate one or two feature maps ``(N, C, H, W)``.
+
+        Args:
+            dates: one feature map (single-temporal) or two.
+            fuse: makes one map of the two, which then share their attention map;
+                None: each gets its own.
+        """
+        if fuse is None:
+            return [x * self.attention_map(x) for x in dates]
+        attention = self.attention_map(fuse(*dates))
+        return [x * attention for x in dates]
+
+
+@MODELS.register_module()
+class SCLKA(SharedAttention):
     """Spatially consistent large-kernel attention: one map for all dates.
 
     5x5 depthwise -> 7x7 depthwise with dilation 3 -> 1x1 give the map from the
@@ -37,19 +68,6 @@ class SCLKA(nn.Module):
         self.dilated = (
             nn.Conv2d(channels, channels, 7, padding=9, groups=channels, dilation=3) if large else nn.Identity())
         self.mix = nn.Conv2d(channels, channels, 1)
-
-    def forward(self, dates: Sequence[Tensor], fuse: Fuse | None = None) -> list[Tensor]:
-        """Gate one or two feature maps ``(N, C, H, W)``.
-
-        Args:
-            dates: one feature map (single-temporal) or two.
-            fuse: makes one map of the two, which then share their attention map;
-                None: each gets its own.
-        """
-        if fuse is None:
-            return [x * self.attention_map(x) for x in dates]
-        attention = self.attention_map(fuse(*dates))
-        return [x * attention for x in dates]
 
     def attention_map(self, x: Tensor) -> Tensor:
         """Compute the gate for features ``(N, C, H, W)``, of the same shape."""
@@ -78,6 +96,14 @@ class ConvMLP(nn.Module):
         return self.drop(self.fc2(self.drop(F.gelu(self.depthwise(self.fc1(x))))))
 
 
+def attend_to_dates(attention: nn.Module, maps: list[Tensor], fuse: Fuse | None) -> list[Tensor]:
+    """Call an attention on maps of one date each; one map with ``fuse`` holds both dates, ``(2 N, C, H, W)``."""
+    if fuse is None or len(maps) == 2:
+        return attention(maps, fuse)
+    return [torch.cat(attention(list(maps[0].chunk(2)), fuse))]
+
+
+@MODELS.register_module()
 class SCAM(nn.Module):
     """Spatial consistency attention module: shared attention, then a convolutional MLP.
 
@@ -87,20 +113,24 @@ class SCAM(nn.Module):
     Args:
         channels: channels in and out.
         drop_rate: dropout rate and stochastic depth rate.
-        attention: ``'large'`` (the paper's), ``'small'`` (5 x 5 receptive
-            field) or ``'none'`` (no gate at all).
+        attention: config of what gates the dates, :class:`SCLKA` where it
+            names no type; None: no gate at all.
         with_cp: keep only the inputs of both halves in training and run them
             again in backward.
     """
 
     LAYER_SCALE_INIT = 1e-2
+    dates = 1
+    """Dates in each batch, set by ``set_dates``."""
 
-    def __init__(self, channels: int, drop_rate: float = 0.2, attention: str = 'large', with_cp: bool = False):
+    def __init__(self, channels: int, drop_rate: float = 0.2,
+                 attention: dict | None = dict(type='SCLKA'),  # noqa: B006
+                 with_cp: bool = False):
         super().__init__()
         self.with_cp = with_cp
         self.norm1 = nn.BatchNorm2d(channels)
         self.proj_in = nn.Conv2d(channels, channels, 1)
-        self.attention = None if attention == 'none' else SCLKA(channels, large=attention == 'large')
+        self.attention = None if attention is None else build_part(attention, 'SCLKA', channels=channels)
         self.proj_out = nn.Conv2d(channels, channels, 1)
         self.norm2 = nn.BatchNorm2d(channels)
         self.mlp = ConvMLP(channels, drop_rate=drop_rate)
@@ -112,7 +142,8 @@ class SCAM(nn.Module):
         """Map one or two feature maps ``(N, C, H, W)`` to as many of the same shape.
 
         Args:
-            dates: one feature map (single-temporal) or two, date A first.
+            dates: one feature map (single-temporal) or two, date A first; or both dates in one batch
+                (``self.dates`` is 2): one map ``(2 N, C, H, W)``.
             fuse: makes one map of the two inside the attention.
         """
         if self.with_cp and self.training:
@@ -121,14 +152,14 @@ class SCAM(nn.Module):
         return [self.transform(x) for x in self.attend(dates, fuse)]
 
     def attend(self, dates: Sequence[Tensor], fuse: Fuse | None = None) -> list[Tensor]:
-        """First half: gate by the (shared) attention map and add."""
-        normed = [self.norm1(x) for x in dates]
+        """Gate by the (shared) attention map and add: the first half."""
+        normed = [norm_per_date(self.norm1, x, self.dates) for x in dates]
         gated = [F.gelu(self.proj_in(n)) for n in normed]
         if self.attention is not None:
-            gated = self.attention(gated, fuse)
+            gated = attend_to_dates(self.attention, gated, fuse)
         return [x + self.drop_path(self.scale1[:, None, None] * (self.proj_out(q) + n))
                 for x, n, q in zip(dates, normed, gated)]
 
     def transform(self, x: Tensor) -> Tensor:
-        """Second half, one date: the convolutional MLP, added."""
-        return x + self.drop_path(self.scale2[:, None, None] * self.mlp(self.norm2(x)))
+        """Add the convolutional MLP, for one date: the second half."""
+        return x + self.drop_path(self.scale2[:, None, None] * self.mlp(norm_per_date(self.norm2, x, self.dates)))

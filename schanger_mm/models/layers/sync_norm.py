@@ -8,6 +8,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from schanger_mm.models.layers.all_reduce import all_reduce_sum, is_shared
+from schanger_mm.utils.errors import SettingError
 
 
 class SyncNorm(_BatchNorm):
@@ -29,7 +30,7 @@ class SyncNorm(_BatchNorm):
 
     def _check_input_dim(self, x: Tensor) -> None:
         if x.ndim < 2:
-            raise ValueError(f'SyncNorm: an input of shape {tuple(x.shape)}; expected (N, C, ...).')
+            raise SettingError(f'SyncNorm: an input of shape {tuple(x.shape)}; expected (N, C, ...).')
 
     def _track(self, mean: Tensor, variance: Tensor) -> None:
         self.num_batches_tracked += 1
@@ -72,8 +73,9 @@ class _Normalise(torch.autograd.Function):
         means = all_reduce_sum(own) / ctx.count
         to_x = gradient - _per_channel(means[0], x) - normed.mul_(_per_channel(means[1], x))
         to_x *= _per_channel(scale if weight is None else scale * weight, x)
-        return to_x, own[1] if ctx.needs_input_grad[1] else None, own[0] if ctx.needs_input_grad[2] else None, \
-            None, None, None, None
+        to_weight = own[1] if ctx.needs_input_grad[1] else None
+        to_bias = own[0] if ctx.needs_input_grad[2] else None
+        return to_x, to_weight, to_bias, None, None, None, None
 
 
 def on_the_cpu(module: nn.Module) -> nn.Module:
@@ -81,7 +83,8 @@ def on_the_cpu(module: nn.Module) -> nn.Module:
     if isinstance(module, nn.SyncBatchNorm):
         norm = SyncNorm(module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats)
         norm.weight, norm.bias = module.weight, module.bias
-        norm.running_mean, norm.running_var = module.running_mean, module.running_var
+        norm.running_mean = module.running_mean
+        norm.running_var = module.running_var
         norm.num_batches_tracked = module.num_batches_tracked
         return norm.train(module.training)
     for name, child in module.named_children():

@@ -1,4 +1,8 @@
-"""TFM, the temporal fusion module."""
+"""TFM, the temporal fusion module.
+
+ConvFusion is computed a second time, for prediction in models/inference/forms.py and for exports in deploy/fusion.py:
+change all three together.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from torch.nn import functional as F
 
 from schanger_mm.models.layers import init_fan_out_
 from schanger_mm.registry import MODELS
+from schanger_mm.utils.errors import SettingError
 
 
 class ConvFusion(nn.Module):
@@ -47,7 +52,7 @@ class TFM(BaseModule):
     """Temporal fusion module, one weight set per level.
 
     ``forward`` makes it a neck of two pyramids, as Open-CD's necks are;
-    ``fuse`` joins one level where a head asks for it.
+    ``fuse`` fuses one level when a head calls it.
 
     Source: Zhou et al., "SChanger", IEEE JSTARS 18, 2025.
 
@@ -56,6 +61,9 @@ class TFM(BaseModule):
         mode: ``'conv'`` (the paper's), ``'diff'`` (plain difference), or one of
             them per level.
         init_cfg: mmengine initialisation, applied after the authors' own.
+
+    Raises:
+        SettingError: a mode is unknown, or there are not as many as levels.
     """
 
     def __init__(self,
@@ -65,13 +73,13 @@ class TFM(BaseModule):
         super().__init__(init_cfg)
         modes = [mode] * len(in_channels) if isinstance(mode, str) else list(mode)
         if len(modes) != len(in_channels) or not set(modes) <= set(_MODES):
-            raise ValueError(
+            raise SettingError(
                 f'TFM: mode={mode!r} for {len(in_channels)} levels: expected {sorted(_MODES)}, once or one '
                 'per level.')
         self.levels = nn.ModuleList(_MODES[m](c) for m, c in zip(modes, in_channels))
 
     def init_weights(self) -> None:
-        """Initialise as the authors do, then as ``init_cfg`` says."""
+        """Initialise as the authors do, then as defined by ``init_cfg``."""
         init_fan_out_(self)
         super().init_weights()
 
@@ -87,10 +95,10 @@ class TFM(BaseModule):
             feats_to: maps of date B, of the same shapes.
 
         Raises:
-            ValueError: the pyramids have not as many levels as this module.
+            SettingError: the pyramids do not have as many levels as this module.
         """
         if not len(feats_from) == len(feats_to) == len(self.levels):
-            raise ValueError(
+            raise SettingError(
                 f'TFM was built for {len(self.levels)} levels (in_channels) but got {len(feats_from)} of '
                 f'date A and {len(feats_to)} of date B; check out_indices of the backbone.')
         return tuple(fusion(a, b) for fusion, a, b in zip(self.levels, feats_from, feats_to))

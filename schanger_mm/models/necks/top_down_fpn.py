@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from schanger_mm.registry import MODELS
+from schanger_mm.utils.errors import SettingError
 
 
 @MODELS.register_module()
@@ -16,7 +17,7 @@ class TopDownFPN(BaseModule):
     """1x1 laterals, nearest upsampling and addition, down to the finest level; no output convolutions.
 
     Source: Chen et al., IEEE TGRS 2022 (after Lin et al., CVPR 2017, whose
-    3x3 convolutions are left out).
+    3x3 convolutions are omitted).
 
     Args:
         in_channels: channels of the levels, fine to coarse.
@@ -35,15 +36,15 @@ class TopDownFPN(BaseModule):
         """Merge levels ``(N, C_i, H_i, W_i)``, each half of the one before, into one ``(N, out, H_0, W_0)``.
 
         Raises:
-            ValueError: another number of levels than ``in_channels`` has.
+            SettingError: another number of levels than ``in_channels`` has.
         """
         return (self.dropout(self.merge(levels)), )
 
     def merge(self, levels: Sequence[Tensor]) -> Tensor:
-        """Compute the finest level, P2 where the levels start at stride 4."""
+        """Compute the finest level, P2 if the levels start at stride 4."""
         if len(levels) != len(self.laterals):
-            raise ValueError(f'TopDownFPN has {len(self.laterals)} in_channels and got {len(levels)} levels; set '
-                             'out_indices of the backbone or in_channels.')
+            raise SettingError(f'TopDownFPN has {len(self.laterals)} in_channels and got {len(levels)} levels; set '
+                               'out_indices of the backbone or in_channels.')
         *finer, running = (lateral(x) for lateral, x in zip(self.laterals, levels))
         for level in reversed(finer):
             running = level + F.interpolate(running, size=level.shape[-2:], mode='nearest')
@@ -54,9 +55,9 @@ class TopDownFPN(BaseModule):
 class FPNDifference(TopDownFPN):
     """The same pyramid on both dates with shared weights, then the absolute difference of the two P2 maps.
 
-    Its entries carry the names of :class:`TopDownFPN`'s, so pre-trained
+    Its entries have the same names as in :class:`TopDownFPN`, so pre-trained
     weights load by name. Arguments are the same. Dropout follows the
-    difference: masks of their own would make equal dates differ in training.
+    difference: separate masks would make equal dates differ in training.
     """
 
     def forward(self, feats_from: Sequence[Tensor],  # type: ignore[override]  # two dates instead of one

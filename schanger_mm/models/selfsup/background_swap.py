@@ -1,4 +1,4 @@
-"""Replace the background of an image by another's, in the other's place but the image's colours."""
+"""Replace the background of an image by another image's, recoloured to match."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from schanger_mm.optional import require
 from schanger_mm.registry import MODELS
+from schanger_mm.utils.errors import SettingError
+from schanger_mm.utils.optional import require
 
 EPS = 1e-5
 
 
 @MODELS.register_module()
 class BackgroundSwap(nn.Module):
-    """Put another image wherever both show background; its colours are fitted first.
+    """Insert another image where both show background, after matching its colours.
 
     Both masks are dilated by a square and blurred, so that the seam is soft
-    and lies outside of every object.
+    and outside every object.
 
     Source: Chen et al., "Semantic-Aware Dense Representation Learning", IEEE
     TGRS 2022.
@@ -25,18 +26,18 @@ class BackgroundSwap(nn.Module):
     Args:
         dilation: side of the square in px, odd.
         blur: rows and columns of the Gaussian in px, odd.
-        sigma: of the Gaussian in px, vertical and horizontal.
+        sigma: standard deviations of the Gaussian in px, vertical and horizontal.
 
     Raises:
         ImportError: kornia is not installed.
-        ValueError: a side is even.
+        SettingError: a side is even.
     """
 
     def __init__(self, dilation: int = 9, blur: tuple[int, int] = (7, 7), sigma: tuple[float, float] = (0.1, 2.0)):
         super().__init__()
         if any(side % 2 == 0 for side in (dilation, *blur)):
-            raise ValueError(f'BackgroundSwap: dilation={dilation}, blur={blur}; expected odd sides, so that the '
-                             'masks stay in their place.')
+            raise SettingError(f'BackgroundSwap: dilation={dilation}, blur={blur}; expected odd sides, so that the '
+                               'masks stay in their place.')
         self.gaussian = require('kornia.filters', 'selfsup', 'BackgroundSwap').gaussian_blur2d
         self.dilation, self.blur, self.sigma = dilation, tuple(blur), tuple(sigma)
 

@@ -14,16 +14,15 @@ from schanger_mm.registry import MODELS
 class DecoderFeatures(SpatialConsistencyHead):
     """The single-temporal decoder of SChanger without its segmentation convolutions.
 
-    Its entries carry the names that they have in the decode head.
+    Its entries have the same names as in the decode head.
 
     Args:
         arch: as for :class:`SpatialConsistencyHead`.
-        drop_rate: dropout and stochastic depth rate.
-        init_cfg: mmengine initialisation.
+        **kwargs: those of :class:`SpatialConsistencyHead`, except ``temporal_fusion``.
     """
 
-    def __init__(self, arch: str | Sequence[int] = 'base', drop_rate: float = 0.2, init_cfg: dict | None = None):
-        super().__init__(arch=arch, drop_rate=drop_rate, init_cfg=init_cfg)
+    def __init__(self, arch: str | Sequence[int] = 'base', **kwargs):
+        super().__init__(arch, temporal_fusion=None, **kwargs)
         del self.side_convs, self.conv_seg
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:

@@ -13,17 +13,17 @@ from schanger_mm.registry import MODELS
 
 @MODELS.register_module()
 class ConsistencyLoss(nn.Module):
-    """``2 - 2 cos(prediction, sg(target))``, averaged over points, then over the classes that have any."""
+    """``2 - 2 cos(prediction, sg(target))``, averaged over points, then over the classes that have points."""
 
     def forward(self, predictions: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
-        """Compare points with what they shall predict.
+        """Compare points with their targets.
 
         Args:
             predictions: per class ``(P_k, D)``.
             targets: per class ``(P_k, D)``; no gradient flows into them.
 
         Returns:
-            A scalar between 0 and 4; 0, with a gradient of 0, where no class has a point.
+            A scalar between 0 and 4; 0, with a gradient of 0, if no class has a point.
         """
         terms = [(2 - 2 * F.cosine_similarity(p, t.detach(), dim=-1)).mean()
                  for p, t in zip(predictions, targets, strict=True) if len(p)]
@@ -38,7 +38,7 @@ class DiscriminationLoss(nn.Module):
         """Compare the classes, both ``(P, C)``.
 
         Returns:
-            A scalar between 0 and 2; 0 where there are no points.
+            A scalar between 0 and 2; 0 if there are no points.
         """
         if not len(background):
             return (background.sum() + foreground.sum()) * 0.0

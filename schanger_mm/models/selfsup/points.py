@@ -1,4 +1,4 @@
-"""Points of one place in two views: drawing them by class, mapping them, looking their features up."""
+"""Points at the same place in two views: draw them by class, map them, look up their features."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ import torch
 from torch import Tensor
 
 from schanger_mm.registry import TASK_UTILS
+from schanger_mm.utils.errors import SettingError
 
 CLASSES = 2  # background, foreground
 
 
 @TASK_UTILS.register_module()
 class ClassPointSampler:
-    """Draw as many points of background as of foreground, with replacement, where all views see the ground.
+    """Draw as many background as foreground points, with replacement, at places visible in all views.
 
     Args:
         num_points: points per class and image, 2 or more.
 
     Raises:
-        ValueError: fewer.
+        SettingError: fewer.
     """
 
     def __init__(self, num_points: int = 16):
         if num_points < 2:
-            raise ValueError(f'ClassPointSampler: num_points={num_points}; batch norm needs 2 or more.')
+            raise SettingError(f'ClassPointSampler: num_points={num_points}; batch norm needs 2 or more.')
         self.num_points = num_points
 
     def __call__(self, mask: Tensor, matrices: Sequence[Tensor], view_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -40,8 +41,8 @@ class ClassPointSampler:
         Returns:
             ``(N, 2, num_points, 2)`` int64 points (x, y) on the original,
             class 0 first, and ``(N, 2)`` bool: whether that class has a pixel
-            that all views see. Points of a class that has none are 0 and must
-            not be used.
+            visible in all views. Points of a class without such pixels are 0 and
+            must not be used.
         """
         mask = mask.reshape(len(mask), *mask.shape[-2:])
         height, width = mask.shape[-2:]
@@ -53,7 +54,7 @@ class ClassPointSampler:
         weights = torch.stack([(mask.flatten(1) == label) & seen for label in range(CLASSES)], dim=1)
         valid = weights.any(dim=-1)
         weights = weights.float()
-        weights[..., 0] += (~valid).float()  # multinomial needs something to draw; `valid` says to ignore it
+        weights[..., 0] += (~valid).float()  # multinomial needs something to draw; `valid` marks it as unused
         drawn = torch.multinomial(weights.flatten(0, 1), self.num_points, replacement=True).view(*valid.shape, -1)
         points = torch.stack([drawn % width, drawn // width], dim=-1)
         return points * valid[..., None, None], valid
@@ -64,7 +65,7 @@ def map_points(points: Tensor, matrix: Tensor) -> Tensor:
     matrix = matrix.float()
     flat = points.reshape(len(points), -1, 2).to(matrix)
     homogeneous = torch.cat([flat, torch.ones_like(flat[..., :1])], dim=-1)
-    # no matmul, which mixed precision would compute in half
+    # no matmul, which mixed precision would compute in half precision
     mapped = (homogeneous[:, :, None] * matrix[:, None]).sum(dim=-1)
     mapped = mapped[..., :2] / mapped[..., 2:]
     return mapped.round().long().reshape(points.shape)
@@ -77,7 +78,7 @@ def inside(points: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def gather_points(features: Tensor, points: Tensor, stride: int) -> Tensor:
-    """Look features up at pixels: the cell of pixel p is ``p // stride``.
+    """Look up features at pixels: the cell of pixel p is ``p // stride``.
 
     Args:
         features: ``(N, C, h, w)``.

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from schanger_mm.models.layers import SyncNorm
 from schanger_mm.registry import MODELS, TASK_UTILS
+from schanger_mm.utils.errors import SettingError
 
 from .points import CLASSES, gather_points, map_points
 from .two_views import View
@@ -31,18 +32,18 @@ class PointMLP(nn.Sequential):
 
 
 class ViewLearner(BaseModel):
-    """What SaDL and its control share: an encoder, two views, a projector and a predictor.
+    """Base of SaDL and its control: an encoder, two views, a projector and a predictor.
 
     Args:
         backbone: config of any mmseg, mmpretrain or own backbone.
-        neck: config of what turns its levels into one map (the last of what
-            it returns is taken); None takes the backbone's first level.
+        neck: config of the neck that turns its levels into one map (the last
+            of its outputs is used); None uses the backbone's first level.
         projector: config of the projector.
         predictor: config of the predictor, from the projector's width back to it.
         views: config of the two-view transform.
         loss_consistency: config of the loss between predictions and targets, a
-            :class:`ConsistencyLoss` where it names no type.
-        data_preprocessor: must hand over RGB in [0, 1].
+            :class:`ConsistencyLoss` if it has no type.
+        data_preprocessor: must return RGB in [0, 1].
         init_cfg: mmengine initialisation.
     """
 
@@ -58,7 +59,7 @@ class ViewLearner(BaseModel):
         self.loss_consistency = MODELS.build(loss_consistency or {}, default_args=dict(type='ConsistencyLoss'))
 
     def extract_feat(self, images: Tensor) -> Tensor:
-        """Encode ``(N, 3, H, W)`` into the feature map that points are looked up in, ``(N, C, h, w)``."""
+        """Encode ``(N, 3, H, W)`` into the feature map for point look-ups, ``(N, C, h, w)``."""
         levels = self.backbone(images)
         if self.neck is None:
             return levels[0]
@@ -73,16 +74,16 @@ class ViewLearner(BaseModel):
             mode: 'loss' or 'tensor'.
 
         Raises:
-            ValueError: a batch of one, or another mode.
+            SettingError: a batch of one, or another mode.
         """
         if mode == 'tensor':
             return self.extract_feat((inputs - self.views.mean) / self.views.std)
         if mode != 'loss':
-            raise ValueError(f'{type(self).__name__}: mode={mode!r}; it pre-trains and predicts nothing, expected '
-                             "'loss' or 'tensor'.")
+            raise SettingError(f'{type(self).__name__}: mode={mode!r}; it pre-trains and predicts nothing, expected '
+                               "'loss' or 'tensor'.")
         if len(inputs) < 2:
-            raise ValueError(f'{type(self).__name__}: a batch of {len(inputs)}; batch norm and the background swap '
-                             'need two or more images, set train_dataloader.batch_size and drop_last=True.')
+            raise SettingError(f'{type(self).__name__}: a batch of {len(inputs)}; batch norm and the background swap '
+                               'need two or more images, set train_dataloader.batch_size and drop_last=True.')
         masks = torch.stack([sample.gt_sem_seg.data for sample in data_samples])
         with torch.autocast(inputs.device.type, enabled=False):  # half a pixel matters in the geometry
             views = self.views(inputs.float(), masks)
@@ -93,20 +94,20 @@ class ViewLearner(BaseModel):
 class SaDL(ViewLearner):
     """Semantic-aware dense representation learning.
 
-    Points of one ground pixel in two views shall predict each other
-    (consistency), points of foreground and background shall differ
-    (discrimination), and foreground points shall stay what they are when the
+    Points of the same ground pixel in two views predict each other
+    (consistency), points of foreground and background differ
+    (discrimination), and foreground points stay the same when the
     background around them is replaced (synthetic view). Total = consistency +
     discrimination + 0.5 * synthetic.
 
     Source: Chen et al., IEEE TGRS 2022, doi 10.1109/TGRS.2022.3203769.
 
     Args:
-        discrimination_weight: factor of the push between the classes.
+        discrimination_weight: factor of the discrimination loss.
         synthetic_weight: factor of the synthetic view; 0 skips its forward pass.
-        sampler: config of what draws the points, a :class:`ClassPointSampler` where it names no type.
+        sampler: config of the point sampler, a :class:`ClassPointSampler` if it has no type.
         background_swap: the same for the synthetic view, :class:`BackgroundSwap`.
-        loss_discrimination: the same for the push, :class:`DiscriminationLoss`.
+        loss_discrimination: the same for the discrimination loss, :class:`DiscriminationLoss`.
         loss_synthetic: the same for the synthetic view's foreground, :class:`ConsistencyLoss`.
         **kwargs: those of :class:`ViewLearner`.
     """
@@ -123,12 +124,12 @@ class SaDL(ViewLearner):
         self.synthetic_weight = synthetic_weight
 
     def loss(self, view1: View, view2: View, masks: Tensor) -> dict[str, Tensor]:
-        """Compute the three losses, and ``projection_std`` (1 / sqrt(width) where nothing has collapsed)."""
+        """Compute the three losses, and ``projection_std`` (1 / sqrt(width) without a collapse)."""
         size = view1.image.shape[-2:]
         points, valid = self.sampler(masks, (view1.matrix, view2.matrix), size)
         if not valid.any():
-            raise ValueError('SaDL: no image of the batch has a pixel of 0 or 1 that both views show; check the masks '
-                             '(255 is ignored) and the scale of the views.')
+            raise SettingError('SaDL: no image of the batch has a pixel of 0 or 1 that both views show; check the '
+                               'masks (255 is ignored) and the scale of the views.')
         places = [map_points(points, view.matrix) * valid[..., None, None] for view in (view1, view2)]
         points1, points2 = (self._points(view.image, place, valid) for view, place in zip((view1, view2), places))
         projected1, projected2 = self._project(points1), self._project(points2)
@@ -155,12 +156,12 @@ class SaDL(ViewLearner):
         return list(self.projector(torch.cat(points)).split([len(p) for p in points]))
 
     def _predict(self, projected: list[Tensor]) -> list[Tensor]:
-        # synchronised norms: the other processes may have points of the class, and wait
+        # synchronised norms: other processes may have points of the class and wait for this one
         waited_for = any(isinstance(part, (nn.SyncBatchNorm, SyncNorm)) for part in self.predictor.modules())
         return [self.predictor(p) if len(p) or waited_for else p for p in projected]
 
     def _discrimination(self, points1: list[Tensor], points2: list[Tensor], valid: Tensor) -> Tensor:
-        """Push apart where an image shows both classes, averaged over the views."""
+        """Separate the classes in images that show both, averaged over the views."""
         both = valid.all(dim=1)
         total = valid.new_zeros((), dtype=torch.float32)
         for points in (points1, points2):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from schanger_mm.optional import require
 from schanger_mm.registry import MODELS
+from schanger_mm.utils.optional import require
 
 
 @dataclass
@@ -28,7 +28,7 @@ class View:
 
 @MODELS.register_module()
 class TwoViews(nn.Module):
-    """Draw two views of every image, on the device the batch is on.
+    """Draw two views of every image, on the device of the batch.
 
     Flips (each p 0.5), 3x3 Gaussian blur (p 0.5), colour jitter (p 0.8),
     random resized crop, then normalisation; the draws come from torch's
@@ -40,9 +40,9 @@ class TwoViews(nn.Module):
         size: (h, w) of the views in px.
         scale: share of the image's area that a crop keeps, from and to.
         ratio: aspect ratio of the crop, from and to.
-        blur_sigma: of the Gaussian in px, from and to.
+        blur_sigma: standard deviation of the Gaussian in px, from and to.
         jitter: brightness, contrast, saturation, hue.
-        mean, std: of the normalisation, for values from 0 to 1.
+        mean, std: statistics for normalising values from 0 to 1.
 
     Raises:
         ImportError: kornia is not installed.

@@ -13,9 +13,9 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from schanger_mm.apis.convert import network, published_to_mm
+from schanger_mm.checkpoints.convert import network, published_to_mm
+from schanger_mm.checkpoints.published_layout import widths_of
 from schanger_mm.models.inference import InferenceConv, inference_form, rows
-from schanger_mm.models.published import widths_of
 from schanger_mm.registry import MODELS, SCOPE
 
 ROOT = Path(__file__).parents[3]
@@ -69,7 +69,7 @@ def published(dtype, path=DATA / 'schanger_tiny_two_stream.safetensors'):
 @pytest.mark.parametrize('portable', [False, True])
 def test_authors_probabilities_in_float64(portable):
     model, x, expected = published(torch.float64)
-    difference = probabilities(inference_form(model, portable), x) - expected
+    difference = probabilities(inference_form(model, x, portable), x) - expected
     assert difference.abs().max() <= 1e-9
 
 
@@ -237,7 +237,7 @@ def test_no_batch_norm_is_left():
 
 
 def test_resnet_detector_predicts_the_same():
-    cfg = Config.fromfile(ROOT / 'configs/_base_/models/fpn-cd_r18.py').model
+    cfg = Config.fromfile(ROOT / 'configs/_base_/models/fpn-cd_resnet18.py').model
     cfg.test_cfg = dict(mode='whole')
     with DefaultScope.overwrite_default_scope(SCOPE):
         model = with_statistics(MODELS.build(cfg))
@@ -270,7 +270,7 @@ class NormFirst(nn.Module):
 def test_foreign_parts_predict_the_same(model):
     model, x = with_statistics_if_any(model), torch.randn(2, 3, 16, 16)
     with torch.no_grad():
-        torch.testing.assert_close(inference_form(model)(x), model(x))
+        torch.testing.assert_close(inference_form(model, x)(x), model(x))
 
 
 def with_statistics_if_any(model):

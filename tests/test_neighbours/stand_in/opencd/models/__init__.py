@@ -1,75 +1,8 @@
-"""The Siamese detector, its neck and its preprocessor."""
+"""Everything that configs name; three of the four packages below end without a newline, as Open-CD's do."""
 
-import torch
-from mmengine.model import BaseDataPreprocessor, BaseModule
-from mmseg.models.segmentors import EncoderDecoder
-from mmseg.utils import stack_batch
-
-from opencd.registry import MODELS
-
-
-@MODELS.register_module()
-class SiamEncoderDecoder(EncoderDecoder):
-    """Splits the input by channel; the neck takes both dates' features and must be there."""
-
-    def __init__(self, backbone, decode_head, neck=None, backbone_inchannels=3, **kwargs):
-        super().__init__(backbone=backbone, decode_head=decode_head, neck=neck, **kwargs)
-        self.backbone_inchannels = backbone_inchannels
-
-    def extract_feat(self, inputs):
-        img_from, img_to = torch.split(inputs, self.backbone_inchannels, dim=1)
-        if not self.with_neck:
-            raise ValueError('`NECK` is needed for `SiamEncoderDecoder`.')
-        return self.neck(self.backbone(img_from), self.backbone(img_to))
-
-
-@MODELS.register_module()
-class FeatureFusionNeck(BaseModule):
-    """Joins two pyramids level by level without parameters."""
-
-    POLICIES = {
-        'concat': lambda a, b: torch.cat([a, b], dim=1),
-        'sum': torch.add,
-        'diff': lambda a, b: b - a,
-        'Lp_distance': lambda a, b: (a - b).abs(),
-    }
-
-    def __init__(self, policy, in_channels=None, channels=None, out_indices=(0, 1, 2, 3)):
-        super().__init__()
-        self.policy, self.out_indices = policy, out_indices
-
-    def forward(self, x1, x2):
-        assert len(x1) == len(x2)
-        outs = [self.POLICIES[self.policy](a, b) for a, b in zip(x1, x2)]
-        return tuple(outs[i] for i in self.out_indices)
-
-
-@MODELS.register_module()
-class DualInputSegDataPreProcessor(BaseDataPreprocessor):
-    """Means and stds of 2C channels; one image at a time in tests."""
-
-    def __init__(self, mean=None, std=None, size=None, size_divisor=None, pad_val=0, seg_pad_val=255,
-                 bgr_to_rgb=False, batch_augments=None, test_cfg=None):
-        super().__init__()
-        self.padding = dict(size=size, size_divisor=size_divisor, pad_val=pad_val, seg_pad_val=seg_pad_val)
-        self.bgr_to_rgb, self.test_cfg = bgr_to_rgb, test_cfg
-        self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1), False)
-        self.register_buffer('std', torch.tensor(std).view(-1, 1, 1), False)
-
-    def forward(self, data, training=False):
-        data = self.cast_data(data)
-        inputs, samples = data['inputs'], data.get('data_samples')
-        if self.bgr_to_rgb and inputs[0].size(0) == 6:
-            inputs = [image[[2, 1, 0, 5, 4, 3]] for image in inputs]
-        inputs = [(image.float() - self.mean) / self.std for image in inputs]
-        if training:
-            inputs, samples = stack_batch(inputs, samples, **self.padding)
-            return dict(inputs=inputs, data_samples=samples)
-        assert len(inputs) == 1, 'Batch inference is not support currently'
-        if self.test_cfg:
-            inputs, padded = stack_batch(inputs, None, **{**self.padding, 'size': None, **self.test_cfg})
-            for sample, info in zip(samples, padded):
-                sample.set_metainfo(info)
-        else:
-            inputs = torch.stack(inputs)
-        return dict(inputs=inputs, data_samples=samples)
+from .backbones import *
+from .change_detectors import *
+from .data_preprocessor import *
+from .decode_heads import *
+from .losses import *
+from .necks import *

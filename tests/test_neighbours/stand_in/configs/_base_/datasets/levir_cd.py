@@ -13,6 +13,14 @@ test_pipeline = [
     dict(type='MultiImgLoadAnnotations'),
     dict(type='MultiImgPackSegInputs'),
 ]
+tta_pipeline = [
+    dict(type='MultiImgLoadImageFromFile'),
+    dict(type='TestTimeAug', transforms=[
+        [dict(type='MultiImgRandomFlip', prob=0., direction='horizontal'),
+         dict(type='MultiImgRandomFlip', prob=1., direction='horizontal')],
+        [dict(type='MultiImgLoadAnnotations')],
+        [dict(type='MultiImgPackSegInputs')]]),
+]
 
 
 def _set(split, pipeline):

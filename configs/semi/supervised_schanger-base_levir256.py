@@ -1,0 +1,6 @@
+# The control with SChanger-base on LEVIR-CD cut to 256 px.
+#   python tools/train.py configs/semi/supervised_schanger-base_levir256.py
+_base_ = './supervised_schanger-small_levir256.py'
+
+model = dict(backbone=dict(arch='base'), decode_head=dict(arch='base'))
+load_from = 'work_dirs/pretrain_inria/iter_1124000.pth'

@@ -1,0 +1,1 @@
+"""Reading configs: the installed stack, names, overrides, spelling, schedules."""

@@ -1,0 +1,286 @@
+"""Write a config for a folder of one's own pairs, after looking at them."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from schanger_mm.data_tools.layout import LABEL, NONE, TWO_DATES, Split, find_splits
+from schanger_mm.data_tools.lists import listed_names
+from schanger_mm.data_tools.sample_check import (
+    LOSSY,
+    USUAL_THRESHOLD,
+    SampleFacts,
+    Task,
+    check_sample,
+    label_values,
+    third_value,
+)
+from schanger_mm.data_tools.split import SplitRequest, write_splits
+from schanger_mm.datasets.reading import COLOUR, wrong_form
+from schanger_mm.utils.errors import DatasetError, SettingError
+from schanger_mm.utils.files import refuse_existing, write_text
+from schanger_mm.utils.names import natural_key
+from schanger_mm.utils.text import first_of
+
+BASE = 'schanger_mm::schanger/custom.py'
+TRAIN, VAL, TEST = 'train', 'val', 'test'
+OTHER_NAMES = {'training': TRAIN, 'valid': VAL, 'validation': VAL, 'testing': TEST}
+"""Names of splits besides those three."""
+LIST_FOLDERS = ('.', 'list', 'lists', 'splits')
+"""Folders below the data that may hold train.txt and val.txt."""
+LOOKED_AT = 8
+"""Pairs per split that are decoded."""
+ENOUGH = 10
+"""With fewer pairs, none are held out for a test."""
+
+
+@dataclass
+class Part:
+    """What one data loader reads: folders, files by role and stem, stems, and the list (or table) that names them."""
+
+    split: Split
+    files: dict[str, dict[str, str]]
+    names: list[str]
+    ann_file: Path | None = None
+    list_split: str | None = None
+
+
+def write_own_config(root: str | Path, out: str | Path | None = None, splits: Sequence[str] | None = None,
+                     folders: Mapping[str, str | None] | None = None,
+                     suffixes: Mapping[str, str | None] | None = None, group_by: str | None = None,
+                     overwrite: bool = False, command: str = '') -> str:
+    """Write a config that trains on the pairs of a folder.
+
+    Where neither folders nor lists set pairs apart for validation, some are
+    drawn (and, of ten or more pairs, some for a test); the lists are written
+    next to the config.
+
+    Args:
+        root: the data set.
+        out: the config to write; None: the folder's name with ``.py``, in the working directory.
+        splits, folders, suffixes: see :func:`~schanger_mm.data_tools.layout.find_splits`.
+        group_by: regular expression whose group holds names together in the draw.
+        overwrite: replace the config and its lists if they exist.
+        command: what the user typed, for the record of the draw.
+
+    Returns:
+        What was found, what was written and how to go on.
+
+    Raises:
+        FileNotFoundError, DatasetError: there are no pairs, some are incomplete, or a training could not read them.
+        SettingError: ``out`` is not a Python file, or ``folders`` names no labels.
+        ExistsError: the config or its lists exist.
+    """
+    root = Path(root)
+    out = Path(out if out is not None else f'{re.sub("[^a-zA-Z0-9-]+", "_", root.resolve().name) or "own"}.py')
+    if out.suffix != '.py':
+        raise SettingError(f'--out {out}: expected a file that ends in .py.')
+    if (folders or {}).get(LABEL) == NONE:
+        raise SettingError(f'--label {NONE}: a training needs the masks; name their folder.')
+    refuse_existing(out, overwrite=overwrite)
+    parts = find_parts(root, splits, folders, suffixes)
+    facts = [fact for name, part in parts.items() for fact in _look_at(name, part)]
+    label = _label_settings(facts)
+    drawn = ''
+    if VAL not in parts:
+        drawn = _draw(parts, out.with_name(f'{out.stem}_splits'), group_by, overwrite, command)
+    write_text(out, config_text(out, root, parts, _findings(facts), label), overwrite)
+    lines = [f'{name}: {len(part.names)} pairs in {", ".join(map(str, part.split.folders.values()))}'
+             for name, part in parts.items()]
+    return '\n'.join([*lines, _findings(facts), *filter(None, [drawn]), f'{out}: inherits {BASE}; next:',
+                      f'  schanger browse {out}    # what will training see?', f'  schanger train {out}'])
+
+
+def find_parts(root: Path, splits: Sequence[str] | None = None, folders: Mapping[str, str | None] | None = None,
+               suffixes: Mapping[str, str | None] | None = None) -> dict[str, Part]:
+    """Find the pairs for training, validation and test; the latter two may be absent.
+
+    Raises:
+        FileNotFoundError, DatasetError: see :func:`write_own_config`.
+    """
+    found = find_splits(root, splits, folders, suffixes=suffixes)
+    if wrong := [split.name for split in found if tuple(split.images) != TWO_DATES]:
+        raise DatasetError(f'{root}: {first_of(wrong)} has images of one date, and change detection needs pairs; see '
+                           '`schanger config show pretrain_inria` for a pre-training on single images.')
+    by_name = {OTHER_NAMES.get(split.name.lower(), split.name.lower()): split for split in found}
+    if len(found) == 1 and (splits or not {VAL, TEST} & set(by_name)):
+        (split, ) = found
+        files = _files(split)
+        lists = _find_lists(root)
+        parts = {name: Part(split, files, listed_names(path, set().union(*files.values()), root, of,
+                                                       list(split.suffixes.values())), path, of)
+                 for name, (path, of) in lists.items()} or {TRAIN: _whole(split)}
+    else:
+        if TRAIN not in by_name:
+            raise DatasetError(f'{root}: expected a split named {TRAIN}, found {first_of(list(by_name))}; rename one, '
+                               'or pass --splits NAME to draw training and validation from it.')
+        parts = {name: _whole(by_name[name]) for name in (TRAIN, VAL, TEST) if name in by_name}
+    for part in parts.values():
+        _refuse_incomplete(root, part)
+    return parts
+
+
+def config_text(out: Path, root: Path, parts: Mapping[str, Part], findings: str, label: Mapping[str, int]) -> str:
+    """Return the config as text.
+
+    Args:
+        out: its file.
+        root: the data set.
+        parts: what is read, by name.
+        findings: one line about images and masks.
+        label: settings by which the masks are read.
+    """
+    loaders = {name: {**_settings(root, parts.get(name) or parts[VAL]), **label} for name in (TRAIN, VAL, TEST)}
+    shared = {key: value for key, value in loaders[TRAIN].items()
+              if all(settings.get(key) == value for settings in loaders.values())}
+    counts = ', '.join(f'{len(parts[name].names)} {what}' for name, what in (
+        (TRAIN, 'to train'), (VAL, 'to validate'), (TEST, 'to test')) if name in parts)
+    lines = [f'# SChanger-small on the pairs in {root}, written by `schanger config new`:',
+             f'#   schanger train {out.name}',
+             f'# {counts}; {findings}.']
+    if 'label_threshold' in label:
+        lines.append(f'# Masks have values between 0 and 255, as lossy files do: from {USUAL_THRESHOLD} up they count '
+                     'as changed.')
+    if 'label_ignore' in label:
+        lines.append(f'# Mask value {label["label_ignore"]} is taken for nodata. If it is a class, write masks of 0 '
+                     'and 255.')
+    if TEST not in parts:
+        lines.append('# There are no test pairs: `schanger test` scores the validation pairs, which is optimistic, '
+                     'since the best checkpoint is chosen on them.')
+    lines += [f"_base_ = '{BASE}'", '', f'pairs = {_call(shared)}']
+    for name, settings in loaders.items():
+        own = {key: value for key, value in settings.items() if key not in shared}
+        lines.append(f'{name}_dataloader = dict(dataset={_call(own, "**pairs")})')
+    return '\n'.join([
+        *lines, '',
+        "# Mean and standard deviation of your images, instead of ImageNet's: `schanger stats` prints them.",
+        "# Weights to start from (`schanger fetch pretrain small` fetches the authors'):",
+        "# load_from = 'checkpoints/schanger_small_pretrain_mm.pth'",
+        f'# A longer training: `schanger train {out.name} --max-iters 20000`; 3000 iterations are the default.', ''])
+
+
+def _call(settings: Mapping[str, object], prefix: str = '') -> str:
+    return f'dict({", ".join(filter(None, [prefix, *(f"{key}={value!r}" for key, value in settings.items())]))})'
+
+
+def _settings(root: Path, part: Part) -> dict[str, object]:
+    """Return the settings of the data set that reads a part."""
+    suffixes = part.split.suffixes
+    settings: dict[str, object] = dict(data_root=root.resolve().as_posix())
+    settings |= {role: folder.relative_to(root).as_posix() for role, folder in part.split.folders.items()}
+    if dates := {role: suffixes[role] for role in TWO_DATES if role in suffixes}:
+        settings['img_suffix'] = dates
+    if LABEL in suffixes:
+        settings['seg_map_suffix'] = suffixes[LABEL]
+    if part.ann_file is not None:
+        settings['ann_file'] = part.ann_file.resolve().as_posix()
+    if part.list_split is not None:
+        settings['list_split'] = part.list_split
+    return settings
+
+
+def _files(split: Split) -> dict[str, dict[str, str]]:
+    return {role: split.list_files(role) for role in split.folders}
+
+
+def _whole(split: Split) -> Part:
+    files = _files(split)
+    return Part(split, files, sorted(set().union(*files.values()), key=natural_key))
+
+
+def _find_lists(root: Path) -> dict[str, tuple[Path, str | None]]:
+    """Find lists train.txt and val.txt, or a table with lines ``name,split``: list and split of the table, by part."""
+    found: dict[str, dict[str, tuple[Path, str | None]]] = {}
+    for folder in LIST_FOLDERS:
+        lists: dict[str, tuple[Path, str | None]] = {
+            name: (path, None) for name in (TRAIN, VAL, TEST) if (path := root / folder / f'{name}.txt').is_file()}
+        if {TRAIN, VAL} <= set(lists):
+            found[str(root / folder / f'{TRAIN}.txt')] = lists
+    for table in sorted(root.glob('*.csv')):
+        with open(table, encoding='utf-8-sig', errors='replace', newline='') as file:
+            named = {row[1].strip().casefold() for row in csv.reader(file) if len(row) == 2}
+        if {TRAIN, VAL} <= named:
+            found[str(table)] = {name: (table, name) for name in (TRAIN, VAL, TEST) if name in named}
+    if len(found) > 1:
+        raise DatasetError(f'{root}: expected one set of lists, found {first_of(list(found))}; move the others away.')
+    return next(iter(found.values()), {})
+
+
+def _refuse_incomplete(root: Path, part: Part) -> None:
+    missing = [f'{part.split.folders[role]} has no {name}' for name in part.names for role, there in part.files.items()
+               if name not in there]
+    if missing:
+        raise DatasetError(f'{root}: {len(missing)} files are missing in {len(part.names)} pairs: '
+                           f'{first_of(missing, most=3)}. Add them or remove their partners; `schanger verify {root}` '
+                           'lists all.')
+
+
+def _look_at(name: str, part: Part) -> list[SampleFacts]:
+    """Decode some pairs, spread over a part.
+
+    Raises:
+        DatasetError: one cannot be read, or its files do not fit together.
+    """
+    found = []
+    for stem in part.names[::max(1, len(part.names) // LOOKED_AT)][:LOOKED_AT]:
+        task = Task(name, stem, {role: Path(there[stem]) for role, there in part.files.items()})
+        facts = check_sample(task)
+        if facts.errors:
+            raise DatasetError(next(iter(facts.errors.values())))
+        if len(set(facts.sizes.values())) > 1:
+            raise DatasetError('the files of a pair have different sizes: ' + ', '.join(
+                f'{task.paths[role]} is {width}x{height}' for role, (height, width) in facts.sizes.items())
+                + '; cut or resample them to one grid.')
+        for role, form in facts.forms.items():
+            if role != LABEL and form != COLOUR:
+                raise DatasetError(f'{task.paths[role]}: {wrong_form(form)}')
+        found.append(facts)
+    return found
+
+
+def _label_settings(facts: Sequence[SampleFacts]) -> dict[str, int]:
+    """Return the settings by which masks of these values are read; none for 0 and 1, or 0 and 255.
+
+    Raises:
+        DatasetError: the values are those of neither a lossy mask nor one with nodata.
+    """
+    odd = [fact for fact in facts if fact.label == LOSSY]
+    if not odd:
+        return {}
+    values = label_values(facts)
+    third = third_value(values)
+    if third is not None and values[-1] == 255:
+        return dict(label_ignore=third)
+    if values or not any(fact.changed for fact in odd):
+        raise DatasetError(f'the mask of {odd[0].name} has the values {odd[0].values}, expected 0 and 1, or 0 and '
+                           '255. If they are classes, write a mask of 0 and 255 for those that count as changed.')
+    return dict(label_threshold=USUAL_THRESHOLD)
+
+
+def _findings(facts: Sequence[SampleFacts]) -> str:
+    """Describe sizes and masks of the pairs that were decoded, in one line."""
+    sizes = sorted({size for fact in facts for size in fact.sizes.values()})
+    (low, high), (narrow, wide) = ((min(sides), max(sides)) for sides in zip(*sizes))
+    size = f'{narrow} x {low} px' if len(sizes) == 1 else f'{narrow} to {wide} x {low} to {high} px'
+    labels = sorted({str(fact.label if fact.values is None else fact.values) for fact in facts})
+    return f'of {len(facts)} pairs decoded, images have {size} and masks are {first_of(labels, " or ", most=3)}'
+
+
+def _draw(parts: dict[str, Part], folder: Path, group_by: str | None, overwrite: bool, command: str) -> str:
+    """Set pairs of the training apart for validation, and for a test if there is none; write the lists."""
+    train = parts[TRAIN]
+    if len(train.names) < 2:
+        raise DatasetError(f'{train.split.folders["before"]}: expected two pairs at least, one to train and one to '
+                           f'validate; found {len(train.names)}.')
+    test = '0.2' if TEST not in parts and len(train.names) >= ENOUGH else None
+    request = SplitRequest(val='0.1', test=test, group_by=group_by)
+    said = write_splits(train.split.folders['before'], folder, request, overwrite=overwrite, command=command,
+                        suffix=train.split.suffixes.get('before'))
+    for name in (TRAIN, VAL, *([TEST] if test else [])):
+        path = folder / f'{name}.txt'
+        parts[name] = Part(train.split, train.files, listed_names(path, train.names, folder), path)
+    return said

@@ -1,0 +1,179 @@
+"""Export a checkpoint to a file that other programs can run."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+
+from schanger_mm.checkpoints import Checkpoint
+from schanger_mm.checkpoints.hub import is_address
+from schanger_mm.config.building import build
+from schanger_mm.datasets.reading import read_image
+from schanger_mm.deploy.card import BACKENDS, Card
+from schanger_mm.deploy.deepness import deepness_metadata
+from schanger_mm.deploy.errors import DeployError
+from schanger_mm.deploy.formats import ProgramRuntime, write_onnx, write_openvino, write_program
+from schanger_mm.deploy.graph import PairGraph, SixBandGraph, trace
+from schanger_mm.deploy.model import SceneModel
+from schanger_mm.deploy.open import open_runtime
+from schanger_mm.deploy.parity import Compared, Pair, compare, random_pairs, real_pair
+from schanger_mm.registry import DATASETS, SCOPE
+from schanger_mm.utils.files import move_into_place, refuse_existing
+from schanger_mm.version import __version__
+
+CLASSES = ('unchanged', 'changed')
+
+
+def export(cfg: Config, config: str, checkpoint: str | Checkpoint, out: str | Path, format: str,
+           normalise: str | None = None, deepness: bool = False, gsd: float | None = None, tile: int | None = None,
+           pairs: Sequence[Sequence[str]] = (), overwrite: bool = False) -> str:
+    """Write a detector as one file, after comparing it with PyTorch on random and real pairs.
+
+    Args:
+        cfg: config of the detector.
+        config: name of the config.
+        checkpoint: weights, as a name or already read; every entry must fit.
+        out: file to write, ending as its format does: ``.onnx``, ``.xml`` (and ``.bin``) or ``.pt2``.
+        format: ``'onnx'``, ``'openvino'`` or ``'program'``.
+        normalise: per-date statistics are applied ``'inside'`` the file, which then takes 0..255, or
+            ``'outside'``; None: inside, except for Deepness.
+        deepness: one input of six bands, fixed tiles, and the metadata of the QGIS plugin Deepness.
+        gsd: metres per pixel of the training images; None: that of the config's data set.
+        tile: side of the tiles to predict on, px; None: that of the config's test, or 256.
+        pairs: (before, after) image files for the comparison; empty: the first, middle and last pair of the config's
+            test data, where they exist.
+        overwrite: replace ``out``.
+
+    Returns:
+        A summary of what was written, and its difference from PyTorch.
+
+    Raises:
+        ImportError: the backend is not installed.
+        DeployError: options that do not fit together, or the file differs from PyTorch by more than
+            1e-4; nothing is written then.
+        ExistsError: ``out`` exists.
+        SceneError, CheckpointError: the checkpoint does not fit the config.
+    """
+    out = Path(out)
+    _check_out(out, format, overwrite)
+    normalise = normalise or ('outside' if deepness else 'inside')
+    if deepness and (format, normalise) != ('onnx', 'outside'):
+        raise DeployError(f'--deepness: the plugin loads ONNX files and normalises by itself; found --format {format} '
+                          f'--normalise {normalise}.')
+    model = SceneModel(cfg, checkpoint, config, plain=True)
+    graph = (SixBandGraph if deepness else PairGraph)(model.network, normalise == 'inside')
+    card = make_card(model, graph, config, normalise, tile or _tile(cfg), gsd, deepness)
+    more = deepness_metadata(card) if deepness else {}
+    known = [_read_pair(before, after, card) for before, after in pairs] or _test_pairs(cfg, card)
+
+    def reference(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        return model.predict(np.stack([before, after], axis=1))
+
+    program = trace(graph, card.tile if deepness else None)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f'.{out.name}.', dir=out.parent) as folder:
+        partial = Path(folder) / out.name
+        _write(program, partial, card, more)
+        pairs_to_see = [*random_pairs(card.tile if deepness else None), *known]
+        runtime = ProgramRuntime(partial, program) if format == 'program' else open_runtime(partial)
+        done = compare(runtime, reference, pairs_to_see)
+        out.unlink(missing_ok=True)  # so that an old .xml is never combined with a new .bin
+        for file in sorted(Path(folder).iterdir()):
+            move_into_place(file, out.with_suffix(file.suffix))
+    return _report(out, card, done, bool(known))
+
+
+def make_card(model: SceneModel, graph: PairGraph, config: str, normalise: str, tile: int, gsd: float | None,
+              fixed: bool) -> Card:
+    """Collect the metadata of a file.
+
+    Raises:
+        DeployError: an invalid tile size or ground sampling distance.
+    """
+    if tile < 1 or tile % graph.divisor:
+        raise DeployError(f'--tile {tile}: expected a multiple of {graph.divisor}, to which this network pads.')
+    if gsd is not None and not 0 < gsd < float('inf'):
+        raise DeployError(f'--gsd {gsd}: expected metres per pixel, above 0.')
+    mean, std = (_per_date(values, graph.rgb) for values in (graph.mean, graph.std))
+    return Card(
+        inputs=graph.INPUTS, classes=CLASSES, mean=mean, std=std, normalisation=normalise, threshold=model.threshold,
+        tile=tile, fixed_size=fixed, gsd=model.gsd if gsd is None else gsd,
+        align_corners=bool(model.network.decode_head.align_corners), config=_short(config),
+        checkpoint=_short(model.weights), checkpoint_sha256=model.sha256,
+        versions=dict(schanger_mm=__version__, torch=str(torch.__version__)))
+
+
+def _short(name: str) -> str:
+    """Return a path without its folder; the name of a model of the hub as it is."""
+    return name if is_address(name) else Path(name).name
+
+
+def _check_out(out: Path, format: str, overwrite: bool) -> None:
+    if format not in BACKENDS:
+        raise DeployError(f'--format {format}: expected one of {", ".join(BACKENDS)}.')
+    if out.suffix != BACKENDS[format]:
+        raise DeployError(f'--out {out}: a file of --format {format} must end in {BACKENDS[format]}.')
+    files = [out, *([out.with_suffix('.bin')] if format == 'openvino' else [])]
+    refuse_existing(*files, overwrite=overwrite)
+
+
+def _write(program: torch.export.ExportedProgram, path: Path, card: Card, more: dict[str, str]) -> None:
+    if path.suffix == BACKENDS['program']:
+        write_program(program, path, card)
+    elif path.suffix == BACKENDS['onnx']:
+        write_onnx(program, path, card, more)
+    else:
+        onnx_file = path.with_suffix('.onnx')
+        write_onnx(program, onnx_file, card, more)
+        write_openvino(onnx_file, path, card)
+        onnx_file.unlink()
+
+
+def _tile(cfg: Config) -> int:
+    size = (cfg.model.get('test_cfg') or {}).get('crop_size') or (256, 256)
+    return max(size)
+
+
+def _per_date(values: torch.Tensor, rgb: bool) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    before, after = (date.flatten().tolist() for date in values.chunk(2))
+    return (tuple(before), tuple(after)) if rgb else (tuple(before[::-1]), tuple(after[::-1]))
+
+
+def _read_pair(before: str, after: str, card: Card) -> Pair:
+    one, other = (read_image(path)[..., ::-1] for path in (before, after))
+    return real_pair(f'{before} and {after}', one, other, card.tile, card.fixed_size)
+
+
+def _test_pairs(cfg: Config, card: Card) -> list[Pair]:
+    """Read pairs of the config's test data; none if the data do not exist."""
+    data = (cfg.get('test_dataloader') or {}).get('dataset')
+    if not data:
+        return []
+    try:
+        found = build(DATASETS, {'_scope_': cfg.get('default_scope') or SCOPE, **data})
+        found.full_init()
+    except FileNotFoundError:
+        return []
+    pairs = []
+    for index in sorted({0, len(found) // 2, len(found) - 1} if len(found) else ()):  # first, middle, last
+        packed = found[index]['inputs'].numpy()
+        before, after = (packed[bands].transpose(1, 2, 0) for bands in ([2, 1, 0], [5, 4, 3]))  # B, G, R to R, G, B
+        pairs.append(real_pair(f'test pair {index}', before, after, card.tile, card.fixed_size))
+    return pairs
+
+
+def _report(out: Path, card: Card, done: Sequence[Compared], real: bool) -> str:
+    lines = ['largest difference from PyTorch (a probability, 0 to 1):', *(f'  {line}' for line in done)]
+    if not real:
+        lines.append('only random pairs were compared: the config has no test data here; add real ones with --pairs '
+                     'BEFORE AFTER.')
+    gsd = 'unknown' if card.gsd is None else f'{card.gsd} m'
+    lines.append(f'{out}: {out.stat().st_size / 1e6:.1f} MB, takes {" and ".join(card.inputs)} '
+                 f'({"0..255" if card.normalisation == "inside" else "normalised"}), threshold {card.threshold}, tiles '
+                 f'of {card.tile} px, ground sampling distance {gsd}.')
+    return '\n'.join(lines)

@@ -1,0 +1,288 @@
+"""Compare starts and methods on folders of pairs under one protocol: what ``schanger compare`` runs.
+
+Every arm sees the same validation pairs, has the same budget (its pre-training included), and is scored by the weights
+of its last iteration; nothing is selected on the validation pairs. Arms run one after the other; a comparison that was
+stopped in any way continues with the checkpoint of the training that it was in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+
+from schanger_mm.checkpoints import read_checkpoint
+from schanger_mm.checkpoints.transfer import ENCODER
+from schanger_mm.config.loading import load_config, option_word
+from schanger_mm.engine.hooks.training_time_hook import ENTRY
+from schanger_mm.experiments.arms import Arm, draw_labelled
+from schanger_mm.experiments.budget import Budget
+from schanger_mm.experiments.compare_data import Data
+from schanger_mm.experiments.compare_results import Outcome, write_results
+from schanger_mm.experiments.trainings import DONE, Training, claim, initial_weights
+from schanger_mm.utils.children import run_logged
+from schanger_mm.utils.errors import SettingError
+from schanger_mm.utils.files import as_json, read_table, write_atomic
+
+SCORES = ('F1', 'precision', 'recall')
+TRIAL = {'cpu': 12, 'cuda': 100}
+"""Iterations by which the time of one is measured; the first quarter of them does not count."""
+PICTURES = 8
+"""Validation pairs that are drawn, at most."""
+
+
+@dataclass
+class Comparison:
+    """One comparison.
+
+    Args:
+        repo: the checkout, which holds ``tools``.
+        configs: folder of the configs that the arms name.
+        out: folder of trainings and results. Finished trainings are not repeated; arms may be added later.
+        data: folders of the images.
+        arms: what to compare, in the order of training.
+        budget: what each may cost.
+        seeds: seeds of the trainings and of the draw of labelled pairs.
+        threads: threads of the CPU.
+        nice: priority to add to the trainings.
+    """
+
+    repo: Path
+    configs: Path
+    out: Path
+    data: Data
+    arms: Sequence[Arm]
+    budget: Budget = field(default_factory=Budget)
+    seeds: Sequence[int] = (36, )
+    threads: int = 1
+    nice: int = 19
+
+    def run(self) -> list[Outcome]:
+        """Train and score all arms; write ``results.json``, ``.md``, ``.png`` and ``.html`` after each.
+
+        Raises:
+            SettingError: ``out`` holds something else, or arms, budget, data or configs do not fit each other.
+            MissingFileError: a folder is missing.
+            CommandError: a training failed; the end of its log is printed.
+            KeyboardInterrupt: Ctrl-C; the current training has saved a checkpoint.
+        """
+        self.names = self.data.names()
+        self._check()
+        claim(self.out / 'compare.json', self._settings(), 'comparison', ('results.*', 'seed_*'))
+        outcomes: list[Outcome] = []
+        try:
+            for seed in self.seeds:
+                for arm in self.arms:
+                    outcomes.append(self._run_arm(seed, arm))
+                    write_results(self.out, outcomes, self._protocol(), torch.device(self.device))
+        except KeyboardInterrupt:
+            print(f'interrupted: what is trained so far is kept in {self.out}; run the same command to continue.',
+                  file=sys.stderr, flush=True)
+            raise
+        return outcomes
+
+    @cached_property
+    def device(self) -> str:
+        """``'cuda'`` where there is a GPU, else ``'cpu'``."""
+        return 'cuda' if torch.cuda.is_available() else 'cpu'
+
+    @property
+    def clock(self) -> str:
+        """Name of the minutes that count here."""
+        return 'minutes' if self.device == 'cuda' else 'core_minutes'
+
+    def _check(self) -> None:
+        total = len(self.names['train'])
+        if self.threads < 1:
+            raise SettingError(f'--threads {self.threads}: expected a whole number from 1 up.')
+        self.arms = [replace(arm, labelled=arm.labelled or total) for arm in self.arms]
+        if len(set(self.arms)) < len(self.arms):
+            raise SettingError(f'--arms {" ".join(map(str, self.arms))}: expected different arms, and "all" is {total} '
+                               'pairs.')
+        for arm in self.arms:
+            self.budget.check(arm)
+            if (arm.labelled or total) > total:
+                raise SettingError(f'--arms {arm}: {self.data.train / self.data.before} has only {total} pairs.')
+            if arm.semi and arm.labelled == total:
+                raise SettingError(f'--arms {arm}: no pair is left to learn from without its label; give it a number '
+                                   f'below {total}.')
+            if arm.chain and (self.data.images is None or self.data.masks is None):
+                raise SettingError(f'--arms {arm}: pre-training needs --images DIR and --masks DIR.')
+            for name in (*arm.chain, arm.config):
+                self._config(name)
+
+    def _config(self, name: str) -> Config:
+        """Read a config, once.
+
+        Raises:
+            SettingError: it is missing, or does not measure its time or score its last iteration.
+        """
+        read = self.__dict__.setdefault('_read', {})
+        if name not in read:
+            if not self._path(name).is_file():
+                raise SettingError(f'{self._path(name)}: no such config, with which one of --arms trains. Write it, or '
+                                   'omit that arm.')
+            cfg = load_config(self._path(name))
+            hooks = cfg.get('custom_hooks') or []
+            if not any(hook['type'].endswith('TrainingTimeHook') for hook in hooks):
+                raise SettingError(f"{self._path(name)}: its custom_hooks have no dict(type='TrainingTimeHook'), by "
+                                   'which arms are compared; add it.')
+            read[name] = cfg
+        return read[name]
+
+    def _path(self, name: str) -> Path:
+        return self.configs.resolve() / f'{name}.py'
+
+    def _settings(self) -> dict:
+        """Return what must not change while results are kept."""
+        return dict(
+            train=_digest(self.names['train']), val=_digest(self.names['val']), label=self.data.label,
+            label_threshold=self.data.label_threshold, device=self.device, threads=self.threads)
+
+    def _protocol(self) -> dict:
+        in_iters = self.budget.iters is not None
+        return dict(
+            pairs=len(self.names['train']), val_pairs=len(self.names['val']),
+            single_images=len(self.names.get('images', [])), seeds=list(self.seeds), threads=self.threads,
+            clock=self.clock,
+            budget={key: value for key, value in vars(self.budget).items() if key.endswith('iters') == in_iters})
+
+    def _run_arm(self, seed: int, arm: Arm) -> Outcome:
+        done: list[Training] = []
+        for length in range(1, len(arm.chain) + 1):
+            done.append(self._pretrain(seed, arm.chain[:length], done[-1] if done else None))
+        training = self._training(seed, arm, done[-1] if done else None)
+        self._claim(training)
+        if not (training.work_dir / DONE).is_file():
+            self._train(training)
+            self._draw(training)
+            (training.work_dir / DONE).touch()
+        return self._outcome(seed, arm, training, done)
+
+    def _pretrain(self, seed: int, chain: Sequence[str], before: Training | None) -> Training:
+        name, work_dir = chain[-1], self._folder(seed) / f'pretrain_{"+".join(chain)}'
+        options = {**self.data.singles('train_dataloader.dataset'), **self._common(name, seed, before)}
+        iters = self.budget.pretrain_iters
+        if iters is None:
+            iters = self._iterations(name, options, self.budget.pretrain_minutes)
+        training = Training(self._path(name), work_dir, options, iters)
+        self._claim(training)
+        if not (work_dir / DONE).is_file():
+            self._train(training)
+            (work_dir / DONE).touch()
+        return training
+
+    def _training(self, seed: int, arm: Arm, before: Training | None) -> Training:
+        options = {**self._sets(seed, arm), **self._scored('val'), **self._common(arm.config, seed, before)}
+        iters = self.budget.iters
+        if iters is None:
+            iters = self._iterations(arm.config, options, self.budget.minutes_of(arm))
+        return Training(self._path(arm.config), self._folder(seed) / f'{arm.name}_{arm.labelled}', options, iters)
+
+    def _folder(self, seed: int) -> Path:
+        return self.out.resolve() / f'seed_{seed}'
+
+    def _sets(self, seed: int, arm: Arm) -> dict[str, object]:
+        """Return the settings of the training pairs, and write their lists."""
+        place, names = 'train_dataloader.dataset', self.names['train']
+        parts = dict(zip(('labelled', 'unlabelled'), draw_labelled(names, arm.labelled or len(names), seed)))
+        lists = {part: self._folder(seed) / f'lists/{part}_{arm.labelled}.txt' for part in parts}
+        for part, path in lists.items():
+            write_atomic(path, ''.join(f'{name}\n' for name in parts[part]).encode())
+        if not arm.semi:
+            return {**self.data.pairs(place, self.data.train), f'{place}.ann_file': lists['labelled']}
+        return {**self.data.pairs(f'{place}.labelled', self.data.train),
+                f'{place}.labelled.ann_file': lists['labelled'],
+                **self.data.pairs(f'{place}.unlabelled', self.data.train, labelled=False),
+                f'{place}.unlabelled.ann_file': lists['unlabelled']}
+
+    def _scored(self, split: str) -> dict[str, object]:
+        """Return the settings of the validation pairs, for a validation or a test."""
+        place = f'{split}_dataloader'
+        workers = {} if self.device == 'cuda' else {f'{place}.num_workers': 0}
+        return {**self.data.pairs(f'{place}.dataset', self.data.val), **workers}
+
+    def _common(self, name: str, seed: int, before: Training | None) -> dict[str, object]:
+        """Return settings of every training: seed, start, workers, and where decoded images are cached."""
+        cfg = self._config(name)
+        parts = (*ENCODER, 'decode_head') if name.endswith('_schanger') else ENCODER
+        start = initial_weights(before.work_dir, self._path(name), parts) if before else None
+        options: dict[str, object] = {'randomness.seed': seed, 'load_from': start}
+        if self.device == 'cpu':  # workers would be processes of their own, whose time nobody counts
+            options['train_dataloader.num_workers'] = 0
+        dataset = cfg.train_dataloader.dataset
+        for place, node in (('', dataset), *((f'.{part}', dataset.get(part)) for part in ('labelled', 'unlabelled'))):
+            for number, step in enumerate((node or {}).get('pipeline', ())):
+                if step.get('cache_dir'):
+                    options[f'train_dataloader.dataset{place}.pipeline.{number}.cache_dir'] = self.out / 'decoded'
+        return options
+
+    def _iterations(self, name: str, options: Mapping[str, object], minutes: float) -> int:
+        """Return the number of iterations that take so many minutes here; measured once for each config."""
+        record = self.out / 'seconds_per_iteration.json'
+        known = read_table(record) if record.is_file() else {}
+        if name not in known:
+            kept = {key: value for key, value in options.items() if not key.startswith('val_dataloader.')}
+            unscored = {f'val_{part}': None for part in ('cfg', 'dataloader', 'evaluator')}
+            trial = Training(self._path(name), self.out / 'trials' / name, {**kept, **unscored, 'load_from': None},
+                             TRIAL[self.device])
+            print(f'{name}: measuring {trial.max_iters} iterations', flush=True)
+            trial.run(self.repo, self.threads, self.nice)
+            points = [point for point in trial.curve(self.clock) if point[0] >= TRIAL[self.device] // 4]
+            (first, since), (last, until) = points[0], points[-1]
+            known[name] = 60 * (until - since) / (last - first)
+            write_atomic(record, as_json(known))
+        return max(1, round(60 * minutes / known[name]))
+
+    def _claim(self, training: Training) -> None:
+        """Record config and length of a training, or reject the folder of another one."""
+        text = self._config(training.config.stem).pretty_text
+        claim(training.work_dir / 'training.json',
+              dict(config=hashlib.sha256(text.encode()).hexdigest(), max_iters=training.max_iters), 'training',
+              ('*.pth', ))
+
+    def _train(self, training: Training) -> None:
+        print(f'{training.work_dir.relative_to(self.out.resolve())}: {training.max_iters} iterations', flush=True)
+        training.run(self.repo, self.threads, self.nice)
+
+    def _draw(self, training: Training) -> None:
+        """Draw what the last weights predict for the validation pairs."""
+        options = {**self._scored('test'), 'default_hooks.visualization.interval': 1,
+                   'default_hooks.visualization.max_images': PICTURES}
+        words = [sys.executable, '-m', 'schanger_mm', 'test', str(training.config), _last_checkpoint(training),
+                 '--work-dir', str(training.work_dir / 'test'), '--show-dir', str(training.work_dir / 'pictures'),
+                 '--cfg-options', *(option_word(key, value.resolve() if isinstance(value, Path) else value)
+                                    for key, value in options.items())]
+        run_logged(words, self.repo, training.work_dir / 'test.log', self.threads, self.nice)
+
+    def _outcome(self, seed: int, arm: Arm, training: Training, pretrained: Sequence[Training]) -> Outcome:
+        times = [read_checkpoint(_last_checkpoint(one)).content[ENTRY] for one in pretrained]
+        spent = dict(core_minutes=sum(time['cpu_seconds'] for time in times) / 60,
+                     minutes=sum(time['seconds'] for time in times) / 60)
+        clocks = {name: dict(training.curve(name)) for name in spent}
+        scores = {name: training.curve(f'changed/{name}') for name in SCORES}
+        steps = [step for step, _ in scores['F1']]
+        return Outcome(
+            arm=arm.name, seed=seed, config=arm.config, labelled=arm.labelled or 0,
+            unlabelled=len(self.names['train']) - (arm.labelled or 0) if arm.semi else 0,
+            iterations=steps[-1], batch_size=self._config(arm.config).train_dataloader.batch_size,
+            pretraining=dict(configs=list(arm.chain), iterations=[one.max_iters for one in pretrained], **spent),
+            scores={name: curve[-1][1] for name, curve in scores.items()},
+            steps=steps, f1=[value for _, value in scores['F1']],
+            **{name: [clocks[name][step] for step in steps] for name in clocks},
+            pictures=sorted(path.relative_to(self.out.resolve()).as_posix()
+                            for path in (training.work_dir / 'pictures').glob('*.png')))
+
+
+def _last_checkpoint(training: Training) -> str:
+    return (training.work_dir / 'last_checkpoint').read_text(encoding='utf-8').strip()
+
+
+def _digest(names: Sequence[str]) -> str:
+    return f'{len(names)} names, {hashlib.sha256(chr(10).join(names).encode()).hexdigest()}'

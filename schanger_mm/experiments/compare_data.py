@@ -1,0 +1,64 @@
+"""The folders of a comparison, and what they are in a config."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from schanger_mm.utils.errors import MissingFileError
+from schanger_mm.utils.names import list_stems, natural_key
+
+
+@dataclass(frozen=True)
+class Data:
+    """Folders of the images of a comparison.
+
+    Args:
+        train: folder of the training pairs, with the folders ``before``, ``after`` and ``label`` in it.
+        val: folder of the validation pairs, with the same folders in it.
+        images: folder of single images for pre-training; None for none.
+        masks: folder of their masks.
+        before, after, label: names of folders.
+        label_threshold: mask value from which a pixel is changed, for lossy masks.
+    """
+
+    train: Path
+    val: Path
+    images: Path | None = None
+    masks: Path | None = None
+    before: str = 'A'
+    after: str = 'B'
+    label: str = 'label'
+    label_threshold: int | None = None
+
+    def names(self) -> dict[str, list[str]]:
+        """List the names of training pairs, validation pairs and single images.
+
+        Raises:
+            MissingFileError: a folder is missing.
+        """
+        folders = {'train': self.train / self.before, 'val': self.val / self.before, 'images': self.images}
+        for role, folder in folders.items():
+            if folder is not None and not folder.is_dir():
+                raise MissingFileError(f'--{role}: no folder {folder}; expected --train and --val to hold '
+                                       f'{self.before}, {self.after} and {self.label} (--before, --after, --label), '
+                                       'and --images to hold images.')
+        return {role: sorted(list_stems(str(folder)), key=natural_key) for role, folder in folders.items()
+                if folder is not None}
+
+    def pairs(self, place: str, root: Path, labelled: bool = True) -> dict[str, object]:
+        """Return the settings of a data set of all pairs; ``place`` is where it stands in a config."""
+        settings: dict[str, object] = dict(data_root=root, before=self.before, after=self.after, ann_file='')
+        if labelled:
+            settings['label'] = self.label
+            if self.label_threshold is not None:
+                settings['label_threshold'] = self.label_threshold
+        return {f'{place}.{key}': value for key, value in settings.items()}
+
+    def singles(self, place: str) -> dict[str, object]:
+        """Return the settings of a data set of single images."""
+        settings: dict[str, object] = {
+            'data_root': self.images, 'data_prefix.img_path': self.images, 'data_prefix.seg_map_path': self.masks}
+        if self.label_threshold is not None:
+            settings['label_threshold'] = self.label_threshold
+        return {f'{place}.{key}': value for key, value in settings.items()}

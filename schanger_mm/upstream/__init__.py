@@ -1,1 +1,0 @@
-"""This package's network as a contribution to Open-CD, made from the sources here."""

@@ -1,0 +1,245 @@
+"""The comparison: its budget, what each arm reads and starts from, what it keeps and refuses. Trainings are faked."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from PIL import Image
+
+from schanger_mm.config.loading import parse_options
+from schanger_mm.experiments import compare, compare_results
+from schanger_mm.experiments import trainings as shared
+from schanger_mm.experiments.arms import parse_arms
+from schanger_mm.experiments.budget import Budget
+from schanger_mm.experiments.compare import Comparison
+from schanger_mm.experiments.compare_data import Data
+from schanger_mm.utils import children
+from schanger_mm.utils.errors import CommandError
+
+CACHED = [dict(type='LoadImage', cache_dir='work_dirs/decoded'), dict(type='Crop')]
+PLAIN = dict(pipeline=CACHED)
+SEMI = dict(labelled=dict(pipeline=CACHED), unlabelled=dict(pipeline=CACHED))
+HOOKS = [dict(type='TrainingTimeHook')]
+
+
+class Trainings:
+    """In place of processes: note the command, leave what it leaves; an iteration of config X takes SECONDS[X]."""
+
+    SECONDS = {'finetune_schanger': 3.0, 'semi_schanger': 9.0, 'supervised_schanger': 2.0, 'sadl_schanger': 4.0,
+               'upernet': 1.0}
+
+    def __init__(self):
+        self.commands = []
+        self.fails = lambda name: False
+
+    def __call__(self, words, repo, log, env, nice):
+        tool, config, work_dir = words[3], Path(words[4]).stem, Path(words[words.index('--work-dir') + 1])
+        options = parse_options(words[words.index('--cfg-options') + 1:])
+        self.commands.append((tool, config, work_dir, options, words, env['OMP_NUM_THREADS'], nice))
+        log.write_text('the log\n')
+        if self.fails(work_dir.name):
+            return 3
+        if tool == 'test':
+            picture = Path(words[words.index('--show-dir') + 1]) / 'pair.png'
+            picture.parent.mkdir()
+            Image.new('RGB', (8, 4)).save(picture)
+            return 0
+        length, second = int(words[words.index('--max-iters') + 1]), self.SECONDS[config]
+        records = [{'loss': 1.0, 'step': step, 'core_minutes': (5 + second * step) / 60, 'minutes': second * step / 30}
+                   for step in range(1, length + 1)]
+        if 'val_dataloader.dataset.data_root' in options:
+            for step in (length // 2, length):
+                records.append({'changed/F1': 50 + step / 100, 'changed/precision': 60.0, 'changed/recall': 40.0,
+                                'step': step})
+        scalars = work_dir / '20261127_101112/vis_data/scalars.json'
+        scalars.parent.mkdir(parents=True)
+        scalars.write_text(''.join(json.dumps(record) + '\n' for record in records))
+        torch.save(dict(state_dict={}, training_time=dict(cpu_seconds=second * length, seconds=2 * second * length)),
+                   work_dir / 'iter.pth')
+        (work_dir / 'last_checkpoint').write_text(str(work_dir / 'iter.pth'))
+        return 0
+
+    def trained(self):
+        return [work_dir.name for tool, _, work_dir, *_ in self.commands if tool == 'train']
+
+    def options(self, name):
+        (found, ) = [command[3] for command in self.commands if command[2].name == name]
+        return found
+
+
+@pytest.fixture
+def trainings(monkeypatch):
+    made = Trainings()
+
+    def read(path):
+        dataset = SEMI if Path(path).stem == 'semi_schanger' else PLAIN
+        return Config(dict(custom_hooks=HOOKS, train_dataloader=dict(batch_size=4, dataset=dataset)))
+
+    def transfer(source, path, cfg, target, parts):
+        Path(target).write_text(f'{Path(source).parent.name} {" ".join(parts)}')
+
+    monkeypatch.setattr(children, 'call', made)
+    monkeypatch.setattr(compare, 'load_config', read)
+    monkeypatch.setattr(shared, 'load_config', read)
+    monkeypatch.setattr(shared, 'transfer_file', transfer)
+    for name in ('_draw', 'write_report'):  # test_compare_results.py looks at them
+        monkeypatch.setattr(compare_results, name, lambda *args: None)
+    monkeypatch.setattr(compare_results, 'describe_machine', lambda device: dict(processor='one', gpu='none'))
+    return made
+
+
+@pytest.fixture
+def once(tmp_path, trainings):
+    """Return a function that makes a comparison of 10 training pairs, 2 validation pairs and 3 single images."""
+    for folder, count in (('train/A', 10), ('val/A', 2), ('images', 3)):
+        (tmp_path / folder).mkdir(parents=True)
+        for number in range(count):
+            (tmp_path / folder / f'{number}.png').touch()
+    configs = tmp_path / 'configs'
+    configs.mkdir()
+    for name in Trainings.SECONDS:
+        (configs / f'{name}.py').touch()
+    data = Data(tmp_path / 'train', tmp_path / 'val', tmp_path / 'images', tmp_path / 'masks')
+
+    def make(*arms, **settings):
+        return Comparison(**{'repo': tmp_path, 'configs': configs, 'out': tmp_path / 'out', 'data': data,
+                             'arms': parse_arms(arms), 'budget': Budget(minutes=20, pretrain_minutes=5), **settings})
+    return make
+
+
+# the budget
+
+def test_minutes_become_iterations_by_the_time_of_one_and_pretraining_is_taken_off(once, trainings, tmp_path):
+    outcomes = once('scratch', 'sadl-supervised', 'sadl-semi:2', 'upernet').run()
+    assert [outcome.iterations for outcome in outcomes] == [400, 200, 100, 1200]  # 20, 10, 15 and 20 minutes
+    assert [outcome.pretraining['iterations'] for outcome in outcomes] == [[], [75, 150], [75], []]
+    assert [outcome.pretraining['core_minutes'] for outcome in outcomes] == [0, 10, 5, 0]
+    for outcome in outcomes:
+        assert outcome.total('core_minutes')[-1] == pytest.approx(20 + 5 / 60)  # and the first 5 s
+        assert outcome.total('minutes')[-1] == pytest.approx(40)
+    assert json.loads((tmp_path / 'out/seconds_per_iteration.json').read_text()) == {
+        name: pytest.approx(seconds) for name, seconds in Trainings.SECONDS.items()}
+
+
+def test_the_time_of_an_iteration_is_measured_without_validation_once_per_config(once, trainings):
+    once('scratch:2', 'scratch', seeds=(1, 2)).run()
+    trials = [command for command in trainings.commands if command[2].parent.name == 'trials']
+    ((_, config, _, options, words, _, _), ) = trials
+    assert config == 'finetune_schanger' and words[words.index('--max-iters') + 1] == '12'
+    assert {options[f'val_{part}'] for part in ('cfg', 'dataloader', 'evaluator')} == {None}
+    assert not [key for key in options if key.startswith('val_dataloader.')] and options['load_from'] is None
+
+
+def test_a_budget_in_iterations_measures_nothing(once, trainings, tmp_path):
+    outcomes = once('scratch', 'supervised', budget=Budget(iters=7, pretrain_iters=3)).run()
+    assert [outcome.iterations for outcome in outcomes] == [7, 7]
+    assert trainings.trained() == ['scratch_10', 'pretrain_supervised_schanger', 'supervised_10']
+    protocol = json.loads((tmp_path / 'out/results.json').read_text())['protocol']
+    assert protocol['budget'] == {'iters': 7, 'pretrain_iters': 3} and protocol['pairs'] == 10
+
+
+# arms
+
+def test_every_arm_reads_its_pairs_and_starts_from_its_chain(once, trainings, tmp_path):
+    once('scratch', 'sadl-supervised:2', 'sadl-semi:2', budget=Budget(iters=8, pretrain_iters=4)).run()
+    assert trainings.trained() == [
+        'scratch_10', 'pretrain_sadl_schanger', 'pretrain_sadl_schanger+supervised_schanger', 'sadl-supervised_2',
+        'sadl-semi_2']
+    seed = tmp_path / 'out/seed_36'
+    labelled, rest = ((seed / f'lists/{part}_2.txt').read_text().split() for part in ('labelled', 'unlabelled'))
+    assert len(labelled) == 2 and sorted(labelled + rest) == [str(number) for number in range(10)]
+    data = 'train_dataloader.dataset'
+    few, semi = trainings.options('sadl-supervised_2'), trainings.options('sadl-semi_2')
+    assert few[f'{data}.ann_file'] == semi[f'{data}.labelled.ann_file'] == str(seed / 'lists/labelled_2.txt')
+    assert semi[f'{data}.unlabelled.ann_file'] == str(seed / 'lists/unlabelled_2.txt')
+    assert few[f'{data}.label'] == semi[f'{data}.labelled.label'] == 'label'
+    assert f'{data}.unlabelled.label' not in semi and semi[f'{data}.unlabelled.data_root'] == str(tmp_path / 'train')
+    assert (seed / 'lists/labelled_10.txt').read_text().split() == [str(number) for number in range(10)]
+    assert trainings.options('scratch_10')['load_from'] is None
+    assert Path(few['load_from']).read_text() == (
+        'pretrain_sadl_schanger+supervised_schanger backbone neck decode_head')
+    assert Path(semi['load_from']).read_text() == 'pretrain_sadl_schanger backbone neck decode_head'
+    assert trainings.options('pretrain_sadl_schanger')[f'{data}.data_prefix.seg_map_path'] == str(tmp_path / 'masks')
+    for place in (f'{data}.labelled', f'{data}.unlabelled'):
+        assert semi[f'{place}.pipeline.0.cache_dir'] == str(tmp_path / 'out/decoded')
+    for options in (few, semi):
+        assert options['val_dataloader.dataset.data_root'] == str(tmp_path / 'val')
+        assert options['val_dataloader.dataset.ann_file'] == ''  # all of them, whatever the config says
+        assert (options['randomness.seed'], options['train_dataloader.num_workers']) == (36, 0)
+
+
+def test_trainings_run_at_the_lowest_priority_in_one_thread_and_continue(once, trainings):
+    once('scratch', budget=Budget(iters=2)).run()
+    assert {(threads, nice) for *_, threads, nice in trainings.commands} == {('1', 19)}
+    assert [command[0] for command in trainings.commands] == ['train', 'test']
+    assert '--resume' in trainings.commands[0][4] and '--overwrite' not in trainings.commands[0][4]
+    assert trainings.commands[1][4][5].endswith('scratch_10/iter.pth')  # the last one is drawn
+
+
+def test_a_seed_draws_its_own_pairs(once, trainings, tmp_path):
+    once('scratch:3', budget=Budget(iters=2), seeds=(1, 2)).run()
+    one, two = ((tmp_path / f'out/seed_{seed}/lists/labelled_3.txt').read_text() for seed in (1, 2))
+    assert one != two
+
+
+# continuing
+
+def test_what_is_finished_is_not_run_again_and_arms_can_be_added(once, trainings):
+    first = once('scratch', budget=Budget(iters=6)).run()
+    trainings.commands.clear()
+    assert once('scratch', budget=Budget(iters=6)).run() == first and trainings.commands == []
+    both = once('scratch', 'supervised', budget=Budget(iters=6, pretrain_iters=2)).run()
+    assert both[0] == first[0] and trainings.trained() == ['pretrain_supervised_schanger', 'supervised_10']
+
+
+def test_results_so_far_are_written_and_a_failed_arm_is_trained_again(once, trainings, tmp_path):
+    trainings.fails = lambda name: name == 'upernet_10'
+    with pytest.raises(CommandError):
+        once('scratch', 'upernet', budget=Budget(iters=6)).run()
+    assert [arm['arm'] for arm in json.loads((tmp_path / 'out/results.json').read_text())['arms']] == ['scratch']
+    trainings.fails = lambda name: False
+    trainings.commands.clear()
+    assert len(once('scratch', 'upernet', budget=Budget(iters=6)).run()) == 2
+    assert trainings.trained() == ['upernet_10']
+
+
+# refusals
+
+@pytest.mark.parametrize('arms, settings, message', [
+    (['scratch:11'], {}, '--arms scratch:11: .*train/A has only 10 pairs'),
+    (['scratch-semi'], {}, '--arms scratch-semi:10: no pair is left .* below 10'),
+    (['scratch', 'scratch:10'], {}, 'expected different arms, and "all" is 10'),
+    (['fc-siam'], {}, r'fc-siam\.py: no such config, with which one of --arms trains'),
+    (['sadl-supervised'], dict(budget=Budget(10, 5)), 'sadl-supervised:10 has nothing left after 2 x 5 minutes'),
+    (['sadl'], dict(budget=Budget(iters=9)), 'add --pretrain-iters N to --iters 9'),
+    (['scratch'], dict(threads=0), '--threads 0')])
+def test_arms_that_do_not_fit(arms, settings, message, once, trainings, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        once(*arms, **settings).run()
+    assert trainings.commands == [] and not (tmp_path / 'out').exists()
+
+
+def test_missing_folders_are_named(once, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'--train: no folder .*train/2019; expected --train and --val to hold'):
+        once('scratch', data=Data(tmp_path / 'train', tmp_path / 'val', before='2019')).run()
+    with pytest.raises(ValueError, match='--arms sadl:10: pre-training needs --images DIR and --masks DIR'):
+        once('sadl', data=Data(tmp_path / 'train', tmp_path / 'val')).run()
+
+
+def test_a_config_without_a_clock_is_refused(once, monkeypatch):
+    monkeypatch.setitem(globals(), 'HOOKS', [])
+    with pytest.raises(ValueError, match=r"schanger\.py: its custom_hooks have no dict\(type='TrainingTimeHook'\)"):
+        once('scratch').run()
+
+
+def test_other_pairs_or_another_length_are_refused(once, trainings, tmp_path):
+    once('scratch', budget=Budget(iters=6)).run()
+    trainings.commands.clear()
+    with pytest.raises(ValueError, match='scratch_10 holds a training with other max_iters, whose results'):
+        once('scratch', budget=Budget(iters=7)).run()
+    (tmp_path / 'val/A/more.png').touch()
+    with pytest.raises(ValueError, match='out holds a comparison with other val, whose results'):
+        once('scratch', budget=Budget(iters=6)).run()
+    assert trainings.commands == []
