@@ -206,7 +206,7 @@ def test_custom_reads_any_folder_names():
     assert cfg.train_dataloader.dataset.type == 'FolderCDDataset'
     ours, levir = cfg.train_dataloader.dataset.pipeline, load_config(FOLDER / 'levir.py').train_pipeline
     crop = ours[2].transforms[0]
-    assert crop == dict(type='mmseg.RandomCrop', crop_size=(192, 192), cat_max_ratio=0.92)
+    assert crop == dict(type='mmseg.RandomCrop', crop_size=(96, 96), cat_max_ratio=0.92)
     ours[2].transforms[0] = levir[2].transforms[0]
     assert ours == levir and levir[2].transforms[0].crop_size == (256, 256)
     assert cfg.data_preprocessor.mean[:3] == cfg.data_preprocessor.mean[3:]

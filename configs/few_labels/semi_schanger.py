@@ -2,11 +2,11 @@
 # which sets data, length and start:
 #   python tools/compare.py --train DIR --val DIR --arms scratch-semi:6
 #   python tools/train.py configs/few_labels/semi_schanger.py      (alone, on data/custom)
-# An iteration sees 2 labelled and 2 unlabelled pairs of 192 px, the latter in three views. The rest is that of
+# An iteration sees 8 labelled and 8 unlabelled pairs of 96 px, the latter in three views. The rest is that of
 # finetune_schanger.py.
 _base_ = '../semi/unimatch-v2_custom.py'
 
-train_dataloader = dict(batch_size=4)
+train_dataloader = dict(batch_size=16)
 train_cfg = dict(val_interval=200)
 default_hooks = dict(checkpoint=dict(interval=50, save_best=None, rule=None))
 custom_hooks = [

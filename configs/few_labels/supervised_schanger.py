@@ -13,9 +13,9 @@ model = dict(
             dict(type='Constant', val=0.2, override=dict(name='conv_seg')),
         ]))
 train_pipeline = _base_.train_pipeline
-train_pipeline[2].update(crop_size=(192, 192))
+train_pipeline[2].update(crop_size=(96, 96))
 train_dataloader = dict(
-    batch_size=6,
+    batch_size=24,
     dataset=dict(
         _delete_=True, type='BuildingDataset', data_root='data/custom',
         data_prefix=dict(img_path='pretrain/train/images', seg_map_path='pretrain/train/masks'),

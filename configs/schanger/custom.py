@@ -15,10 +15,10 @@ data_preprocessor = dict(
     std=[58.395, 57.12, 57.375] * 2)
 
 train_pipeline = _base_.train_pipeline
-# Crops are drawn again, up to 10 times, while more than 92 % of their pixels are unchanged.
-train_pipeline[2]['transforms'][0].update(crop_size=(192, 192), cat_max_ratio=0.92)
+# Many small crops: docs/few_labels.md compares sizes. They are drawn again, up to 10 times, while more than 92 % of their pixels are unchanged.
+train_pipeline[2]['transforms'][0].update(crop_size=(96, 96), cat_max_ratio=0.92)
 train_dataloader = dict(
-    batch_size=4,
+    batch_size=16,
     dataset=dict(
         _delete_=True, type='FolderCDDataset', data_root='data/custom', before='train/A', after='train/B',
         label='train/label', pipeline=train_pipeline))

@@ -12,13 +12,13 @@ _base_ = [
 
 data_root = 'data/custom'
 train_pipeline = _base_.train_pipeline
-train_pipeline[2]['transforms'].insert(1, dict(type='PadToSize', size=(192, 192)))  # after the crop, for small images
+train_pipeline[2]['transforms'].insert(1, dict(type='PadToSize', size=(96, 96)))  # after the crop, for small images
 unlabelled_pipeline = _base_.unlabelled_pipeline
-unlabelled_pipeline[3]['transforms'][1]['size'] = (192, 192)
-unlabelled_pipeline[3]['transforms'][2]['crop_size'] = (192, 192)
+unlabelled_pipeline[3]['transforms'][1]['size'] = (96, 96)
+unlabelled_pipeline[3]['transforms'][2]['crop_size'] = (96, 96)
 unlabelled_pipeline[3]['transforms'][3]['direction'] = ['horizontal', 'vertical', 'diagonal']
 train_dataloader = dict(
-    batch_size=8,
+    batch_size=32,
     sampler=dict(_delete_=True, type='SemiSampler', ratio=1),
     dataset=dict(
         _delete_=True,
