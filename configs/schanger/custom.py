@@ -15,7 +15,8 @@ data_preprocessor = dict(
     std=[58.395, 57.12, 57.375] * 2)
 
 train_pipeline = _base_.train_pipeline
-# Many small crops: docs/few_labels.md compares sizes. They are drawn again, up to 10 times, while more than 92 % of their pixels are unchanged.
+# Many small crops: docs/few_labels.md compares sizes. They are drawn again, up to 10 times, while more than 92 % of
+# their pixels are unchanged.
 train_pipeline[2]['transforms'][0].update(crop_size=(96, 96), cat_max_ratio=0.92)
 train_dataloader = dict(
     batch_size=16,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import logging
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -79,6 +81,17 @@ class OnnxRuntime(Runtime):
         return self._session.run(None, dict(zip(self.card.inputs, images)))[0]
 
 
+@cache
+def one_core(openvino: ModuleType) -> Any:
+    """Return the one ``openvino.Core`` of this process, which is never freed.
+
+    Its CPU plugin replaces the stack on which signals are handled, and puts the old one back when it is freed. Two that
+    are freed in the order of their creation leave one that is no longer mapped, and the next Ctrl-C or ended child ends
+    the process by a segmentation fault (OpenVINO 2026.4).
+    """
+    return openvino.Core()
+
+
 class OpenVinoRuntime(Runtime):
     """An ``.xml`` file, or an ``.onnx`` one, in OpenVINO on the CPU.
 
@@ -97,11 +110,10 @@ class OpenVinoRuntime(Runtime):
 
     def __init__(self, path: str | Path, threads: int | None = None, precision: str = 'fp32'):
         super().__init__(path)
-        openvino = require('openvino', EXTRA, 'Running OpenVINO files')
+        core = one_core(require('openvino', EXTRA, 'Running OpenVINO files'))
         hints = dict(fp32='f32', bf16='bf16')
         if precision not in hints:
             raise DeployError(f'precision {precision!r}: expected one of {", ".join(hints)}.')
-        core = openvino.Core()
         if precision == 'bf16' and 'BF16' not in core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES'):
             raise DeployError(f'{path}: this CPU does not compute in bf16; leave the precision at fp32.')
         if backend_of(path) == 'onnx':

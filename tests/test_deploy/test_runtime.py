@@ -1,5 +1,7 @@
 import importlib
 import shutil
+import signal
+import subprocess
 import sys
 
 import numpy as np
@@ -53,13 +55,37 @@ def test_openvino_runs_onnx_files_too(trained, runtimes, needs, pair):
 def test_bf16_is_near_and_only_where_the_cpu_has_it(trained, needs, pair):
     needs('openvino')
     import openvino
+
+    from schanger_mm.deploy.backends import one_core
     both = pair(1, 64, 64)
-    if 'BF16' in openvino.Core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES'):
+    if 'BF16' in one_core(openvino).get_property('CPU', 'OPTIMIZATION_CAPABILITIES'):
         difference = np.abs(open_runtime(trained.files['openvino'], precision='bf16')(*both) - trained.reference(*both))
         assert 1e-5 < difference.max() < 0.5 and difference.mean() < 0.05
     else:
         with pytest.raises(DeployError, match='this CPU does not compute in bf16'):
             open_runtime(trained.files['openvino'], precision='bf16')
+
+
+FREED_IN_THEIR_ORDER = """
+import faulthandler, signal, subprocess, sys
+faulthandler.enable()
+signal.signal(signal.SIGCHLD, lambda *_: None)  # torch's loaders do
+from schanger_mm.deploy import open_runtime
+first, second = open_runtime(sys.argv[1], threads=1), open_runtime(sys.argv[1], threads=1)
+del first
+del second
+subprocess.run([sys.executable, '-c', ''], check=True)
+print('alive')
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, 'SIGCHLD'), reason='POSIX')
+def test_openvino_leaves_a_stack_for_signals(trained, needs):
+    """With a Core of its own for each, the end of a child process was a segmentation fault."""
+    needs('openvino')
+    done = subprocess.run([sys.executable, '-c', FREED_IN_THEIR_ORDER, trained.files['openvino']], capture_output=True,
+                          text=True)
+    assert (done.returncode, done.stdout) == (0, 'alive\n'), done.stderr
 
 
 GOOD = np.zeros((1, 3, 8, 8), np.float32)
