@@ -18,7 +18,7 @@ from schanger_mm.checkpoints.hub import is_address
 from schanger_mm.checkpoints.reading import read_weights
 from schanger_mm.config.building import config_errors
 from schanger_mm.config.loading import ConfigError, load_config
-from schanger_mm.deploy.model import SceneModel
+from schanger_mm.deploy.model import filled_network
 from schanger_mm.deploy.model_files import open_named, published_config, published_name
 from schanger_mm.models.layers.arch import ARCHS
 from schanger_mm.registry import MODELS, SCOPE
@@ -36,11 +36,11 @@ def build(name: str, options: dict | None = None) -> nn.Module:
     """
     if published_name(name):
         name = str(published_config(name))
-    elif is_address(name) or name.endswith(WEIGHTS):
+    elif holds_weights(name):
         if options:
             raise SettingError(f'--cfg-options: {name} holds its config, which cannot be changed here.')
         found = open_named(name)
-        return SceneModel(found.cfg, found.checkpoint, found.config_name, plain=True).network
+        return filled_network(found.cfg, found.checkpoint, found.config_name).eval()
     if is_size(name):
         return network(name if name in ARCHS else tuple(map(int, name.split(','))), num_dates=2).eval()
     cfg = load_config(name, options)
@@ -59,8 +59,13 @@ def is_size(name: str) -> bool:
     return name in ARCHS or all(map(str.isdecimal, name.split(',')))
 
 
+def holds_weights(name: str) -> bool:
+    """Return whether this is a model that holds its config and weights: a checkpoint, or ``hf://org/name``."""
+    return is_address(name) or name.endswith(WEIGHTS)
+
+
 def load(name: str, checkpoint: str | None, seed: int = 0) -> nn.Module:
-    """Build a network with a checkpoint's weights, or with the random ones that training starts from.
+    """Build a network with a checkpoint's weights, its own, or the random ones that training starts from.
 
     With random weights, batch norms take their statistics from random images and the logits are scaled, so that
     probabilities vary like those of a trained network.
@@ -73,6 +78,8 @@ def load(name: str, checkpoint: str | None, seed: int = 0) -> nn.Module:
         except RuntimeError as error:  # torch lists every missing, unknown and differing entry
             raise SettingError(f'--checkpoint {checkpoint} does not fit {name}: '
                                f'{" ".join(str(error).split()):.1000}') from error
+        return model
+    if holds_weights(name):
         return model
     model.init_weights()
     images = torch.randn(2, channels(model), 128, 128)

@@ -63,10 +63,7 @@ class SceneModel:
         if self.device_type == 'cpu':
             keep_freed_memory(FOR_INFERENCE)
         self.gsd = _gsd(cfg, config_name)
-        state = checkpoint.weights
-        with sized_like(state, checkpoint.path, config_name):
-            self.network = _build(cfg, config_name)
-        _fill(self.network, state, checkpoint.path, config_name)
+        self.network = filled_network(cfg, checkpoint, config_name)
         self.sha256, self.checkpoint_meta = checkpoint.sha256, checkpoint.meta
         self.network.to(self.device).eval()
         if not plain:
@@ -135,6 +132,19 @@ class SceneModel:
             threshold=self.threshold,
             mean=preprocessor.mean.flatten().tolist(), std=preprocessor.std.flatten().tolist(),
             bgr_to_rgb=bool(preprocessor.bgr_to_rgb), classes=['unchanged', 'changed'], gsd=self.gsd)
+
+
+def filled_network(cfg: Config, checkpoint: Checkpoint, config_name: str) -> nn.Module:
+    """Build the network of a config on the CPU, and fill it completely.
+
+    Raises:
+        SceneError: it is not for two dates, or the weights do not fit it.
+        CheckpointError: the weights cannot be read.
+    """
+    with sized_like(checkpoint.weights, checkpoint.path, config_name):
+        network = _build(cfg, config_name)
+    _fill(network, checkpoint.weights, checkpoint.path, config_name)
+    return network
 
 
 def _build(cfg: Config, config_name: str) -> nn.Module:

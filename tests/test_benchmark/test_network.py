@@ -58,6 +58,13 @@ def test_a_checkpoint_fills_the_network_or_is_refused(tmp_path):
         load('5,4,6,8,10,12', str(file))
 
 
+def test_a_model_that_is_named_by_its_checkpoint_keeps_its_weights(save_demo_network, tmp_path):
+    file = save_demo_network(tmp_path / 'own.pth')
+    saved = torch.load(file, weights_only=False)['state_dict']
+    found = load(str(file), None).state_dict()
+    assert found and all(torch.equal(value, saved[name]) for name, value in found.items())
+
+
 @pytest.mark.parametrize('name, message', [
     ('1,2,3', 'six positive widths'), ('0,1,1,1,1,1', 'six positive widths'), ('huge', 'no config huge')])
 def test_unknown_sizes_are_refused(name, message):
