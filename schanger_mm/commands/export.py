@@ -37,6 +37,10 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument('--pairs', nargs=2, action='append', default=[], metavar=('BEFORE', 'AFTER'),
                         help='images for the comparison; may be repeated (default: three pairs of the test data, if '
                         'available)')
+    parser.add_argument('--precision', choices=['fp32', 'int8'], default='fp32',
+                        help='int8: convolutions in 8 bits, for --format onnx and openvino (default: fp32)')
+    parser.add_argument('--calibration', metavar='DIR', help='labelled pairs for int8, DIR/{A,B,label}: half of them '
+                        'set its ranges, the others decide whether it is written (at most 0.3 points of F1 lost)')
     parser.add_argument('--overwrite', action='store_true', help='replace FILE if it exists')
     add_cfg_options(parser)
     return parser

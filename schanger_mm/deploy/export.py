@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,24 +15,30 @@ from schanger_mm.checkpoints import Checkpoint
 from schanger_mm.checkpoints.hub import is_address
 from schanger_mm.config.building import build
 from schanger_mm.datasets.reading import read_image
-from schanger_mm.deploy.card import BACKENDS, Card
+from schanger_mm.deploy.card import BACKENDS, EXTRA, Card
 from schanger_mm.deploy.deepness import deepness_metadata
 from schanger_mm.deploy.errors import DeployError
 from schanger_mm.deploy.formats import ProgramRuntime, write_onnx, write_openvino, write_program
 from schanger_mm.deploy.graph import PairGraph, SixBandGraph, trace
+from schanger_mm.deploy.int8 import judge, quantise
+from schanger_mm.deploy.labelled_tiles import read_halves
 from schanger_mm.deploy.model import SceneModel
 from schanger_mm.deploy.open import open_runtime
 from schanger_mm.deploy.parity import Compared, Pair, compare, random_pairs, real_pair
+from schanger_mm.deploy.runtime import Runtime
 from schanger_mm.registry import DATASETS, SCOPE
 from schanger_mm.utils.files import move_into_place, refuse_existing
+from schanger_mm.utils.optional import require
 from schanger_mm.version import __version__
 
 CLASSES = ('unchanged', 'changed')
+PRECISIONS = ('fp32', 'int8')
 
 
 def export(cfg: Config, config: str, checkpoint: str | Checkpoint, out: str | Path, format: str,
            normalise: str | None = None, deepness: bool = False, gsd: float | None = None, tile: int | None = None,
-           pairs: Sequence[Sequence[str]] = (), overwrite: bool = False) -> str:
+           pairs: Sequence[Sequence[str]] = (), overwrite: bool = False, precision: str = 'fp32',
+           calibration: str | Path | None = None) -> str:
     """Write a detector as one file, after comparing it with PyTorch on random and real pairs.
 
     Args:
@@ -48,14 +55,16 @@ def export(cfg: Config, config: str, checkpoint: str | Checkpoint, out: str | Pa
         pairs: (before, after) image files for the comparison; empty: the first, middle and last pair of the config's
             test data, where they exist.
         overwrite: replace ``out``.
+        precision: ``'fp32'`` or ``'int8'``, for ONNX and OpenVINO; the latter is compared with the former, by F1.
+        calibration: folder of labelled pairs for int8, ``A``, ``B`` and ``label``.
 
     Returns:
         A summary of what was written, and its difference from PyTorch.
 
     Raises:
         ImportError: the backend is not installed.
-        DeployError: options that do not fit together, or the file differs from PyTorch by more than
-            1e-4; nothing is written then.
+        DeployError: options that do not fit together, the file differs from PyTorch by more than
+            1e-4, or int8 costs more than 0.3 points of F1; nothing is written then.
         ExistsError: ``out`` exists.
         SceneError, CheckpointError: the checkpoint does not fit the config.
     """
@@ -65,6 +74,7 @@ def export(cfg: Config, config: str, checkpoint: str | Checkpoint, out: str | Pa
     if deepness and (format, normalise) != ('onnx', 'outside'):
         raise DeployError(f'--deepness: the plugin loads ONNX files and normalises by itself; found --format {format} '
                           f'--normalise {normalise}.')
+    _check_precision(precision, calibration, format, deepness)
     model = SceneModel(cfg, checkpoint, config, plain=True)
     graph = (SixBandGraph if deepness else PairGraph)(model.network, normalise == 'inside')
     card = make_card(model, graph, config, normalise, tile or _tile(cfg), gsd, deepness)
@@ -82,10 +92,11 @@ def export(cfg: Config, config: str, checkpoint: str | Checkpoint, out: str | Pa
         pairs_to_see = [*random_pairs(card.tile if deepness else None), *known]
         runtime = ProgramRuntime(partial, program) if format == 'program' else open_runtime(partial)
         done = compare(runtime, reference, pairs_to_see)
+        cost = '' if calibration is None else _in_int8(partial, program, card, runtime, calibration)
         out.unlink(missing_ok=True)  # so that an old .xml is never combined with a new .bin
         for file in sorted(Path(folder).iterdir()):
             move_into_place(file, out.with_suffix(file.suffix))
-    return _report(out, card, done, bool(known))
+    return _report(out, card, done, bool(known), cost)
 
 
 def make_card(model: SceneModel, graph: PairGraph, config: str, normalise: str, tile: int, gsd: float | None,
@@ -134,6 +145,37 @@ def _write(program: torch.export.ExportedProgram, path: Path, card: Card, more: 
         onnx_file.unlink()
 
 
+def _check_precision(precision: str, calibration: str | Path | None, format: str, deepness: bool) -> None:
+    if precision not in PRECISIONS:
+        raise DeployError(f'--precision {precision}: expected one of {", ".join(PRECISIONS)}.')
+    if (precision == 'int8') != (calibration is not None):
+        raise DeployError('--precision int8 and --calibration DIR go together: DIR holds labelled pairs, A, B and '
+                          'label, by which int8 is calibrated and judged.')
+    if precision == 'int8' and (format == 'program' or deepness):
+        raise DeployError(f'--precision int8: written for --format onnx and openvino, without --deepness; found '
+                          f'--format {format}{" --deepness" if deepness else ""}.')
+
+
+def _in_int8(path: Path, program: torch.export.ExportedProgram, card: Card, float32: Runtime,
+             calibration: str | Path) -> str:
+    """Replace a file in float32 by one in int8, and say what that costs."""
+    onnxruntime = require('onnxruntime', EXTRA, 'Exporting in int8')
+    card = replace(card, versions={**card.versions, 'int8': f'onnxruntime {onnxruntime.__version__}'})
+    tiles, held_back = read_halves(calibration, card.tile)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        source, target = (Path(folder) / name for name in ('float32.onnx', 'int8.onnx'))
+        write_onnx(program, source, card, {})
+        quantise(source, target, card, tiles)
+        written = [target]
+        if path.suffix == BACKENDS['openvino']:
+            write_openvino(target, target.with_suffix('.xml'), card)
+            written = [target.with_suffix('.xml'), target.with_suffix('.bin')]
+        text = judge(open_runtime(written[0]), float32, held_back)
+        for file in written:
+            file.replace(path.with_suffix(file.suffix))
+        return text
+
+
 def _tile(cfg: Config) -> int:
     size = (cfg.model.get('test_cfg') or {}).get('crop_size') or (256, 256)
     return max(size)
@@ -167,11 +209,13 @@ def _test_pairs(cfg: Config, card: Card) -> list[Pair]:
     return pairs
 
 
-def _report(out: Path, card: Card, done: Sequence[Compared], real: bool) -> str:
+def _report(out: Path, card: Card, done: Sequence[Compared], real: bool, cost: str) -> str:
     lines = ['largest difference from PyTorch (a probability, 0 to 1):', *(f'  {line}' for line in done)]
     if not real:
         lines.append('only random pairs were compared: the config has no test data here; add real ones with --pairs '
                      'BEFORE AFTER.')
+    if cost:
+        lines.append(f'in int8: {cost}.')
     gsd = 'unknown' if card.gsd is None else f'{card.gsd} m'
     lines.append(f'{out}: {out.stat().st_size / 1e6:.1f} MB, takes {" and ".join(card.inputs)} '
                  f'({"0..255" if card.normalisation == "inside" else "normalised"}), threshold {card.threshold}, tiles '

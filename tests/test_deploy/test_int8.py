@@ -1,0 +1,100 @@
+import cv2
+import numpy as np
+import pytest
+
+from schanger_mm.demo.scenes import draw_pair
+from schanger_mm.deploy import DeployError, int8, open_runtime, read_card
+from schanger_mm.deploy.export import export
+from schanger_mm.deploy.formats import write_openvino
+from schanger_mm.deploy.labelled_tiles import read_halves, score
+
+
+def labelled(root, count, changed=True):
+    """Write drawn pairs of 96 px; without ``changed`` their masks are empty."""
+    rng = np.random.default_rng(0)
+    for index in range(count):
+        for folder, image in zip(('A', 'B', 'label'), draw_pair(rng, 96)):
+            (root / folder).mkdir(exist_ok=True)
+            image = image if changed or folder != 'label' else np.zeros_like(image)
+            cv2.imwrite(str(root / folder / f'{index}.png'), image)
+    return root
+
+
+@pytest.fixture(scope='module')
+def quantised(trained, needs, tmp_path_factory):
+    """An int8 file, and the tiles that were held back."""
+    needs('onnx')
+    path = tmp_path_factory.mktemp('int8') / 'int8.onnx'
+    tiles, held_back = read_halves(labelled(tmp_path_factory.mktemp('pairs'), 4), 64)
+    int8.quantise(trained.files['onnx'], path, read_card(trained.files['onnx']), tiles)
+    return path, held_back
+
+
+def test_pairs_are_cut_and_every_other_one_is_held_back(tmp_path):
+    folder = labelled(tmp_path, 3)
+    tiles, held_back = read_halves(folder, 64)
+    assert (len(tiles), len(held_back)) == (8, 4)  # two pairs and one, of 2 x 2 tiles
+    image, mask = cv2.imread(str(folder / 'B/2.png')), cv2.imread(str(folder / 'label/2.png'), 0) // 255
+    last = tiles[7]
+    np.testing.assert_array_equal(last.after[0], image[32:, 32:, ::-1].transpose(2, 0, 1))
+    np.testing.assert_array_equal(last.mask, mask[32:, 32:])
+    assert last.before.shape == (1, 3, 64, 64) and last.before.dtype == np.float32
+    assert [tile.mask.shape for tile in read_halves(folder, 128)[1]] == [(96, 96)]
+
+
+@pytest.mark.parametrize(('count', 'changed', 'message'), [
+    (1, True, 'at least two pairs.*found 1'), (2, False, 'nothing is changed in the pairs that are held back')])
+def test_folders_that_judge_nothing_are_refused(tmp_path, count, changed, message):
+    with pytest.raises(DeployError, match=message):
+        read_halves(labelled(tmp_path, count, changed), 64)
+
+
+def test_convolutions_are_in_int8_and_probabilities_are_near(trained, quantised):
+    import onnx
+    path, tiles = quantised
+    graph, before = onnx.load(path).graph, onnx.load(trained.files['onnx']).graph
+    convolutions = sum(node.op_type == 'Conv' for node in before.node)
+    assert sum(node.op_type == 'Conv' for node in graph.node) == convolutions > 50
+    assert sum(tensor.data_type == onnx.TensorProto.INT8 for tensor in graph.initializer) >= convolutions
+    assert not any(tensor.data_type == onnx.TensorProto.INT8 for tensor in before.initializer)
+    float32, found = (score(open_runtime(file, threads=1), tiles)[1] for file in (trained.files['onnx'], path))
+    difference = np.abs(np.array(float32) - np.array(found))
+    assert 1e-4 < difference.mean() < 0.1, difference.mean()
+    assert np.corrcoef(np.ravel(float32), np.ravel(found))[0, 1] > 0.9
+
+
+def test_openvino_runs_them_too(quantised, needs, tmp_path):
+    needs('openvino')
+    path, tiles = quantised
+    write_openvino(path, tmp_path / 'int8.xml', read_card(path))
+    one, other = (score(open_runtime(file, threads=1), tiles)[1] for file in (path, tmp_path / 'int8.xml'))
+    assert np.abs(np.array(one) - np.array(other)).mean() < 0.05
+
+
+def test_what_it_costs_is_said_and_too_much_refused(trained, quantised, monkeypatch):
+    path, tiles = quantised
+    float32, found = (open_runtime(file, threads=1) for file in (trained.files['onnx'], path))
+
+    def f1(runtime):
+        maps = np.array(score(runtime, tiles)[1]) > runtime.card.threshold
+        masks = np.array([tile.mask for tile in tiles]) == 1
+        return 200 * (maps & masks).sum() / (maps.sum() + masks.sum())
+    monkeypatch.setattr(int8, 'DROP', 100.0)
+    assert int8.judge(found, float32, tiles).startswith(f'F1 {f1(found):.2f} instead of {f1(float32):.2f} on 8 tiles')
+    monkeypatch.setattr(int8, 'DROP', -100.0)
+    with pytest.raises(DeployError, match='--precision int8: F1 .* so nothing was written'):
+        int8.judge(found, float32, tiles)
+
+
+@pytest.mark.parametrize(('options', 'message'), [
+    (dict(precision='int8'), '--precision int8 and --calibration DIR go together'),
+    (dict(calibration='set'), '--precision int8 and --calibration DIR go together'),
+    (dict(precision='int4'), '--precision int4: expected one of fp32, int8'),
+    (dict(precision='int8', calibration='set', format='program', out='a.pt2'), 'found --format program'),
+    (dict(precision='int8', calibration='set', deepness=True), 'found --format onnx --deepness')])
+def test_options_that_do_not_fit(tmp_path, options, message):
+    settings = dict(dict(format='onnx', out='a.onnx'), **options)
+    settings['out'] = tmp_path / settings['out']
+    with pytest.raises(DeployError, match=message):
+        export({}, 'c.py', 'c.pth', **settings)
+    assert not list(tmp_path.iterdir())
