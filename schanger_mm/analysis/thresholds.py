@@ -13,7 +13,10 @@ from prettytable import PrettyTable
 
 from schanger_mm import apis
 from schanger_mm.analysis.picture import picture
+from schanger_mm.checkpoints import read_checkpoint
+from schanger_mm.checkpoints.temperature import check_temperature_can_be_kept, keep_temperature
 from schanger_mm.evaluation.confusion import Confusion
+from schanger_mm.evaluation.reliability import Reliability, fit_temperature
 from schanger_mm.evaluation.threshold_sweep import Sweep, ThresholdSweep
 from schanger_mm.utils.files import refuse_existing, write_text
 from schanger_mm.visualization.report_page import LINES
@@ -59,7 +62,8 @@ def sweep_checkpoint(cfg: Config,
                      split: str = 'val',
                      out: str | Path | None = None,
                      bins: int = 1000,
-                     overwrite: bool = False) -> str:
+                     overwrite: bool = False,
+                     keep: str | Path | None = None) -> str:
     """Sweep the threshold over a split and write ``sweep.csv``, ``sweep.json`` and ``pr_curve.png``.
 
     Args:
@@ -69,6 +73,7 @@ def sweep_checkpoint(cfg: Config,
         out: folder to write to, ``<work_dir>/threshold_sweep_<split>`` by default.
         bins: number of threshold steps from 0 to 1, even.
         overwrite: replace the files of an earlier sweep.
+        keep: where to write a copy of the checkpoint that holds the temperature.
 
     Returns:
         Tables and the names of the files; with ``split='test'`` a warning first.
@@ -79,6 +84,11 @@ def sweep_checkpoint(cfg: Config,
     """
     folder = sweep_folder(cfg, split, out)
     refuse_existing(*(folder / name for name in (CSV, JSON, PICTURE)), overwrite=overwrite)
+    source = None
+    if keep is not None:
+        refuse_existing(Path(keep))
+        source = read_checkpoint(checkpoint)
+        check_temperature_can_be_kept(source, keep)
     sweep = sweep_split(cfg, checkpoint, split, bins)
     checkpoint = cfg.load_from or checkpoint  # with the commit of a model of the hub; an export has none
     about = {'split': split, 'config': str(cfg.filename), 'checkpoint': checkpoint,
@@ -87,10 +97,16 @@ def sweep_checkpoint(cfg: Config,
     write_text(folder / CSV, as_csv(sweep), overwrite)
     draw(sweep, f'{Path(checkpoint).stem}, {split}', folder / PICTURE)
     said = [table(sweep)]
+    if source is not None and keep is not None:
+        keep_temperature(source, Path(keep), fit_temperature(sweep))
+        said.append(f'{keep}: the checkpoint with its temperature')
     if split == 'test':
         said.insert(0, f'warning: {WARNING}')
     else:
         said.append(f'to use it: --cfg-options model.decode_head.threshold={sweep.best:.10g}')
+        if (found := calibration(sweep)) and source is None:
+            said.append(f'for probabilities that are right on average: --cfg-options '
+                        f'temperature={found["temperature"]:.4g}, or --keep FILE')
     return '\n'.join([*said, f'files: {folder}/{{{CSV},{JSON},{PICTURE}}}'])
 
 
@@ -109,7 +125,17 @@ def summary(sweep: Sweep) -> dict:
         'best': _point(sweep.best, sweep.at(sweep.best)),
         'same_F1_from': float(sweep.thresholds[first]),
         'same_F1_to': float(sweep.thresholds[last]),
+        'calibration': calibration(sweep),
     }
+
+
+def calibration(sweep: Sweep) -> dict | None:
+    """Return the calibration error (percent), the temperature, and the error with it; None for one class only."""
+    if not sweep.counts.any(1).all():
+        return None
+    temperature = fit_temperature(sweep)
+    return dict(error=Reliability.of_sweep(sweep).error, temperature=temperature,
+                error_at_temperature=Reliability.of_sweep(sweep, temperature).error)
 
 
 def _point(threshold: float, confusion: Confusion) -> dict:
@@ -146,18 +172,22 @@ def table(sweep: Sweep) -> str:
                         *(f'{count:,}' for count in (c.tp, c.fp, c.fn, c.tn))])
     first, last = (f'{sweep.thresholds[index]:.10g}' for index in sweep.plateau)
     same = f' (the same F1 from {first} to {last})' if first != last else ''
+    found = calibration(sweep)
+    calibrated = '' if found is None else (
+        f'\nexpected calibration error {found["error"]:.2f} %, {found["error_at_temperature"]:.2f} % at temperature '
+        f'{found["temperature"]:.4g}')
     return (f'{scores}\naverage precision {sweep.average_precision:.2f} %; scores in %, counts in pixels; '
-            f'{sweep.ignored:,} pixels ignored\nbest threshold {sweep.best:.10g}{same}')
+            f'{sweep.ignored:,} pixels ignored\nbest threshold {sweep.best:.10g}{same}{calibrated}')
 
 
 def draw(sweep: Sweep, title: str, path: str | Path) -> None:
-    """Draw the precision-recall curve and the scores over the threshold, with 0.5 and the best one marked."""
+    """Draw precision and recall, the scores over the threshold with 0.5 and the best one marked, and reliability."""
     curves = sweep.curves
     marks = [(0.5, f'0.5: F1 {sweep.at(0.5).f1:.2f}', 'o', LINES[1]),
              (sweep.best, f'best {sweep.best:.10g}: F1 {sweep.at(sweep.best).f1:.2f}', 'D', LINES[2])]
-    with picture(path, 10.4, 4.6) as figure:
+    with picture(path, 15.2, 4.6) as figure:
         figure.suptitle(title, fontsize=10)
-        left, right = figure.subplots(1, 2)
+        left, right, last = figure.subplots(1, 3)
         left.plot(curves['recall'], curves['precision'], color=LINES[0], linewidth=1.8)
         for threshold, label, marker, colour in marks:
             scores = sweep.at(threshold).scores()
@@ -172,3 +202,14 @@ def draw(sweep: Sweep, title: str, path: str | Path) -> None:
         right.set(title='scores over the threshold', xlabel='threshold', ylabel='%', xlim=(-0.02, 1.02),
                   ylim=(-2, 102))
         right.legend(loc='lower center', frameon=True, framealpha=1, edgecolor='none')  # hides the lines below
+        last.plot([0, 100], [0, 100], color='grey', linewidth=1, linestyle='--')
+        found = calibration(sweep)
+        for temperature, colour in ((1.0, LINES[0]), *(((found['temperature'], LINES[2]), ) if found else ())):
+            groups = Reliability.of_sweep(sweep, temperature)
+            rows = groups.rows()
+            label = 'as predicted' if temperature == 1 else f'temperature {temperature:.3g}'
+            last.plot([row['probability'] for row in rows], [row['changed'] for row in rows], 'o-', color=colour,
+                      linewidth=1.8, markersize=5, label=f'{label}: error {groups.error:.2f} %')
+        last.set(title='reliability', xlabel='probability of change (%)', ylabel='changed pixels (%)', xlim=(-2, 102),
+                 ylim=(-2, 102))
+        last.legend(loc='upper left')

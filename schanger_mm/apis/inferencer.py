@@ -60,7 +60,7 @@ class ChangeInferencer:
             raise SceneError(f'MODEL {model} is an exported network, which ChangeDetector and `schanger predict` run; '
                              'use its checkpoint here.')
         loaded = SceneModel.load(str(model), None if weights is None else str(weights), device, precision)
-        self.network, self.weights = loaded.network, loaded.weights
+        self.network, self.weights, self.temperature = loaded.network, loaded.weights, loaded.temperature
         self.allow_grey = _reading(loaded.cfg, str(model))
         self.dataset_meta = _dataset_meta(loaded.weights, loaded.checkpoint_meta)
         self._pack = PackBiTemporalInputs()
@@ -166,10 +166,15 @@ class ChangeInferencer:
     def _mask(sample: SegDataSample) -> np.ndarray:
         return sample.pred_sem_seg.data[0].numpy().astype(np.uint8)
 
-    @staticmethod
-    def _probability(sample: SegDataSample) -> np.ndarray:
+    def _probability(self, sample: SegDataSample) -> np.ndarray:
         values = sample.seg_logits.data  # with one channel, mmseg has already made probabilities
-        return (values[0] if len(values) == 1 else values.softmax(dim=0)[1]).float().numpy()
+        if len(values) == 2:
+            probability = (values / self.temperature).softmax(dim=0)[1]
+        elif self.temperature == 1:
+            probability = values[0]
+        else:
+            probability = (values[0].double().logit() / self.temperature).sigmoid()
+        return probability.float().numpy()
 
 
 def _check_outputs(masks: list[Path], pictures: list[Path], pairs: list[ImagePair]) -> None:

@@ -104,7 +104,8 @@ def inner_card(checkpoint: Checkpoint) -> dict:
     them, are kept.
     """
     settings = checkpoint.config_if_plain()
-    kept = {key: _without_files(settings[key]) for key in ('default_scope', 'model', 'data_preprocessor', 'gsd')
+    kept = {key: _without_files(settings[key])
+            for key in ('default_scope', 'model', 'data_preprocessor', 'gsd', 'temperature')
             if settings.get(key) is not None}
     for loader, keys in (('train_dataloader', ('type', )), ('test_dataloader', ('type', 'pipeline'))):
         dataset = _part(_part(settings, loader), 'dataset')

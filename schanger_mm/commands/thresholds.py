@@ -17,6 +17,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument('--out', metavar='DIR', help='folder for tables and picture (default: in the work directory)')
     parser.add_argument('--bins', type=int, default=1000, help='threshold steps from 0 to 1, an even number '
                         '(default: 1000)')
+    parser.add_argument('--keep', metavar='FILE', help='write a copy of the checkpoint that holds the fitted '
+                        'temperature: the probabilities that `schanger predict` and exports yield are then right on '
+                        'average, and decisions stay')
     parser.add_argument('--work-dir', help='folder for logs (default: work_dirs/<config name>)')
     parser.add_argument('--overwrite', action='store_true', help='replace the files of an earlier sweep')
     add_cfg_options(parser, 'val_dataloader.dataset.data_root=DIR')
@@ -32,4 +35,5 @@ def main(args: argparse.Namespace) -> None:
     prepare(cfg, args.config, args.work_dir)
     folder = sweep_folder(cfg, args.split, args.out)
     with locked(folder):
-        print(sweep_checkpoint(cfg, args.checkpoint, args.split, folder, args.bins, args.overwrite))
+        print(sweep_checkpoint(cfg, args.checkpoint, args.split, folder, args.bins, args.overwrite,
+                               args.keep))

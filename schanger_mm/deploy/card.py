@@ -47,6 +47,7 @@ class Card:
         checkpoint: file name of the checkpoint.
         checkpoint_sha256: SHA-256 of that file.
         versions: versions of the packages that wrote the file.
+        temperature: number by which the file divides its logits; 1 for none.
         format: version of this table.
     """
 
@@ -64,6 +65,7 @@ class Card:
     checkpoint: str
     checkpoint_sha256: str
     versions: dict[str, str]
+    temperature: float = 1.0
     format: int = FORMAT
 
     def dumps(self) -> str:

@@ -52,5 +52,6 @@ ENTRIES: dict[str, tuple[str, Callable[[Any], bool]]] = dict(
     align_corners=('true or false', _is(bool)),
     config=_TEXT, checkpoint=_TEXT, checkpoint_sha256=_TEXT,
     versions=('texts by name', lambda value: isinstance(value, dict) and _texts(list(value.values()), len(value))),
+    temperature=('a number above 0', lambda value: _number(value, 1e-9)),
     format=('a number', _count))
 """Description of a valid entry, and its check."""

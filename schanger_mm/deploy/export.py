@@ -76,7 +76,7 @@ def export(cfg: Config, config: str, checkpoint: str | Checkpoint, out: str | Pa
                           f'--normalise {normalise}.')
     _check_precision(precision, calibration, format, deepness)
     model = SceneModel(cfg, checkpoint, config, plain=True)
-    graph = (SixBandGraph if deepness else PairGraph)(model.network, normalise == 'inside')
+    graph = (SixBandGraph if deepness else PairGraph)(model.network, normalise == 'inside', model.temperature)
     card = make_card(model, graph, config, normalise, tile or _tile(cfg), gsd, deepness)
     more = deepness_metadata(card) if deepness else {}
     known = [_read_pair(before, after, card) for before, after in pairs] or _test_pairs(cfg, card)
@@ -116,7 +116,7 @@ def make_card(model: SceneModel, graph: PairGraph, config: str, normalise: str, 
         tile=tile, fixed_size=fixed, gsd=model.gsd if gsd is None else gsd,
         align_corners=bool(model.network.decode_head.align_corners), config=_short(config),
         checkpoint=_short(model.weights), checkpoint_sha256=model.sha256,
-        versions=dict(schanger_mm=__version__, torch=str(torch.__version__)))
+        versions=dict(schanger_mm=__version__, torch=str(torch.__version__)), temperature=graph.temperature)
 
 
 def _short(name: str) -> str:

@@ -65,7 +65,7 @@ class ExportedModel:
         card = self.runtime.card
         return dict(
             config=self.config, weights=self.weights, weights_sha256=self.sha256, precision=self.precision,
-            threshold=self.threshold,
+            threshold=self.threshold, temperature=card.temperature,
             mean=[value for date in card.mean for value in date], std=[value for date in card.std for value in date],
             bgr_to_rgb=True, classes=list(card.classes), gsd=self.gsd, backend=backend_of(self.weights),
             checkpoint_sha256=card.checkpoint_sha256)

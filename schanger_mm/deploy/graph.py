@@ -18,6 +18,7 @@ class PairGraph(nn.Module):
     Args:
         network: a trained detector for two dates; it is copied.
         normalise: take values in 0..255 and normalise them per date; otherwise take normalised values.
+        temperature: number by which logits are divided.
 
     Raises:
         InferenceFormError: a part of the network computes something other than the form that is exported.
@@ -25,11 +26,11 @@ class PairGraph(nn.Module):
 
     INPUTS: tuple[str, ...] = ('before', 'after')
 
-    def __init__(self, network: nn.Module, normalise: bool):
+    def __init__(self, network: nn.Module, normalise: bool, temperature: float = 1.0):
         super().__init__()
         preprocessor = network.data_preprocessor
         self.divisor = getattr(network, 'size_divisor', 1)
-        self.normalise = normalise
+        self.normalise, self.temperature = normalise, temperature
         self.rgb = bool(preprocessor.bgr_to_rgb)
         example = example_images(2 * BANDS, self.divisor)
         self.network = inference_form(network, example, portable=True, forms=FORMS_TO_EXPORT)
@@ -53,6 +54,8 @@ class PairGraph(nn.Module):
         if logits.shape[-2:] != x.shape[-2:]:
             logits = F.interpolate(logits, size=x.shape[-2:], mode='bilinear',
                                    align_corners=self.network.decode_head.align_corners)
+        if self.temperature != 1:
+            logits = logits / self.temperature
         probability = logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(dim=1)[:, 1:]
         return probability[..., :height, :width]
 

@@ -62,7 +62,7 @@ class SceneModel:
         self.device_type = self.device.type
         if self.device_type == 'cpu':
             keep_freed_memory(FOR_INFERENCE)
-        self.gsd = _gsd(cfg, config_name)
+        self.gsd, self.temperature = _gsd(cfg, config_name), _temperature(cfg, config_name)
         self.network = filled_network(cfg, checkpoint, config_name)
         self.sha256, self.checkpoint_meta = checkpoint.sha256, checkpoint.meta
         self.network.to(self.device).eval()
@@ -100,8 +100,12 @@ class SceneModel:
 
     @property
     def threshold(self) -> float:
-        """Return the probability above which a pixel is changed: the head's own, 0.5 for two channels."""
-        return float(self.network.decode_head.threshold) if self.network.out_channels == 1 else 0.5
+        """Return the probability above which a pixel is changed: the head's own, 0.5 for two channels.
+
+        With a temperature it is moved as the probabilities are, so that decisions stay.
+        """
+        own = float(self.network.decode_head.threshold) if self.network.out_channels == 1 else 0.5
+        return own if self.temperature == 1 or own == 0 else float(1 / (1 + (1 / own - 1)**(1 / self.temperature)))
 
     @torch.inference_mode()
     def predict(self, images: np.ndarray) -> np.ndarray:
@@ -117,6 +121,8 @@ class SceneModel:
         pairs = torch.from_numpy(np.ascontiguousarray(images[:, :, ::-1])).flatten(1, 2)
         inputs = self.network.data_preprocessor(dict(inputs=list(pairs)), training=False)['inputs']
         logits = self.network.encode_decode(inputs, [dict(img_shape=inputs.shape[-2:])] * len(inputs))
+        if self.temperature != 1:
+            logits = logits / self.temperature
         probability = logits.sigmoid()[:, 0] if logits.shape[1] == 1 else logits.softmax(dim=1)[:, 1]
         return probability.float().cpu().numpy()
 
@@ -124,12 +130,12 @@ class SceneModel:
         """Describe the model.
 
         Returns:
-            Config, weights and their SHA-256, precision, threshold, statistics, classes, gsd (m, or None).
+            Config, weights and their SHA-256, precision, threshold, temperature, statistics, classes, gsd (m, or None).
         """
         preprocessor = self.network.data_preprocessor
         return dict(
             config=self.config, weights=self.weights, weights_sha256=self.sha256, precision=self.precision,
-            threshold=self.threshold,
+            threshold=self.threshold, temperature=self.temperature,
             mean=preprocessor.mean.flatten().tolist(), std=preprocessor.std.flatten().tolist(),
             bgr_to_rgb=bool(preprocessor.bgr_to_rgb), classes=['unchanged', 'changed'], gsd=self.gsd)
 
@@ -204,6 +210,14 @@ def _for_inference(network: nn.Module, config_name: str, precision: str) -> nn.M
         raise SceneError(f'{config_name}: its network ({type(network).__name__}) runs in fp32 only; leave --precision '
                          f'{precision} away.')
     return network
+
+
+def _temperature(cfg: Config, config_name: str) -> float:
+    value = cfg.get('temperature', 1.0)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1e-3 <= value <= 1e3:
+        raise SceneError(f'{config_name}: temperature = {in_words(value):.60}; expected a number from 0.001 to 1000, '
+                         'by which logits are divided (`schanger thresholds` fits it).')
+    return float(value)
 
 
 def _gsd(cfg: Config, config_name: str) -> float | None:

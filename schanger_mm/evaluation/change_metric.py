@@ -14,7 +14,9 @@ from prettytable import PrettyTable
 
 from schanger_mm.evaluation.confusion import Confusion, as_map
 from schanger_mm.evaluation.predictions import PredictionWriter, image_name, image_paths
+from schanger_mm.evaluation.reliability import Reliability
 from schanger_mm.evaluation.report import Evaluation, ImageCounts, count_tiles, write_table
+from schanger_mm.evaluation.threshold_sweep import change_probability
 from schanger_mm.registry import METRICS
 from schanger_mm.utils.errors import SettingError
 
@@ -86,7 +88,9 @@ class ChangeMetric(BaseMetric):
             prediction = sample['pred_sem_seg']['data']
             counts = Confusion() if self.format_only else self._count(prediction, sample)
             prediction = as_map(prediction)
-            self.results.append(ImageCounts(image_name(sample) or '', count_tiles(*prediction.shape), counts))
+            reliability = None if self.format_only else self._reliability(sample)
+            self.results.append(ImageCounts(image_name(sample) or '', count_tiles(*prediction.shape), counts,
+                                            reliability))
             if self._predictions is not None:
                 self._predictions.write(prediction, sample)
 
@@ -100,6 +104,15 @@ class ChangeMetric(BaseMetric):
             return Confusion.of(prediction, sample['gt_sem_seg']['data'], self.ignore_index)
         except ValueError as error:
             raise SettingError(f'ChangeMetric: {image}: {error}') from error
+
+    def _reliability(self, sample: dict) -> Reliability | None:
+        """Group the pixels by probability; None for results without probabilities of two classes."""
+        logits = sample['seg_logits']['data'] if 'seg_logits' in sample else None
+        if not isinstance(logits, torch.Tensor) or logits.ndim != 3 or len(logits) > 2:
+            return None
+        if len(logits) == 1 and not 0 <= logits.min() <= logits.max() <= 1:
+            return None  # logits, of a detector that leaves the sigmoid to the metric
+        return Reliability.of(change_probability(logits), as_map(sample['gt_sem_seg']['data']), self.ignore_index)
 
     def compute_metrics(self, results: list[ImageCounts]) -> dict[str, float]:
         """Sum the counts of all images (of all processes) and return the scores in percent."""
@@ -139,7 +152,9 @@ class ChangeMetric(BaseMetric):
         table = PrettyTable([self.prefix, *scores, 'images', 'ignored'], title=evaluation.coverage)
         share = total.ignored / max(1, total.total + total.ignored)
         table.add_row(['%', *(f'{value:.2f}' for value in scores.values()), len(evaluation.images), f'{share:.1%}'])
-        return table.get_string()
+        reliability = evaluation.reliability
+        said = '' if reliability is None else f'\nexpected calibration error {reliability.error:.2f} %'
+        return table.get_string() + said
 
 
 def _refuse_nan(sample: dict) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from schanger_mm.datasets.benchmarks import TILE
 from schanger_mm.evaluation.confusion import Confusion
+from schanger_mm.evaluation.reliability import Reliability
 from schanger_mm.utils.errors import SettingError
 from schanger_mm.utils.files import whole_file
 from schanger_mm.utils.text import first_of
@@ -27,11 +28,13 @@ class ImageCounts:
         name: name of the image.
         tiles: its number of 256 px tiles, see :func:`count_tiles`.
         counts: its confusion matrix.
+        reliability: its pixels by probability; None without probabilities.
     """
 
     name: str
     tiles: int
     counts: Confusion
+    reliability: Reliability | None = None
 
 
 def count_tiles(height: int, width: int) -> int:
@@ -70,6 +73,14 @@ class Evaluation:
         return sum((image.counts for image in self.images), Confusion())
 
     @property
+    def reliability(self) -> Reliability | None:
+        """Return all pixels by probability; None if an image has none."""
+        first, *others = [image.reliability for image in self.images] or [None]
+        if first is None or None in others:
+            return None
+        return sum(filter(None, others), first)
+
+    @property
     def tiles(self) -> int:
         """Return the number of 256 px tiles in all images."""
         return sum(image.tiles for image in self.images)
@@ -103,7 +114,7 @@ class Evaluation:
 
     def as_dict(self) -> dict:
         """Return all but the images as plain values; scores are in percent, and None if undefined."""
-        total = self.total
+        total, reliability = self.total, self.reliability
         return {
             'data_set': self.data_set,
             'split': self.split,
@@ -114,6 +125,8 @@ class Evaluation:
             'coverage': self.coverage,
             'scores': {name: None if math.isnan(value) else value for name, value in total.scores().items()},
             'confusion': {'TP': total.tp, 'FP': total.fp, 'FN': total.fn, 'TN': total.tn, 'ignored': total.ignored},
+            'calibration': None if reliability is None or math.isnan(reliability.error) else {
+                'error': reliability.error, 'groups': reliability.rows()},
         }
 
 

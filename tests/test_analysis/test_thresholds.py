@@ -59,6 +59,18 @@ def test_the_picture_marks_both_thresholds(sweep, tmp_path):
         assert left.sum() > 100 and right.sum() > 100
 
 
+def test_the_summary_says_how_far_probabilities_can_be_trusted():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (200, 200))
+    truth = (rng.random(logits.shape) < 1 / (1 + np.exp(-logits / 2))).astype(np.uint8)
+    sweep = count_probabilities(1 / (1 + np.exp(-logits)), truth, 1000)
+    found = summary(sweep)['calibration']
+    assert found['temperature'] == pytest.approx(2, rel=0.05)
+    assert found['error'] > 5 > 1 > found['error_at_temperature']
+    assert f'{found["error"]:.2f} %, {found["error_at_temperature"]:.2f} % at temperature {found["temperature"]:.4g}' \
+        in table(sweep)
+
+
 def test_a_split_without_change_has_no_best_threshold():
     empty = Sweep(np.array([[1, 0, 0], [0, 0, 0]]))
     assert math.isnan(empty.average_precision)

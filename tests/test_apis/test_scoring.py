@@ -62,6 +62,11 @@ def test_the_report_agrees_with_the_files(plain, demo_set, demo_checkpoint):
     assert report['confusion'] == dict(TP=tp, FP=fp, FN=fn, TN=tn, ignored=0) and tp + fp + fn + tn == 3 * 64 * 64
     assert report['scores']['F1'] == pytest.approx(200 * tp / (2 * tp + fp + fn)) == scores['changed/F1']
     assert report['scores']['IoU'] == pytest.approx(100 * tp / (tp + fp + fn))
+    groups = report['calibration']['groups']
+    assert sum(group['pixels'] for group in groups) == tp + fp + fn + tn
+    assert sum(group['pixels'] * group['changed'] for group in groups) == pytest.approx(100 * (tp + fn))
+    assert report['calibration']['error'] == pytest.approx(sum(
+        group['pixels'] * abs(group['probability'] - group['changed']) for group in groups) / (tp + fp + fn + tn))
     with (out / 'per_image.csv').open() as stream:
         table = list(csv.DictReader(stream))
     assert [(r['name'], *(int(r[k]) for k in ('TP', 'FP', 'FN', 'TN'))) for r in table] == rows
@@ -69,12 +74,12 @@ def test_the_report_agrees_with_the_files(plain, demo_set, demo_checkpoint):
     by_errors = [row[0] for row in sorted(rows, key=lambda row: -row[2] - row[3])]
     assert sorted(f.name for f in (out / 'worst').iterdir()) == [
         f'01_{by_errors[0]}.png', f'02_{by_errors[1]}.png']
-    assert report | dict(date='', scores=0, confusion=0) == dict(
+    assert report | dict(date='', scores=0, confusion=0, calibration=0) == dict(
         form='inference form, fp32', data_set='LEVIR-CD', split='test', images=3, tiles=3, official_tiles=2048,
         partial=True,
         coverage="PARTIAL: 3 of the 2048 tiles of LEVIR-CD's official test split; not comparable with published "
-                 'numbers', scores=0, confusion=0, protocol="authors' (256 px tiles, no TTA, threshold 0.5)",
-        threshold=0.5, config=report['config'], checkpoint=str(demo_checkpoint),
+                 'numbers', scores=0, confusion=0, calibration=0,
+        protocol="authors' (256 px tiles, no TTA, threshold 0.5)", threshold=0.5, config=report['config'], checkpoint=str(demo_checkpoint),
         checkpoint_sha256=hashlib.sha256(demo_checkpoint.read_bytes()).hexdigest(), versions=report['versions'],
         date='')
     assert report['config'].endswith('configs/schanger/demo.py') and report['versions']['torch'] == torch.__version__

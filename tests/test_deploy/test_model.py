@@ -7,8 +7,9 @@ import torch
 from mmengine.config import Config
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from schanger_mm.apis import load_config
+from schanger_mm.apis import ChangeInferencer, load_config
 from schanger_mm.checkpoints import convert, read_checkpoint
+from schanger_mm.deploy.graph import PairGraph
 from schanger_mm.deploy.model import SceneModel
 from schanger_mm.deploy.model_files import config_of, published_config, published_name
 from schanger_mm.deploy.size_limit import sized_like
@@ -124,6 +125,33 @@ def test_two_channels_are_a_softmax(root, tmp_path, pair):
     expected = sample.seg_logits.data.softmax(dim=0)[1].numpy()
     np.testing.assert_allclose(model.predict(images[None].astype(np.float32))[0], expected, atol=1e-6)
     assert model.threshold == 0.5 and model.gsd == 0.5
+
+
+@pytest.mark.parametrize('own', [0.5, 0.3])
+def test_a_temperature_changes_probabilities_and_no_decision(cfg, network, tmp_path, pair, own):
+    images = np.ascontiguousarray(pair[:, :64, :64].transpose(0, 3, 1, 2)[None], np.float32)
+    head = f"decode_head=dict(threshold={own}, "
+    text = cfg.pretty_text.replace('decode_head=dict(', head, 1)
+    assert text != cfg.pretty_text
+    as_predicted = SceneModel.load(save(tmp_path / 'one.pth', network, text))
+    file = save(tmp_path / 'other.pth', network, text + '\ntemperature = 2.5\n')
+    model = SceneModel.load(file)
+    p, q = as_predicted.predict(images), model.predict(images)
+    np.testing.assert_allclose(q, 1 / (1 + (1 / p - 1)**(1 / 2.5)), atol=1e-6)
+    decided = p > as_predicted.threshold
+    assert as_predicted.threshold == own and np.abs(q - p).max() > 0.01
+    np.testing.assert_array_equal(q > model.threshold, decided)
+    assert model.describe()['temperature'] == 2.5 and (own == 0.5) == (model.threshold == 0.5)
+    exported = PairGraph(model.network, True, model.temperature)(*map(torch.from_numpy, images.swapaxes(0, 1)))
+    np.testing.assert_allclose(exported[:, 0].detach().numpy(), q, atol=1e-5)
+    before, after = (date.transpose(1, 2, 0).astype(np.uint8) for date in images[0])
+    np.testing.assert_allclose(ChangeInferencer(file)(before, after)['probabilities'][0], q[0], atol=1e-5)
+
+
+@pytest.mark.parametrize('value', ['0', '-1', 'True', "'hot'", '1e9', 'None'])
+def test_temperatures_that_make_no_sense_are_refused(cfg, network, tmp_path, value):
+    with pytest.raises(SceneError, match='temperature = .*; expected a number from 0.001 to 1000'):
+        SceneModel.load(save(tmp_path / 'a.pth', network, f'{cfg.pretty_text}\ntemperature = {value}\n'))
 
 
 def test_weights_must_fit_completely(root, network, tmp_path):

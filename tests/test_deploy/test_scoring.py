@@ -85,7 +85,7 @@ def test_a_file_alone_is_a_model_for_scenes(trained, needs, pair, monkeypatch):
     images = np.stack(pair(2, 48, 40), axis=1)
     np.testing.assert_allclose(found.predict(images), plain.predict(images), atol=1e-5)
     facts, expected = found.describe(), plain.describe()
-    for key in ('threshold', 'mean', 'std', 'classes', 'bgr_to_rgb'):
+    for key in ('threshold', 'temperature', 'mean', 'std', 'classes', 'bgr_to_rgb'):
         assert facts[key] == expected[key], key
     assert expected.keys() <= facts.keys() and facts['gsd'] == 0.5 and facts['checkpoint_sha256'] == plain.sha256
     with pytest.raises(SettingError, match='omit --weights x.pth'):
@@ -112,6 +112,7 @@ def elsewhere(blocks, task):
 def test_rasters_of_the_onnx_file_are_those_of_the_checkpoint(trained, needs, rasters, tmp_path):
     needs('onnx')
     rasterio = pytest.importorskip('rasterio')
+    from schanger_mm.apis.detector import pair_spec
     from schanger_mm.scene.plan import Settings
     from schanger_mm.scene.run import predict_scene
     settings = Settings(window=64, overlap=32, block=128, page=False)
@@ -120,7 +121,7 @@ def test_rasters_of_the_onnx_file_are_those_of_the_checkpoint(trained, needs, ra
                                 ('here', (trained.files['onnx'], ), None),
                                 ('elsewhere', (trained.files['onnx'], ), elsewhere)):
         model = load_model(*words, device='cpu')
-        summary = predict_scene(apis.detector.pair_spec(*rasters), model, tmp_path / name, settings, runner)
+        summary = predict_scene(pair_spec(*rasters), model, tmp_path / name, settings, runner)
         with rasterio.open(summary['outputs']['probability.tif']) as raster:
             grey[name] = raster.read(1).astype(int)
     assert grey['plain'].std() > 5
