@@ -79,7 +79,8 @@ def test_the_report_agrees_with_the_files(plain, demo_set, demo_checkpoint):
         partial=True,
         coverage="PARTIAL: 3 of the 2048 tiles of LEVIR-CD's official test split; not comparable with published "
                  'numbers', scores=0, confusion=0, calibration=0,
-        protocol="authors' (256 px tiles, no TTA, threshold 0.5)", threshold=0.5, config=report['config'], checkpoint=str(demo_checkpoint),
+        protocol="authors' (256 px tiles, no TTA, threshold 0.5)", threshold=0.5,
+        config=report['config'], checkpoint=str(demo_checkpoint),
         checkpoint_sha256=hashlib.sha256(demo_checkpoint.read_bytes()).hexdigest(), versions=report['versions'],
         date='')
     assert report['config'].endswith('configs/schanger/demo.py') and report['versions']['torch'] == torch.__version__
