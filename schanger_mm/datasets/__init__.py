@@ -19,12 +19,13 @@ from .bitemporal import BiTemporalDataset
 from .concat import ConcatDataset
 from .folder import FolderCDDataset
 from .samplers import SeededInfiniteSampler, SeededSampler, SemiSampler
+from .semantic import LandsatSCDDataset, SECONDDataset, SemanticChangeDataset
 from .semi import SemiDataset
 from .single import BuildingDataset, InriaDataset
 
 __all__ = [
     'BenchmarkDataset', 'BiTemporalDataset', 'BuildingDataset', 'CDDDataset', 'CheckedDataset', 'ConcatDataset',
     'DatasetError', 'FolderCDDataset', 'GZCDDataset', 'InriaDataset', 'LEVIRCDDataset', 'LEVIRCDPlusDataset',
-    'S2LookingDataset', 'SYSUCDDataset', 'SeededInfiniteSampler', 'SeededSampler', 'SemiDataset', 'SemiSampler',
-    'WHUCDDataset', 'transforms',
+    'LandsatSCDDataset', 'S2LookingDataset', 'SECONDDataset', 'SYSUCDDataset', 'SeededInfiniteSampler',
+    'SeededSampler', 'SemanticChangeDataset', 'SemiDataset', 'SemiSampler', 'WHUCDDataset', 'transforms',
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 
 import mmengine.fileio as fileio
 import torch
@@ -69,6 +70,8 @@ class CheckedDataset(BaseSegDataset):
 
     IMAGES: tuple[str, ...] = ()
     """Keys of ``data_prefix`` that hold images."""
+    MAPS: tuple[str, ...] = ()
+    """Keys of ``data_prefix`` that hold class maps."""
     LAYOUT = ''
     """The folders below ``data_root``, for messages."""
     DOWNLOAD_HINT = ''
@@ -79,11 +82,11 @@ class CheckedDataset(BaseSegDataset):
                  label_ignore: int | None = None, labelled: bool = True, **kwargs) -> None:
         name = type(self).__name__
         if not labelled:
-            data_prefix = {key: value for key, value in data_prefix.items() if key != LABEL}
-        unknown = sorted(set(data_prefix) - {*self.IMAGES, LABEL})
+            data_prefix = {key: value for key, value in data_prefix.items() if key in self.IMAGES}
+        unknown = sorted(set(data_prefix) - {*self.IMAGES, LABEL, *self.MAPS})
         absent = [key for key in self.IMAGES if data_prefix.get(key) is None]
         if unknown or absent:
-            raise SettingError(f'{name}.data_prefix: expected the keys {", ".join(self.IMAGES)} and {LABEL}, '
+            raise SettingError(f'{name}.data_prefix: expected the keys {", ".join((*self.IMAGES, *self.MAPS))} and {LABEL}, '
                                f'found {data_prefix}')
         self._check_suffixes(data_prefix, img_suffix)
         if label_threshold is not None and not 1 <= label_threshold <= 255:
@@ -98,7 +101,8 @@ class CheckedDataset(BaseSegDataset):
             raise SettingError(f'{name}.list_split={list_split!r}: needs `ann_file`, a table with lines name,split.')
         if kwargs.get('reduce_zero_label'):
             raise SettingError(f'{name}.reduce_zero_label: masks here are 0 and 1; omit it.')
-        if data_prefix.get(LABEL) is None and labelled and not kwargs.get('test_mode'):
+        labels = (LABEL, *self.MAPS)
+        if all(data_prefix.get(key) is None for key in labels) and labelled and not kwargs.get('test_mode'):
             raise SettingError(f'{name}.data_prefix.{LABEL}: expected the folder of the labels; only a '
                                'data set with test_mode=True, or the unlabelled part of a SemiDataset '
                                '(labelled=False), can do without.')
@@ -155,7 +159,7 @@ class CheckedDataset(BaseSegDataset):
     def _files_of(self, idx: int) -> list[str]:
         info = self.get_data_info(idx)
         images = info['img_path']
-        return [*(images if isinstance(images, list) else [images]), *filter(None, [info.get(LABEL)])]
+        return [*(images if isinstance(images, list) else [images]), *filter(None, (info.get(key) for key in (LABEL, *self.MAPS)))]
 
     def load_data_list(self) -> list[dict]:
         """List the samples and check them; see the class for what is raised."""
@@ -168,6 +172,8 @@ class CheckedDataset(BaseSegDataset):
             self._check_headers(samples)
         if LABEL in self.data_prefix:
             self._check_labels([sample[LABEL] for sample in samples])
+        if set(self.MAPS) & set(self.data_prefix):
+            self._check_maps(samples)
         return [dict(self.make_sample(paths), name=stem) for stem, paths in zip(stems, samples, strict=True)]
 
     def make_sample(self, paths: dict[str, str]) -> dict:
@@ -180,7 +186,7 @@ class CheckedDataset(BaseSegDataset):
         return sample
 
     def _suffixes(self, role: str) -> Suffixes:
-        if role == LABEL:
+        if role not in self.IMAGES:
             return self.seg_map_suffix
         return _suffix_of(self.img_suffix, role)
 
@@ -256,7 +262,7 @@ class CheckedDataset(BaseSegDataset):
                 except DatasetError as error:
                     unreadable.append(str(error))
                     continue
-                if role != LABEL and taken and form not in taken:
+                if role in self.IMAGES and taken and form not in taken:
                     wrong.append(f'{path}: {wrong_form(form)}')
             if len(set(sizes.values())) > 1:
                 sizes_differ.append(', '.join(f'{path} is {w}x{h}' for path, (h, w) in sizes.items()))
@@ -275,6 +281,9 @@ class CheckedDataset(BaseSegDataset):
                       f'{os.path.abspath(self.data_prefix[LABEL])} has a positive pixel. Nothing can be learnt from '
                       'them, and F1 on them is 0 or undefined, whatever the network. Is it the right folder?',
                       logger='current', level=logging.WARNING)
+
+    def _check_maps(self, samples: Sequence[dict[str, str]]) -> None:
+        """Check the class maps of some samples; for data sets that have them."""
 
     def _has_positive(self, path: str) -> bool:
         return bool((read_label(path, self.label_threshold, self.backend_args, self.label_ignore) == 1).any())

@@ -62,8 +62,10 @@ class BenchmarkDataset(BiTemporalDataset):
     """
 
     NAME = ''
-    FOLDERS = ('A', 'B', 'label')
+    FOLDERS: tuple[str, ...] = ('A', 'B', 'label')
     """Folders of date A, date B and the masks, inside a split's folder."""
+    ROLES: tuple[str, ...] = ('img_path_from', 'img_path_to', LABEL)
+    """Keys of ``data_prefix`` of these folders."""
     SIDE = TILE
     """Height and width of every image, in px."""
     SPLITS: dict[str, Split] = {}
@@ -88,7 +90,7 @@ class BenchmarkDataset(BiTemporalDataset):
             raise SettingError(f'{name}.data_prefix: `split={split!r}` names the folders; omit one of them.')
         chosen = self.SPLITS[split]
         folders = (f'{chosen.folder}/{folder}' if chosen.folder else folder for folder in self.FOLDERS)
-        prefix = dict(zip((*self.IMAGES, LABEL), folders, strict=True))
+        prefix = dict(zip(self.ROLES, folders, strict=True))
         return {'ann_file': chosen.names, **given, 'data_prefix': prefix}
 
     def load_data_list(self) -> list[dict]:

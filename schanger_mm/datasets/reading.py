@@ -60,7 +60,7 @@ def read_image(path: str, allow_grey: bool = False, backend_args: dict | None = 
         DatasetError: the file is missing, truncated or corrupt, claims too
             many pixels, or is not 8-bit with three bands.
     """
-    array, form, _, _ = _decode(path, backend_args)
+    array, form, _, _ = read_pixels(path, backend_args)
     if form == COLOUR:
         return cv2.cvtColor(array, cv2.COLOR_RGB2BGR)
     if form == GREY and allow_grey:
@@ -99,7 +99,7 @@ def read_label(path: str, threshold: int | None = None, backend_args: dict | Non
             whose colours and indices disagree, or a threshold that a lossless
             mask of 0 and 1 never reaches.
     """
-    array, form, lossy, palette = _decode(path, backend_args)
+    array, form, lossy, palette = read_pixels(path, backend_args)
     if palette is not None:
         try:
             array, _ = palette_values(array, palette, ignore)
@@ -169,7 +169,7 @@ def _binary(path: str, array: np.ndarray, threshold: int | None, lossy: bool) ->
     return (array != 0).astype(np.uint8)
 
 
-def _decode(path: str, backend_args: dict | None) -> tuple[np.ndarray, str, bool, list[int] | None]:
+def read_pixels(path: str, backend_args: dict | None = None) -> tuple[np.ndarray, str, bool, list[int] | None]:
     """Return the pixels, their form, whether the file is a JPEG (values are not exact), and the palette if any."""
     try:
         data = fileio.get(path, backend_args=backend_args)

@@ -8,9 +8,12 @@ import torch
 from mmengine.structures import PixelData
 from mmseg.models.data_preprocessor import SegDataPreProcessor
 from mmseg.structures import SegDataSample
+from torch.nn import functional as F
 
 from schanger_mm.registry import MODELS
 from schanger_mm.utils.errors import SettingError
+
+CLASSES = ('gt_sem_seg_from', 'gt_sem_seg_to')
 
 
 @MODELS.register_module()
@@ -24,7 +27,8 @@ class BiTemporalPreProcessor(SegDataPreProcessor):
         bgr_to_rgb: reverse the channels within each date.
         swap_prob: probability, in training, that the dates of a pair are
             swapped, after normalisation, so that an image is normalised with
-            the statistics of its own date.
+            the statistics of its own date. The class labels of the dates
+            (``gt_sem_seg_from``, ``gt_sem_seg_to``) swap with them.
         size_divisor: training batches are padded at the bottom and right to a
             multiple of it, labels with ``seg_pad_val``, unless ``size`` is
             given. In prediction the detector pads.
@@ -70,10 +74,16 @@ class BiTemporalPreProcessor(SegDataPreProcessor):
                 'set batch_size=1 in val_dataloader (validation) or test_dataloader (test).')
         samples = data.get('data_samples')
         if len(shapes) > 1 or not training or samples is None or not self._fits(shapes.pop()):
-            inputs = [image for one in self.cast_data(data['inputs']) for image in self._normalise(one[None], training)]
-            return super().forward({**data, 'inputs': inputs}, training)
-        inputs = self._normalise(self._to_device(data['inputs']), training)
-        return dict(inputs=inputs, data_samples=self._move_labels(samples))
+            done = [self._normalise(one[None], training) for one in self.cast_data(data['inputs'])]
+            result = super().forward({**data, 'inputs': [image for images, _ in done for image in images]}, training)
+            if training and samples is not None:
+                _finish_classes(result['data_samples'], [one for _, swapped in done for one in swapped],
+                                self.seg_pad_val)
+            return result
+        inputs, swapped = self._normalise(self._to_device(data['inputs']), training)
+        moved = self._move_labels(samples)
+        _finish_classes(moved, swapped, self.seg_pad_val)
+        return dict(inputs=inputs, data_samples=moved)
 
     def _check(self, image: torch.Tensor) -> None:
         if image.ndim != 3:
@@ -89,18 +99,19 @@ class BiTemporalPreProcessor(SegDataPreProcessor):
         divisor = self.size_divisor or 0
         return divisor > 0 and not (shape[1] % divisor or shape[2] % divisor) and self.batch_augments is None
 
-    def _normalise(self, batch: torch.Tensor, training: bool) -> torch.Tensor:
-        """Normalise ``(N, 2C, H, W)``, and maybe swap the dates of each pair."""
+    def _normalise(self, batch: torch.Tensor, training: bool) -> tuple[torch.Tensor, list[bool]]:
+        """Normalise ``(N, 2C, H, W)``, and maybe swap the dates of each pair; say of which pairs."""
+        swaps = [False] * len(batch)
         batch = batch.float().unflatten(1, (2, -1))
         if self.bgr_to_rgb:
             batch = batch.flip(2)
         batch = (batch - self.mean.unflatten(0, (2, -1))) / self.std.unflatten(0, (2, -1))
         if training and self.swap_prob > 0:
-            swapped = (torch.rand(len(batch)) < self.swap_prob).numpy()
-            if swapped.any():
-                orders = ((1, 0) if swap else (0, 1) for swap in swapped)
+            swaps = (torch.rand(len(batch)) < self.swap_prob).tolist()
+            if any(swaps):
+                orders = ((1, 0) if swap else (0, 1) for swap in swaps)
                 batch = torch.stack([pair[date] for pair, order in zip(batch, orders) for date in order])
-        return batch.view(-1, *self.mean.shape[:1], *batch.shape[-2:])
+        return batch.view(-1, *self.mean.shape[:1], *batch.shape[-2:]), swaps
 
     def _to_device(self, tensors: Sequence[torch.Tensor]) -> torch.Tensor:
         """Stack on the host, and copy to a GPU without waiting for it."""
@@ -121,3 +132,16 @@ class BiTemporalPreProcessor(SegDataPreProcessor):
             shape = sample.gt_sem_seg.shape if 'gt_sem_seg' in sample else None
             sample.set_metainfo(dict(img_shape=shape, pad_shape=shape, padding_size=(0, 0, 0, 0)))
         return moved
+
+
+def _finish_classes(samples: Sequence[SegDataSample], swapped: Sequence[bool], pad_value: int) -> None:
+    """Pad the class labels as ``gt_sem_seg``, which is all that mmseg pads, and swap those of swapped dates, in place."""
+    for sample, swap in zip(samples, swapped):
+        if not all(key in sample for key in CLASSES):
+            continue
+        maps = [sample.get(key).data for key in CLASSES]
+        if 'gt_sem_seg' in sample:
+            height, width = sample.gt_sem_seg.shape
+            maps = [F.pad(one, (0, width - one.shape[-1], 0, height - one.shape[-2]), value=pad_value) for one in maps]
+        for key, one in zip(CLASSES, reversed(maps) if swap else maps):
+            sample.set_data({key: PixelData(data=one)})

@@ -20,7 +20,7 @@ class ChangeTTAModel(BaseTTAModel):
     Takes the output of a pipeline with ``TestTimeAug``. The network undoes each
     view's flip and scale; here the probabilities are averaged, and pixels
     strictly above the head's threshold are changed, or with two channels those
-    for which changed is more probable. mmseg's ``SegTTAModel`` applies the sigmoid a second time
+    for which changed is more probable. Class probabilities of both dates are averaged, too. mmseg's ``SegTTAModel`` applies the sigmoid a second time
     if there is one channel, which puts every pixel at 0.5 or above.
 
     Truth and metainfo are those of the first view, which should be the unchanged
@@ -69,12 +69,17 @@ class ChangeTTAModel(BaseTTAModel):
         else:  # the softmax of these logits is the average
             logits, prediction = probability.log(), probability.argmax(dim=0, keepdim=True)
         merged = views[0]
+        for date in ('_from', '_to'):
+            if f'seg_logits{date}' in merged:  # classes
+                mean = torch.stack([self._probability(view, f'seg_logits{date}') for view in views]).mean(dim=0)
+                merged.set_data({f'seg_logits{date}': PixelData(data=mean.log()),
+                                 f'pred_sem_seg{date}': PixelData(data=mean.argmax(dim=0, keepdim=True))})
         merged.set_data(dict(seg_logits=PixelData(data=logits), pred_sem_seg=PixelData(data=prediction)))
         return merged
 
     @staticmethod
-    def _probability(view: SegDataSample) -> Tensor:
-        values = view.seg_logits.data
+    def _probability(view: SegDataSample, key: str = 'seg_logits') -> Tensor:
+        values = view.get(key).data
         if view.get('still_flipped'):
             values = values.flip(-1)
         return values if len(values) == 1 else values.softmax(dim=0)

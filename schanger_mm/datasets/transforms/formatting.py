@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
+from mmengine.structures import PixelData
 from mmseg.datasets.transforms import PackSegInputs
 
 from schanger_mm.registry import TRANSFORMS
 from schanger_mm.utils.errors import SettingError
 
-META_KEYS = ('name', 'img_path', 'seg_map_path', 'ori_shape', 'img_shape', 'pad_shape', 'scale_factor', 'flip',
-             'flip_direction', 'reduce_zero_label')
+META_KEYS = ('name', 'img_path', 'seg_map_path', 'seg_map_path_from', 'seg_map_path_to', 'ori_shape', 'img_shape',
+             'pad_shape', 'scale_factor', 'flip', 'flip_direction', 'reduce_zero_label')
 
 
 @TRANSFORMS.register_module()
@@ -23,7 +25,8 @@ class PackBiTemporalInputs(PackSegInputs):
     ``data_samples``, a ``SegDataSample`` with ``gt_sem_seg`` (1, H, W) int64
     and the metainfo ``name``, ``img_path`` (list of two), ``seg_map_path``,
     ``ori_shape``, ``img_shape``, ``pad_shape``, ``scale_factor``, ``flip``,
-    ``flip_direction``. The last four have neutral values if no transform
+    ``flip_direction``. ``gt_seg_map_from`` and ``gt_seg_map_to``, if there,
+    become ``gt_sem_seg_from`` and ``gt_sem_seg_to``. The last four have neutral values if no transform
     has set them.
 
     Args:
@@ -51,4 +54,9 @@ class PackBiTemporalInputs(PackSegInputs):
                                'ForBothDates.')
         h, w = images[0].shape[:2]
         unchanged = dict(pad_shape=(h, w), scale_factor=(1.0, 1.0), flip=False, flip_direction=None)
-        return super().transform({**unchanged, **results, 'img': np.concatenate(images, axis=2)})
+        packed = super().transform({**unchanged, **results, 'img': np.concatenate(images, axis=2)})
+        for date in ('from', 'to'):
+            if (classes := results.get(f'gt_seg_map_{date}')) is not None:
+                data = torch.from_numpy(classes.astype(np.int64))[None]
+                packed['data_samples'].set_data({f'gt_sem_seg_{date}': PixelData(data=data)})
+        return packed

@@ -8,7 +8,8 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from schanger_mm.datasets.cache import DecodedCache
-from schanger_mm.datasets.reading import read_image, read_label
+from schanger_mm.datasets.class_values import UNCHANGED
+from schanger_mm.datasets.reading import IGNORED, read_image, read_label
 from schanger_mm.registry import TRANSFORMS
 from schanger_mm.utils.errors import DatasetError, SettingError
 
@@ -162,3 +163,42 @@ class LoadChangeLabel(FileLoader):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(label_threshold={self.label_threshold}, {self._describe()})'
+
+
+@TRANSFORMS.register_module()
+class LoadSemanticLabels(LoadChangeLabel):
+    """Load the class maps of both dates, and the mask of changes or what the maps say about it.
+
+    Required keys: ``seg_map_path_from``, ``seg_map_path_to`` and ``class_values``, as of
+    :class:`~schanger_mm.datasets.semantic.SemanticChangeDataset`; after an image loader also ``ori_shape``. Used if
+    there: ``seg_map_path``, the mask, read as by :class:`LoadChangeLabel`. Added: ``gt_seg_map`` of 0, 1 and 255;
+    ``gt_seg_map_from`` and ``gt_seg_map_to`` (H, W) uint8, the class from 0 to K - 1, or 255 where there is none; their
+    names in ``seg_fields``. Arguments as of :class:`LoadChangeLabel`.
+
+    Raises:
+        DatasetError: no class maps, an invalid file, values of no class, or maps of another size than the images.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Add the maps."""
+        values, paths = results.get('class_values'), [results.get(key) for key in ('seg_map_path_from',
+                                                                                    'seg_map_path_to')]
+        if values is None or None in paths:
+            raise DatasetError(f'LoadSemanticLabels: {results.get("img_path")} has no class maps; expected a sample of '
+                               'SemanticChangeDataset with both. For a data set without classes use LoadChangeLabel.')
+        maps = [self._cached(path, f'classes, {values}', lambda path=path: values.read(path, self.backend_args))
+                for path in paths]
+        shape = tuple(results.get('ori_shape') or maps[0].shape)[:2]
+        for path, one in zip(paths, maps):
+            if one.shape != shape:
+                raise DatasetError(f'{path}: expected a label of the size of its image {results.get("img_path")}, '
+                                   f'{shape[1]}x{shape[0]} (width x height), found {one.shape[1]}x{one.shape[0]}.')
+        if results.get('seg_map_path') is not None:
+            results = super().transform(results)
+        else:
+            results['gt_seg_map'] = values.changes(*maps)
+            results['seg_fields'] = [*results.get('seg_fields', []), 'gt_seg_map']
+        for key, one in zip(('gt_seg_map_from', 'gt_seg_map_to'), maps):
+            results[key] = np.where(one == UNCHANGED, IGNORED, one).astype(np.uint8)
+            results['seg_fields'] = [*results['seg_fields'], key]
+        return results

@@ -13,6 +13,7 @@ from schanger_mm.engine.hooks.position_hook import PositionHook
 from schanger_mm.engine.hooks.runtime_info_hook import LazyRuntimeInfoHook
 from schanger_mm.engine.hooks.semi_hook import SemiHook
 from schanger_mm.engine.hooks.shared_buffers_hook import SharedBuffersHook
+from schanger_mm.engine.hooks.single_date_head_hook import SingleDateHeadHook
 from schanger_mm.engine.hooks.start_report_hook import StartReportHook
 from schanger_mm.engine.hooks.stop_signal_hook import StopSignalHook
 from schanger_mm.engine.hooks.training_time_hook import TrainingTimeHook
@@ -20,5 +21,5 @@ from schanger_mm.engine.hooks.visualization_hook import ChangeVisualizationHook
 
 __all__ = ['AtomicCheckpointHook', 'BadLossHook', 'ChangeVisualizationHook', 'ExactResumeHook', 'FeatureMonitorHook',
            'InferenceFormHook', 'LazyRuntimeInfoHook', 'LineageHook', 'LiveWeightsHook', 'LoadReportHook',
-           'OverlapHook', 'PositionHook', 'SemiHook', 'SharedBuffersHook', 'StartReportHook', 'StopSignalHook',
-           'TrainingTimeHook']
+           'OverlapHook', 'PositionHook', 'SemiHook', 'SharedBuffersHook', 'SingleDateHeadHook', 'StartReportHook',
+           'StopSignalHook', 'TrainingTimeHook']

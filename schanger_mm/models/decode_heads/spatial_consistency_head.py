@@ -8,8 +8,14 @@ from functools import partial
 import torch
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from schanger_mm.models.decode_heads.semantic_maps import (
+    KEYS,
+    SemanticLosses,
+    SemanticMaps,
+    resize,
+    semantic_settings,
+)
 from schanger_mm.models.layers import DateMaps, build_part, init_fan_out_, resolve_arch, set_dates
 from schanger_mm.registry import MODELS
 from schanger_mm.utils.errors import SettingError
@@ -61,10 +67,13 @@ class SpatialConsistencyHead(BaseDecodeHead):
         block: config of what the decoder is made of, :class:`LFEM` where it
             names no type; built with ``in_channels``, ``out_channels``,
             ``drop_rate`` and ``with_cp``.
+        semantic: ``dict(num_classes=K)`` adds a map of K classes for each date, by :class:`SemanticMaps` on the
+            features of that date, and their losses; ``loss`` in it is the config of :class:`SemanticLoss`. The head
+            then returns a dict of logits, see :meth:`forward`. None: change only.
         init_cfg: mmengine initialisation, applied after the authors' own.
 
     Raises:
-        SettingError: ``out_channels`` is not 1, or a part has no usable config.
+        SettingError: ``out_channels`` is not 1, a part has no usable config, or ``semantic`` without two dates.
     """
 
     accepts_pairs = True
@@ -84,6 +93,7 @@ class SpatialConsistencyHead(BaseDecodeHead):
                  ignore_index: int = 255,
                  scam: dict = dict(type='SCAM'),  # noqa: B006
                  block: dict = dict(type='LFEM'),  # noqa: B006
+                 semantic: dict | None = None,
                  init_cfg: dict | None = None):
         stem, *levels = resolve_arch(arch)
         super().__init__(
@@ -122,6 +132,14 @@ class SpatialConsistencyHead(BaseDecodeHead):
             if share_attention and scam.get('attention', attention) is not None:
                 self.attention_fusion = build_part({**temporal_fusion, 'in_channels': skip}, 'TFM')
             self.side_fusion = build_part({**temporal_fusion, 'in_channels': out}, 'TFM')
+        self.semantic_classes = 0
+        if semantic is not None:
+            if self.num_dates != 2:
+                raise SettingError('SpatialConsistencyHead: semantic needs the features of two dates; set '
+                                   "temporal_fusion=dict(type='TFM') and use no neck that fuses the dates.")
+            self.semantic_classes, loss = semantic_settings('SpatialConsistencyHead', semantic)
+            self.semantic = SemanticMaps(out, self.semantic_classes)
+            self.semantic_loss = SemanticLosses(loss)
         knows_both = self.num_dates == 2 and all(hasattr(scam, 'dates') for scam in self.scams)
         self.joint = knows_both and set_dates(self, 2)  # both dates in one batch
 
@@ -130,9 +148,13 @@ class SpatialConsistencyHead(BaseDecodeHead):
         init_fan_out_(self)
         super().init_weights()
 
-    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Return the final logit ``(N, 1, H, W)``; see :meth:`forward_maps` for the inputs."""
-        return self.forward_maps(inputs)[0]
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor | dict[str, Tensor]:
+        """Return the final logit ``(N, 1, H, W)``; see :meth:`forward_maps` for the inputs.
+
+        With ``semantic`` it is a dict: ``seg_logits``, and ``seg_logits_from`` and ``seg_logits_to`` ``(N, K, H, W)``.
+        """
+        maps, classes = self._all_maps(inputs)
+        return dict(zip(KEYS, (maps[0], *classes))) if classes else maps[0]
 
     def forward_maps(self, inputs: Sequence[Tensor]) -> list[Tensor]:
         """Decode five levels into the six maps that training supervises.
@@ -149,13 +171,22 @@ class SpatialConsistencyHead(BaseDecodeHead):
         Raises:
             SettingError: levels, channels or sizes do not fit this head.
         """
+        return self._all_maps(inputs)[0]
+
+    def _all_maps(self, inputs: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the six maps of change, and the class logits of each date if there are classes."""
         side_logits: list[Tensor] = []
+        class_sides: list[list[Tensor]] = [[], []]
         size = (inputs[0] if isinstance(inputs[0], Tensor) else inputs[0][0]).shape[-2:]
         for k, dates in enumerate(self.decode(inputs)):
             fuse = self._fusion('side_fusion', k)
             side = self.side_convs[k](fuse(*dates) if fuse else dates[0])
-            side_logits.append(_resize(side, size))
-        return [self.cls_seg(torch.cat(side_logits, dim=1)), *side_logits]
+            side_logits.append(resize(side, size))
+            if self.semantic_classes:
+                for sides, features in zip(class_sides, dates):
+                    sides.append(self.semantic.side(k, features, size))
+        maps = [self.cls_seg(torch.cat(side_logits, dim=1)), *side_logits]
+        return maps, [self.semantic(sides) for sides in class_sides] if self.semantic_classes else []
 
     def decode(self, inputs: Sequence[Tensor]) -> Iterator[list[Tensor]]:
         """Yield the decoder's features of each date after each level, from stride 16 to 1.
@@ -167,20 +198,32 @@ class SpatialConsistencyHead(BaseDecodeHead):
         for k, skip in enumerate(self._split_dates(inputs)):
             dates = self.scams[k](skip, self._fusion('attention_fusion', k))
             if running:
-                dates = [_resize(x, y.shape[-2:]) + y for x, y in zip(running, dates)]
+                dates = [resize(x, y.shape[-2:]) + y for x, y in zip(running, dates)]
             running = [self.blocks[k](dates.pop(0)) for _ in range(len(dates))]  # lets each go once it is used
             yield running if len(running) == self.num_dates else list(running[0].chunk(2))
 
     def loss(self, inputs: Sequence[Tensor], batch_data_samples: list, train_cfg: dict) -> dict[str, Tensor]:
-        """Hold all six maps (or the final one) against the labels and sum their losses."""
-        maps = self.forward_maps(inputs)
-        return self.loss_by_feat(maps if self.deep_supervision else maps[:1], batch_data_samples)
+        """Hold all six maps (or the final one) against the labels and sum their losses; classes have their own."""
+        maps, classes = self._all_maps(inputs)
+        losses = self.loss_by_feat(maps if self.deep_supervision else maps[:1], batch_data_samples)
+        if classes:
+            changed = self._stack_batch_gt(batch_data_samples).squeeze(1)
+            losses.update(self.semantic_loss(classes, changed, batch_data_samples, self.ignore_index))
+        return losses
+
+    def predict_by_feat(self, seg_logits: Tensor | dict[str, Tensor], batch_img_metas: list[dict]
+                        ) -> Tensor | dict[str, Tensor]:
+        """Resize logits to the size of the images, as mmseg does."""
+        if isinstance(seg_logits, dict):
+            return {key: super(SpatialConsistencyHead, self).predict_by_feat(logits, batch_img_metas)
+                    for key, logits in seg_logits.items()}
+        return super().predict_by_feat(seg_logits, batch_img_metas)
 
     def loss_by_feat(self, seg_logits: list[Tensor], batch_data_samples: list) -> dict[str, Tensor]:
         """Compute losses from the maps and the samples' ``gt_sem_seg``, ``(1, H, W)`` each."""
         target = self._stack_batch_gt(batch_data_samples).squeeze(1)
         losses: dict[str, Tensor] = {}
-        seg_logits = [_resize(logit, target.shape[-2:]) for logit in seg_logits]
+        seg_logits = [resize(logit, target.shape[-2:]) for logit in seg_logits]
         for criterion in self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else [self.loss_decode]:
             maps = [torch.cat(seg_logits, dim=1)] if getattr(criterion, 'takes_maps', False) else seg_logits
             losses[criterion.loss_name] = losses.get(criterion.loss_name, 0) + sum(
@@ -214,9 +257,3 @@ class SpatialConsistencyHead(BaseDecodeHead):
                     for x, dates in zip(inputs[::-1], levels[::-1])]
         return levels[::-1]
 
-
-def _resize(x: Tensor, size: Sequence[int]) -> Tensor:
-    """Resample ``(N, C, h, w)`` bilinearly, corners aligned; a no-op at equal size."""
-    if x.shape[-2:] == torch.Size(size):
-        return x
-    return F.interpolate(x, size=tuple(size), mode='bilinear', align_corners=True)

@@ -10,6 +10,7 @@ from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from schanger_mm.models.detectors.semantic_outputs import SemanticOutputs
 from schanger_mm.models.inference import example_images, inference_form
 from schanger_mm.models.layers import DateMaps, set_dates
 from schanger_mm.registry import MODELS
@@ -19,7 +20,7 @@ PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float
 
 
 @MODELS.register_module()
-class SiameseEncoderDecoder(EncoderDecoder):
+class SiameseEncoderDecoder(SemanticOutputs, EncoderDecoder):
     """mmseg's :class:`EncoderDecoder` for image pairs, with shared weights for the dates.
 
     The input's channels are split into dates, each runs through the backbone,
@@ -32,6 +33,9 @@ class SiameseEncoderDecoder(EncoderDecoder):
 
     Any image size works in prediction: the input is padded at the bottom and
     right to a multiple of ``size_divisor`` and the logits are cropped back.
+
+    A head with classes (``semantic``) adds the classes of each date to the predictions, see
+    :meth:`SemanticOutputs.postprocess_result`; ``mode='tensor'`` then returns the head's dict.
 
     Args:
         backbone: config of the backbone, built once.
@@ -46,6 +50,10 @@ class SiameseEncoderDecoder(EncoderDecoder):
         if num_dates not in (1, 2):
             raise SettingError(f'SiameseEncoderDecoder: num_dates={num_dates}; expected 2 (change) or 1 (single date).')
         self.num_dates = num_dates
+        self.semantic_classes = getattr(self.decode_head, 'semantic_classes', 0)
+        if self.semantic_classes and num_dates != 2:
+            raise SettingError('SiameseEncoderDecoder: num_dates=1, and the decode head has classes of two dates '
+                               '(semantic); set num_dates=2.')
         self.bands = _bands(backbone, self.backbone)
         self.size_divisor = size_divisor
         self.precision = torch.float32
@@ -133,13 +141,18 @@ class SiameseEncoderDecoder(EncoderDecoder):
         return self.bands or next((conv.in_channels for conv in convs), 3)
 
     def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
-        """Return logits ``(N, out_channels, H, W)`` for inputs of any height and width."""
+        """Return logits ``(N, out_channels, H, W)`` for inputs of any height and width.
+
+        With K classes there are ``2 K`` more channels, see :func:`split_logits`.
+        """
         height, width = inputs.shape[-2:]
         bottom, right = -height % self.size_divisor, -width % self.size_divisor
         if bottom or right:
             inputs = F.pad(inputs, (0, right, 0, bottom), mode='replicate')
         metas = [dict(img_shape=inputs.shape[-2:])] * len(inputs)
         logits = super().encode_decode(inputs, metas)
+        if self.semantic_classes:
+            logits = torch.cat(list(logits.values()), dim=1)
         return logits[..., :height, :width].float()
 
 

@@ -95,6 +95,9 @@ class UniMatch(BaseModel):
             raise SettingError(f'UniMatch.patience={patience!r}: expected a whole number of iterations, 1 or more.')
         defaults = {} if data_preprocessor is None else dict(data_preprocessor=data_preprocessor)
         network = MODELS.build({**defaults, **detector})
+        if getattr(network, 'semantic_classes', 0):
+            raise SettingError('UniMatch: the decode head of the detector has classes (semantic), for which there are no '
+                               'pseudo-labels; omit `semantic` of the decode head, or train without semi=.')
         network.data_preprocessor = ViewsPreProcessor(network.data_preprocessor)
         self.__dict__['detector'] = network  # not a part of its own: its parts are ours, under their own names
         for parts in ('_parameters', '_buffers', '_modules', '_non_persistent_buffers_set'):
