@@ -82,7 +82,7 @@ class CheckedDataset(BaseSegDataset):
                  label_ignore: int | None = None, labelled: bool = True, **kwargs) -> None:
         name = type(self).__name__
         if not labelled:
-            data_prefix = {key: value for key, value in data_prefix.items() if key in self.IMAGES}
+            data_prefix = {key: value for key, value in data_prefix.items() if key not in (LABEL, *self.MAPS)}
         unknown = sorted(set(data_prefix) - {*self.IMAGES, LABEL, *self.MAPS})
         absent = [key for key in self.IMAGES if data_prefix.get(key) is None]
         if unknown or absent:

@@ -84,7 +84,7 @@ class SemanticBenchmark(BenchmarkDataset, SemanticChangeDataset):
     ROLES = ('img_path_from', 'img_path_to', *MAPS)
     CLASSES: dict[str, Value] = {}
     """Names of the classes, and the colour of each."""
-    NO_CHANGE: Value = (255, 255, 255)
+    NO_CHANGE: Value | None = (255, 255, 255)
 
     def __init__(self, split: str | None = None, **kwargs) -> None:
         kwargs = dict(classes=list(self.CLASSES), values=list(self.CLASSES.values()), unchanged=self.NO_CHANGE, **kwargs)

@@ -3,7 +3,7 @@
 from .both_dates import ForBothDates
 from .formatting import PackBiTemporalInputs
 from .geometric import PadToSize, RandomAffine, RandomScale, RandomTranspose
-from .loading import LoadBiTemporalImages, LoadChangeLabel, LoadImage
+from .loading import LoadBiTemporalImages, LoadChangeLabel, LoadImage, LoadSemanticLabels
 from .photometric import (
     BrightnessContrast,
     ColourJitter,
@@ -18,7 +18,7 @@ from .views import AddIgnoreMask, LoadTruth, PackViews, StrongViews
 
 __all__ = [
     'AddIgnoreMask', 'BrightnessContrast', 'ColourJitter', 'Emboss', 'ForBothDates', 'GaussianBlur', 'GaussianNoise',
-    'HueSaturationValue', 'LoadBiTemporalImages', 'LoadChangeLabel', 'LoadImage', 'LoadTruth', 'MotionBlur',
-    'PackBiTemporalInputs', 'PackViews', 'PadToSize', 'RandomAffine', 'RandomGamma', 'RandomScale', 'RandomTranspose',
-    'StrongViews',
+    'HueSaturationValue', 'LoadBiTemporalImages', 'LoadChangeLabel', 'LoadImage', 'LoadSemanticLabels', 'LoadTruth',
+    'MotionBlur', 'PackBiTemporalInputs', 'PackViews', 'PadToSize', 'RandomAffine', 'RandomGamma', 'RandomScale',
+    'RandomTranspose', 'StrongViews',
 ]

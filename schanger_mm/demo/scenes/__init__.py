@@ -1,6 +1,14 @@
 """Procedurally drawn, aerial-like scenes: a demo set that needs no download and is not solved by differencing."""
 
-from schanger_mm.demo.scenes.render import MAX_SHIFT, Conditions, draw_conditions, draw_pair, draw_single, render
+from schanger_mm.demo.scenes.render import (
+    MAX_SHIFT,
+    Conditions,
+    draw_conditions,
+    draw_pair,
+    draw_pair_with_masks,
+    draw_single,
+    render,
+)
 from schanger_mm.demo.scenes.scene import Scene, draw_scene
 from schanger_mm.demo.scenes.writer import DemoSizes, write_demo_set
 
@@ -11,6 +19,7 @@ __all__ = [
     'Scene',
     'draw_conditions',
     'draw_pair',
+    'draw_pair_with_masks',
     'draw_scene',
     'draw_single',
     'render',

@@ -180,12 +180,22 @@ def draw_pair(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarr
         Images A and B (size, size, 3) uint8 RGB and the label (size, size) uint8, 255 where a building exists
         at exactly one date. The label is aligned with A; B is displaced by up to ``MAX_SHIFT`` pixels.
     """
+    return draw_pair_with_masks(rng, size)[:3]
+
+
+def draw_pair_with_masks(rng: np.random.Generator, size: int) -> tuple[np.ndarray, ...]:
+    """Draw one place at two dates, with the buildings of each date.
+
+    Returns:
+        What :func:`draw_pair` returns, and the masks of buildings at A and at B (size, size) uint8, 255 = building, both
+        aligned with A. The label is where the masks differ.
+    """
     rate = 0.0 if rng.random() < 0.12 else rng.uniform(0.15, 0.85)
     scene = draw_scene(rng, size, rate)
     relief = _relief(rng, size)
     a = render(rng, scene, 0, draw_conditions(rng), relief)
     b = render(rng, scene, 1, draw_conditions(rng, misregistered=True), relief)
-    return a, b, scene.label()
+    return a, b, scene.label(), *(footprints(scene.buildings, date, size) for date in (0, 1))
 
 
 def draw_single(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from schanger_mm.demo.scenes.render import draw_pair, draw_single
+from schanger_mm.demo.scenes.render import draw_pair_with_masks, draw_single
 from schanger_mm.utils.errors import ExistsError, SettingError
 from schanger_mm.utils.files import move_into_place
 
@@ -44,11 +44,12 @@ def _write_png(path: Path, image: np.ndarray) -> None:
     path.write_bytes(data.tobytes())
 
 
+_PAIR = ('A', 'B', 'label', 'label_a', 'label_b')
 _SPLITS = {
     # size field: (folder, one folder per picture, drawing function); the order seeds the splits, so only append
-    'train': ('train', ('A', 'B', 'label'), draw_pair),
-    'val': ('val', ('A', 'B', 'label'), draw_pair),
-    'test': ('test', ('A', 'B', 'label'), draw_pair),
+    'train': ('train', _PAIR, draw_pair_with_masks),
+    'val': ('val', _PAIR, draw_pair_with_masks),
+    'test': ('test', _PAIR, draw_pair_with_masks),
     'pretrain_train': ('pretrain/train', ('images', 'masks'), draw_single),
     'pretrain_val': ('pretrain/val', ('images', 'masks'), draw_single),
 }
@@ -89,7 +90,8 @@ def write_demo_set(
 ) -> dict:
     """Write the demo set, or reuse an existing one.
 
-    Pairs go to ``root/{train,val,test}/{A,B,label}/NNNN.png``, single dates to
+    Pairs go to ``root/{train,val,test}/{A,B,label}/NNNN.png``, with the buildings of each date in ``label_a`` and
+    ``label_b`` beside them, single dates to
     ``root/pretrain/{train,val}/{images,masks}/NNNN.png``; images are RGB, labels and masks grey, 0 and 255.
     Each sample is seeded by (seed, split, index), so the files are the same in every run, no two splits share
     a scene, and a larger set begins with the smaller one. Everything is drawn in a folder next to ``root`` and
