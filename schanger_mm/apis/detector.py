@@ -42,10 +42,16 @@ class ArrayResult:
     Args:
         probability: ``(H, W)`` float32 in 0..1.
         changed: ``(H, W)`` bool, probability above the threshold.
+        before, after: of a network with classes: ``(H, W)`` uint8, the class of each pixel of a date, changed or not,
+            as a place in ``classes``; else None.
+        classes: names of the classes; empty without them.
     """
 
     probability: np.ndarray
     changed: np.ndarray
+    before: np.ndarray | None = None
+    after: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
 
 
 class ChangeDetector:
@@ -149,9 +155,12 @@ class ChangeDetector:
         Raises:
             SceneError: other arrays.
         """
-        from schanger_mm.scene.serial import predict_arrays
-        probability = predict_arrays(before, after, self.model, window, overlap, batch_size)
-        return ArrayResult(probability, probability > (self.model.threshold if threshold is None else threshold))
+        from schanger_mm.scene.serial import predict_arrays, predict_semantic_arrays
+        options = (before, after, self.model, window, overlap, batch_size)
+        classes = self.model.class_names
+        probability, *maps = predict_semantic_arrays(*options) if classes else [predict_arrays(*options)]
+        changed = probability > (self.model.threshold if threshold is None else threshold)
+        return ArrayResult(probability, changed, *maps, classes=classes)
 
 
 def pair_spec(before: str, after: str, bands: str | Sequence[int] | Sequence[Sequence[int]] | None = None,

@@ -46,7 +46,8 @@ class ChangeInferencer:
         precision: ``'fp32'``, ``'bf16'`` or, on a GPU, ``'fp16'``.
 
     Attributes:
-        dataset_meta: ``classes``, two names, and ``palette``, two RGB colours.
+        dataset_meta: ``classes``, two names, and ``palette``, two RGB colours; ``semantic_classes`` of a network with
+            classes, of which the first is "unchanged".
 
     Raises:
         SceneError: the model cannot be loaded, or its test pipeline does more than load images.
@@ -63,6 +64,8 @@ class ChangeInferencer:
         self.network, self.weights, self.temperature = loaded.network, loaded.weights, loaded.temperature
         self.allow_grey = _reading(loaded.cfg, str(model))
         self.dataset_meta = _dataset_meta(loaded.weights, loaded.checkpoint_meta)
+        if loaded.semantic_classes:
+            self.dataset_meta['semantic_classes'] = ('unchanged', *loaded.class_names)
         self._pack = PackBiTemporalInputs()
 
     @classmethod
@@ -96,7 +99,8 @@ class ChangeInferencer:
         Returns:
             Lists in the order of the pairs, even for a single one: ``names``,
             ``predictions`` ((H, W) uint8, 1 changed), ``probabilities`` ((H, W)
-            float32) and, if requested, ``visualization`` ((H, W, 3) uint8
+            float32), of a network with classes ``classes_before`` and ``classes_after`` ((H, W) uint8, the class of
+            every pixel, from 0), and, if requested, ``visualization`` ((H, W, 3) uint8
             RGB). Or the samples, with ``pred_sem_seg``, ``seg_logits`` as mmseg
             makes them, and the metainfo ``name``, ``img_path``, ``classes`` and
             ``palette``.
@@ -134,6 +138,7 @@ class ChangeInferencer:
             return samples
         return dict(names=[pair.name for pair in pairs], predictions=[self._mask(sample) for sample in samples],
                     probabilities=[self._probability(sample) for sample in samples],
+                    **self._classes(samples),
                     **(dict(visualization=visualization) if return_vis else {}))
 
     def draw(self, image: np.ndarray, mask: np.ndarray, opacity: float = 0.5) -> np.ndarray:
@@ -161,6 +166,13 @@ class ChangeInferencer:
                 raise DivergedError.at(self.weights, pair.name)
             sample.set_metainfo(self.dataset_meta)
             yield pair, dates[1][..., ::-1], sample.cpu()
+
+    @staticmethod
+    def _classes(samples: Sequence[SegDataSample]) -> dict[str, list[np.ndarray]]:
+        """Return the class maps of each date, nothing of a network without classes."""
+        dates = dict(classes_before='pred_sem_seg_from', classes_after='pred_sem_seg_to')
+        return {name: [sample.get(key).data[0].numpy().astype(np.uint8) for sample in samples]
+                for name, key in dates.items() if samples and key in samples[0]}
 
     @staticmethod
     def _mask(sample: SegDataSample) -> np.ndarray:

@@ -86,8 +86,8 @@ class CheckedDataset(BaseSegDataset):
         unknown = sorted(set(data_prefix) - {*self.IMAGES, LABEL, *self.MAPS})
         absent = [key for key in self.IMAGES if data_prefix.get(key) is None]
         if unknown or absent:
-            raise SettingError(f'{name}.data_prefix: expected the keys {", ".join((*self.IMAGES, *self.MAPS))} and {LABEL}, '
-                               f'found {data_prefix}')
+            raise SettingError(f'{name}.data_prefix: expected the keys '
+                               f'{", ".join((*self.IMAGES, *self.MAPS))} and {LABEL}, found {data_prefix}')
         self._check_suffixes(data_prefix, img_suffix)
         if label_threshold is not None and not 1 <= label_threshold <= 255:
             raise SettingError(f'{name}.label_threshold: expected None or 1 to 255, found {label_threshold!r}')
@@ -159,7 +159,8 @@ class CheckedDataset(BaseSegDataset):
     def _files_of(self, idx: int) -> list[str]:
         info = self.get_data_info(idx)
         images = info['img_path']
-        return [*(images if isinstance(images, list) else [images]), *filter(None, (info.get(key) for key in (LABEL, *self.MAPS)))]
+        labels = (info.get(key) for key in (LABEL, *self.MAPS))
+        return [*(images if isinstance(images, list) else [images]), *filter(None, labels)]
 
     def load_data_list(self) -> list[dict]:
         """List the samples and check them; see the class for what is raised."""

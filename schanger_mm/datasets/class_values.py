@@ -15,7 +15,7 @@ Value = int | tuple[int, int, int]
 UNCHANGED = 254
 """What a pixel that a label map marks as unchanged becomes; it has no class."""
 COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167))
-"""Colours in pictures of classes that are stored as grey values: those of Okabe and Ito, from the start again if needed."""
+"""Colours in pictures of classes that are stored as grey values, those of Okabe and Ito; repeated if needed."""
 
 
 @dataclass(frozen=True)

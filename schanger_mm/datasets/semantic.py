@@ -87,8 +87,8 @@ class SemanticBenchmark(BenchmarkDataset, SemanticChangeDataset):
     NO_CHANGE: Value | None = (255, 255, 255)
 
     def __init__(self, split: str | None = None, **kwargs) -> None:
-        kwargs = dict(classes=list(self.CLASSES), values=list(self.CLASSES.values()), unchanged=self.NO_CHANGE, **kwargs)
-        super().__init__(split=split, **kwargs)
+        super().__init__(split=split, classes=list(self.CLASSES), values=list(self.CLASSES.values()),
+                         unchanged=self.NO_CHANGE, **kwargs)
 
 
 @DATASETS.register_module()

@@ -77,8 +77,8 @@ class OnnxRuntime(Runtime):
         except Exception as error:  # onnxruntime has one class per status code
             raise unusable(path, self.program, error) from error
 
-    def _run(self, images: list[np.ndarray]) -> np.ndarray:
-        return self._session.run(None, dict(zip(self.card.inputs, images)))[0]
+    def _run(self, images: list[np.ndarray]) -> list[np.ndarray]:
+        return self._session.run(None, dict(zip(self.card.inputs, images)))
 
 
 @cache
@@ -135,5 +135,6 @@ class OpenVinoRuntime(Runtime):
         except Exception as error:  # RuntimeErrors, and those of its ONNX reader
             raise unusable(path, self.program, error) from error
 
-    def _run(self, images: list[np.ndarray]) -> np.ndarray:
-        return self._model(images)[0]
+    def _run(self, images: list[np.ndarray]) -> list[np.ndarray]:
+        found = self._model(images)
+        return [found[index] for index in range(len(self._model.outputs))]

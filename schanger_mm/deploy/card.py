@@ -49,6 +49,8 @@ class Card:
         versions: versions of the packages that wrote the file.
         temperature: number by which the file divides its logits; 1 for none.
         format: version of this table.
+        semantic_classes: names of the classes of each date that the file also predicts; empty: change only. The card
+            of such a file has no entry for them.
     """
 
     inputs: tuple[str, ...]
@@ -67,10 +69,14 @@ class Card:
     versions: dict[str, str]
     temperature: float = 1.0
     format: int = FORMAT
+    semantic_classes: tuple[str, ...] = ()
 
     def dumps(self) -> str:
         """Encode as JSON."""
-        return json.dumps(dataclasses.asdict(self))
+        facts = dataclasses.asdict(self)
+        if not self.semantic_classes:  # so that versions without classes read the others
+            del facts['semantic_classes']
+        return json.dumps(facts)
 
     @classmethod
     def loads(cls, text: str | None, path: str | Path) -> Card:
@@ -97,8 +103,8 @@ class Card:
                               'the checkpoint again.')
         for key in ('mean', 'std'):
             facts[key] = tuple(map(tuple, facts[key]))
-        for key in ('inputs', 'classes'):
-            facts[key] = tuple(facts[key])
+        for key in ('inputs', 'classes', 'semantic_classes'):
+            facts[key] = tuple(facts.get(key, ()))
         return cls(**facts)
 
 

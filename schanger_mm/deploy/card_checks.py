@@ -7,11 +7,12 @@ from typing import Any
 
 MOST = 1e9
 """No number of a card can reasonably be larger."""
+MOST_CLASSES = 254
 
 
 def wrong_entries(facts: dict[str, Any]) -> list[str]:
     """List the entries that are missing, unknown, or invalid."""
-    wrong = [f'{key} is missing' for key in ENTRIES if key not in facts]
+    wrong = [f'{key} is missing' for key in ENTRIES if key not in facts and key not in OPTIONAL]
     wrong += [f'{key[:40]!r} is unknown' for key in facts if key not in ENTRIES]
     return wrong + [f'{key} is {str(facts[key])[:40]}, expected {words}'
                     for key, (words, fits) in ENTRIES.items() if key in facts and not fits(facts[key])]
@@ -34,6 +35,10 @@ def _statistics(value: Any, least: float = -MOST) -> bool:
         isinstance(date, list) and len(date) == 3 and all(_number(item, least) for item in date) for date in value)
 
 
+def _names(value: Any) -> bool:
+    return isinstance(value, list) and 2 <= len(value) <= MOST_CLASSES and _texts(value, len(value))
+
+
 def _is(*kinds: type) -> Callable[[Any], bool]:
     return lambda value: type(value) in kinds
 
@@ -53,5 +58,8 @@ ENTRIES: dict[str, tuple[str, Callable[[Any], bool]]] = dict(
     config=_TEXT, checkpoint=_TEXT, checkpoint_sha256=_TEXT,
     versions=('texts by name', lambda value: isinstance(value, dict) and _texts(list(value.values()), len(value))),
     temperature=('a number above 0', lambda value: _number(value, 1e-9)),
-    format=('a number', _count))
+    format=('a number', _count),
+    semantic_classes=('two names or more', _names))
 """Description of a valid entry, and its check."""
+OPTIONAL = {'semantic_classes'}
+"""Entries that a card may lack."""

@@ -76,13 +76,19 @@ def export(cfg: Config, config: str, checkpoint: str | Checkpoint, out: str | Pa
                           f'--normalise {normalise}.')
     _check_precision(precision, calibration, format, deepness)
     model = SceneModel(cfg, checkpoint, config, plain=True)
+    if deepness and model.semantic_classes:
+        raise DeployError(f'--deepness: the plugin shows one map, and the network of {config} predicts the classes of '
+                          'both dates, too; export it without --deepness.')
+    if precision == 'int8' and model.semantic_classes:
+        raise DeployError(f'--precision int8: judged by F1 of change only, and the network of {config} predicts the '
+                          'classes of both dates, too; export it in fp32.')
     graph = (SixBandGraph if deepness else PairGraph)(model.network, normalise == 'inside', model.temperature)
     card = make_card(model, graph, config, normalise, tile or _tile(cfg), gsd, deepness)
     more = deepness_metadata(card) if deepness else {}
     known = [_read_pair(before, after, card) for before, after in pairs] or _test_pairs(cfg, card)
 
-    def reference(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-        return model.predict(np.stack([before, after], axis=1))
+    def reference(before: np.ndarray, after: np.ndarray) -> np.ndarray | Sequence[np.ndarray]:
+        return (model.semantic if model.semantic_classes else model.predict)(np.stack([before, after], axis=1))
 
     program = trace(graph, card.tile if deepness else None)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -91,7 +97,7 @@ def export(cfg: Config, config: str, checkpoint: str | Checkpoint, out: str | Pa
         _write(program, partial, card, more)
         pairs_to_see = [*random_pairs(card.tile if deepness else None), *known]
         runtime = ProgramRuntime(partial, program) if format == 'program' else open_runtime(partial)
-        done = compare(runtime, reference, pairs_to_see)
+        done = compare(runtime.semantic if card.semantic_classes else runtime, reference, pairs_to_see)
         cost = '' if calibration is None else _in_int8(partial, program, card, runtime, calibration)
         out.unlink(missing_ok=True)  # so that an old .xml is never combined with a new .bin
         for file in sorted(Path(folder).iterdir()):
@@ -116,7 +122,8 @@ def make_card(model: SceneModel, graph: PairGraph, config: str, normalise: str, 
         tile=tile, fixed_size=fixed, gsd=model.gsd if gsd is None else gsd,
         align_corners=bool(model.network.decode_head.align_corners), config=_short(config),
         checkpoint=_short(model.weights), checkpoint_sha256=model.sha256,
-        versions=dict(schanger_mm=__version__, torch=str(torch.__version__)), temperature=graph.temperature)
+        versions=dict(schanger_mm=__version__, torch=str(torch.__version__)), temperature=graph.temperature,
+        semantic_classes=model.class_names)
 
 
 def _short(name: str) -> str:
@@ -220,4 +227,6 @@ def _report(out: Path, card: Card, done: Sequence[Compared], real: bool, cost: s
     lines.append(f'{out}: {out.stat().st_size / 1e6:.1f} MB, takes {" and ".join(card.inputs)} '
                  f'({"0..255" if card.normalisation == "inside" else "normalised"}), threshold {card.threshold}, tiles '
                  f'of {card.tile} px, ground sampling distance {gsd}.')
+    if card.semantic_classes:
+        lines.append(f'it also predicts the classes of both dates: {", ".join(card.semantic_classes)}.')
     return '\n'.join(lines)

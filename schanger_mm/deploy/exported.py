@@ -9,6 +9,7 @@ import numpy as np
 from schanger_mm.deploy.backends import has_cuda
 from schanger_mm.deploy.card import backend_of
 from schanger_mm.deploy.open import check_format, open_runtime
+from schanger_mm.deploy.runtime import Semantic
 from schanger_mm.utils.devices import FOR_INFERENCE, count_cores, keep_freed_memory, parse_device
 from schanger_mm.utils.errors import SettingError
 from schanger_mm.utils.files import sha256_of
@@ -59,6 +60,21 @@ class ExportedModel:
         """Predict windows; see :meth:`SceneModel.predict`."""
         images = images.astype(np.float32, copy=False)
         return self.runtime(images[:, 0], images[:, 1])
+
+    @property
+    def semantic_classes(self) -> int:
+        """Return the number of classes that the network predicts for each date, 0 without any."""
+        return len(self.runtime.card.semantic_classes)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Return the names of these classes."""
+        return self.runtime.card.semantic_classes
+
+    def semantic(self, images: np.ndarray) -> Semantic:
+        """Predict windows with the classes of both dates; see :meth:`SceneModel.semantic`."""
+        images = images.astype(np.float32, copy=False)
+        return self.runtime.semantic(images[:, 0], images[:, 1])
 
     def describe(self) -> dict:
         """Describe the model as :meth:`SceneModel.describe` does, with the backend and the checkpoint's SHA-256."""

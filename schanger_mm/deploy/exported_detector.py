@@ -14,6 +14,7 @@ from torch import Tensor
 from schanger_mm.config.loading import ConfigError
 from schanger_mm.deploy.card import backend_of
 from schanger_mm.deploy.open import check_format, open_runtime
+from schanger_mm.models.detectors.semantic_outputs import SemanticOutputs
 from schanger_mm.registry import MODELS, SCOPE
 from schanger_mm.utils.errors import SettingError
 
@@ -23,7 +24,7 @@ SURE = 1e-12
 
 
 @MODELS.register_module()
-class ExportedDetector(EncoderDecoder):
+class ExportedDetector(SemanticOutputs, EncoderDecoder):
     """A file of ``schanger export`` that predicts in tiles, windows or whole images, as mmseg's detectors do.
 
     It cannot be trained and has no checkpoint. The logit that mmseg's code
@@ -45,6 +46,7 @@ class ExportedDetector(EncoderDecoder):
         self.runtime = open_runtime(file, backend, 'cpu', threads or torch.get_num_threads(), precision)
         card = self.runtime.card
         self.num_dates = 2
+        self.semantic_classes = len(card.semantic_classes)
         self.test_cfg = ConfigDict(test_cfg or dict(mode='whole'))
         self.train_cfg = None
         self.out_channels, self.num_classes, self.align_corners = 1, 2, card.align_corners
@@ -52,10 +54,18 @@ class ExportedDetector(EncoderDecoder):
                                            align_corners=card.align_corners)
 
     def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
-        """Return logits ``(N, 1, H, W)`` for pairs ``(N, 6, H, W)``, RGB in 0..255, date A first."""
+        """Return logits ``(N, 1, H, W)`` for pairs ``(N, 6, H, W)``, RGB in 0..255, date A first.
+
+        With K classes there are ``2 K`` more channels, see :func:`split_logits`.
+        """
         before, after = inputs.chunk(2, dim=1)
-        probability = torch.from_numpy(self.runtime(before, after))[:, None]
-        return torch.logit(probability.double(), eps=SURE).float().to(inputs.device)
+        if self.semantic_classes:
+            change, *classes = map(torch.from_numpy, self.runtime.semantic(before, after))
+        else:
+            change, classes = torch.from_numpy(self.runtime(before, after)), []
+        logits = [torch.logit(change[:, None].double(), eps=SURE),
+                  *(one.double().clamp(min=SURE).log() for one in classes)]
+        return torch.cat(logits, dim=1).float().to(inputs.device)
 
     def loss(self, inputs: Tensor, data_samples: list) -> dict:
         """Refuse: an export cannot be trained."""

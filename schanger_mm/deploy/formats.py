@@ -21,6 +21,8 @@ from schanger_mm.utils.files import sha256_of
 from schanger_mm.utils.optional import require
 
 OUTPUT = 'probability'
+CLASS_OUTPUTS = ('classes_before', 'classes_after')
+"""Names of the outputs of a network with classes: their probabilities at each date."""
 DIMS = {0: 'batch', 2: 'height', 3: 'width'}
 """Names of the dynamic dimensions."""
 
@@ -42,7 +44,8 @@ def write_onnx(program: torch.export.ExportedProgram, path: Path, card: Card, mo
     require('onnxscript', EXTRA, 'Exporting to ONNX')
     try:
         with quiet():
-            model = torch.onnx.export(program, dynamo=True, input_names=card.inputs, output_names=[OUTPUT],
+            model = torch.onnx.export(program, dynamo=True, input_names=card.inputs,
+                                      output_names=[OUTPUT, *(CLASS_OUTPUTS if card.semantic_classes else ())],
                                       verbose=False).model_proto
     except RuntimeError as error:
         part = re.search(r'call_function\[target=torch\.ops\.aten\.(\w+)', _chain(error))
@@ -99,8 +102,9 @@ class ProgramRuntime(Runtime):
         self._module = program.module()
 
     @torch.inference_mode()
-    def _run(self, images: list[np.ndarray]) -> np.ndarray:
-        return self._module(*map(torch.from_numpy, images)).numpy()
+    def _run(self, images: list[np.ndarray]) -> list[np.ndarray]:
+        found = self._module(*map(torch.from_numpy, images))
+        return [one.numpy() for one in ([found] if isinstance(found, torch.Tensor) else found)]
 
 
 def _tidy(model: Any) -> None:

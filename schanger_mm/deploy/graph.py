@@ -38,12 +38,15 @@ class PairGraph(nn.Module):
         self.register_buffer('mean', preprocessor.mean.detach().float().cpu().clone())
         self.register_buffer('std', preprocessor.std.detach().float().cpu().clone())
 
-    def forward(self, before: Tensor, after: Tensor) -> Tensor:
-        """Predict a pair: two ``(N, 3, H, W)`` float32, RGB, to ``(N, 1, H, W)`` in 0..1."""
+    def forward(self, before: Tensor, after: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Predict a pair: two ``(N, 3, H, W)`` float32, RGB, to ``(N, 1, H, W)`` in 0..1.
+
+        With K classes also to their probabilities before and after, ``(N, K, H, W)`` each.
+        """
         return self.predict(torch.cat([before, after], dim=1))
 
-    def predict(self, images: Tensor) -> Tensor:
-        """Map ``(N, 6, H, W)``, the earlier date's R, G, B first, to ``(N, 1, H, W)``."""
+    def predict(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Map ``(N, 6, H, W)``, the earlier date's R, G, B first, to what :meth:`forward` returns."""
         height, width = images.shape[-2:]
         if not self.rgb:
             images = torch.cat([date.flip(1) for date in images.chunk(2, dim=1)], dim=1)
@@ -51,13 +54,20 @@ class PairGraph(nn.Module):
         if self.normalise:
             x = (x - self.mean) / self.std
         logits = self.network.decode_head(self.network.extract_feat(x))
-        if logits.shape[-2:] != x.shape[-2:]:
-            logits = F.interpolate(logits, size=x.shape[-2:], mode='bilinear',
-                                   align_corners=self.network.decode_head.align_corners)
+        logits, *classes = logits.values() if isinstance(logits, dict) else [logits]
+        logits = self._resize(logits, x)
         if self.temperature != 1:
             logits = logits / self.temperature
         probability = logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(dim=1)[:, 1:]
-        return probability[..., :height, :width]
+        found = [probability, *(self._resize(one, x).softmax(dim=1) for one in classes)]
+        found = [one[..., :height, :width] for one in found]
+        return tuple(found) if classes else found[0]
+
+    def _resize(self, logits: Tensor, x: Tensor) -> Tensor:
+        if logits.shape[-2:] == x.shape[-2:]:
+            return logits
+        return F.interpolate(logits, size=x.shape[-2:], mode='bilinear',
+                             align_corners=self.network.decode_head.align_corners)
 
     def _pad(self, x: Tensor, dim: int) -> Tensor:
         """Repeat the last row or column up to a multiple of the divisor.
@@ -79,7 +89,7 @@ class SixBandGraph(PairGraph):
 
     INPUTS = ('image', )
 
-    def forward(self, image: Tensor) -> Tensor:  # type: ignore[override]  # one input instead of two
+    def forward(self, image: Tensor) -> Tensor | tuple[Tensor, ...]:  # type: ignore[override]  # one input instead of two
         """Predict ``(N, 6, H, W)`` float32, the earlier date's R, G, B first, to ``(N, 1, H, W)``."""
         return self.predict(image)
 

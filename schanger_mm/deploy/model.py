@@ -14,8 +14,10 @@ from schanger_mm.checkpoints import Checkpoint, CheckpointError, read_checkpoint
 from schanger_mm.config.building import build
 from schanger_mm.config.loading import ConfigError
 from schanger_mm.deploy.model_files import LARGEST, in_words, open_named, other_statistics
+from schanger_mm.deploy.runtime import Semantic
 from schanger_mm.deploy.size_limit import sized_like
 from schanger_mm.geo.errors import SceneError
+from schanger_mm.models.detectors.semantic_outputs import split_logits
 from schanger_mm.registry import MODELS, SCOPE
 from schanger_mm.utils.devices import FOR_INFERENCE, find_device, keep_freed_memory
 from schanger_mm.utils.text import first_line, first_of
@@ -107,7 +109,6 @@ class SceneModel:
         own = float(self.network.decode_head.threshold) if self.network.out_channels == 1 else 0.5
         return own if self.temperature == 1 or own == 0 else float(1 / (1 + (1 / own - 1)**(1 / self.temperature)))
 
-    @torch.inference_mode()
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Predict windows.
 
@@ -117,14 +118,45 @@ class SceneModel:
         Returns:
             ``(N, h, w)`` float32 probability of change.
         """
+        return self._predict(images)[0]
+
+    @property
+    def semantic_classes(self) -> int:
+        """Return the number of classes that the network predicts for each date, 0 without any."""
+        return int(getattr(self.network, 'semantic_classes', 0))
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Return the names of these classes: those that the checkpoint was trained on, else numbers."""
+        meta = self.checkpoint_meta.get('dataset_meta')
+        names = (meta.get('semantic_classes') if isinstance(meta, dict) else None) or ()
+        if len(names) == self.semantic_classes + 1:
+            return tuple(map(str, names[1:]))
+        return tuple(f'class {index}' for index in range(self.semantic_classes))
+
+    def semantic(self, images: np.ndarray) -> Semantic:
+        """Predict windows as :meth:`predict` does, with the classes of both dates.
+
+        Raises:
+            SceneError: the network has no classes.
+        """
+        if not self.semantic_classes:
+            raise SceneError(f'{self.config}: its network predicts change only; classes need one that was trained with '
+                             '`semantic` of the decode head.')
+        return Semantic(*self._predict(images))
+
+    @torch.inference_mode()
+    def _predict(self, images: np.ndarray) -> list[np.ndarray]:
         # training reads files as B, G, R; the preprocessor handles that order
         pairs = torch.from_numpy(np.ascontiguousarray(images[:, :, ::-1])).flatten(1, 2)
         inputs = self.network.data_preprocessor(dict(inputs=list(pairs)), training=False)['inputs']
         logits = self.network.encode_decode(inputs, [dict(img_shape=inputs.shape[-2:])] * len(inputs))
+        logits, *classes = split_logits(logits, self.semantic_classes)
         if self.temperature != 1:
             logits = logits / self.temperature
         probability = logits.sigmoid()[:, 0] if logits.shape[1] == 1 else logits.softmax(dim=1)[:, 1]
-        return probability.float().cpu().numpy()
+        found = [probability, *(one.softmax(dim=1) for one in classes if self.semantic_classes)]
+        return [one.float().cpu().numpy() for one in found]
 
     def describe(self) -> dict:
         """Describe the model.

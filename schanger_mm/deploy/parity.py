@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from schanger_mm.deploy.errors import DeployError
-from schanger_mm.deploy.runtime import Runtime
 
 TOLERANCE = 1e-4
 """Largest accepted difference of a probability."""
 SIZES = (2, 64, 96), (1, 37, 100), (3, 48, 48)
 """Images, height and width of the random pairs."""
 
-Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Predict = Callable[[np.ndarray, np.ndarray], np.ndarray | Sequence[np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -74,18 +73,24 @@ def real_pair(name: str, before: np.ndarray, after: np.ndarray, side: int, fixed
     return Pair(name, *(np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32) for image in images))
 
 
-def compare(runtime: Runtime, reference: Predict, pairs: Iterable[Pair]) -> list[Compared]:
-    """Predict every pair with both.
+def compare(predict: Predict, reference: Predict, pairs: Iterable[Pair]) -> list[Compared]:
+    """Predict every pair with both: change, and classes if the network has some.
 
     Raises:
         DeployError: a probability differs by more than 1e-4, or is not a number.
     """
     done = []
     for pair in pairs:
-        difference = float(np.abs(runtime(pair.before, pair.after) - reference(pair.before, pair.after)).max())
+        found, expected = (_outputs(one(pair.before, pair.after)) for one in (predict, reference))
+        differences = [float(np.abs(one - other).max()) for one, other in zip(found, expected, strict=True)]
+        difference = float(np.max(differences))  # nan if any is
         if not difference <= TOLERANCE:  # also if it is nan
             raise DeployError(f'{pair.name}: a probability differs by {difference:.2e} from PyTorch, more than '
                               f'{TOLERANCE:.0e}; nothing was written. The versions of torch and of the backend may not '
                               'fit together: install those of requirements/constraints.txt.')
         done.append(Compared(pair.name, difference))
     return done
+
+
+def _outputs(found: np.ndarray | Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+    return [found] if isinstance(found, np.ndarray) else found

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,9 +13,27 @@ from schanger_mm.deploy.card import Card, read_card
 from schanger_mm.deploy.errors import DeployError, failed
 
 BANDS = 3
+DATES = ('before', 'after')
 """Bands of each date."""
 TOLERANCE = 1e-3
 """How far rounding may move a probability outside 0..1."""
+
+
+class Semantic(NamedTuple):
+    """What a network with classes predicts.
+
+    Args:
+        probability: ``(N, H, W)`` float32 probability of change.
+        before, after: ``(N, K, H, W)`` float32 probabilities of the classes of each date, changed or not.
+    """
+
+    probability: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+
+    def classes(self, date: str) -> np.ndarray:
+        """Return the most probable class of each pixel ``before`` or ``after``, ``(N, H, W)`` uint8 from 0."""
+        return getattr(self, date).argmax(axis=1).astype(np.uint8)
 
 
 class Runtime(ABC):
@@ -49,12 +68,27 @@ class Runtime(ABC):
                 has a fixed size.
 
         Returns:
-            ``(N, H, W)`` float32 probability of change.
+            ``(N, H, W)`` float32 probability of change; :meth:`semantic` also returns classes.
 
         Raises:
             DeployError: a date is missing, images have another type or shape, or the
                 file does not run or yields something other than probabilities.
         """
+        return self._predict(before, after)[0]
+
+    def semantic(self, before: Any = None, after: Any = None) -> Semantic:
+        """Predict pairs as a call does, with the classes of both dates, which ``card.semantic_classes`` names.
+
+        Raises:
+            DeployError: the network has no classes; or as for a call.
+        """
+        if not self.card.semantic_classes:
+            raise DeployError(f'{self.path}: this network predicts change only; export one that was trained with '
+                              '`semantic` of the decode head for classes.')
+        return Semantic(*self._predict(before, after))
+
+    def _predict(self, before: Any, after: Any) -> list[np.ndarray]:
+        """Return the probability of change ``(N, H, W)``, and those of the classes, if there are any."""
         images = [self._checked('before', before), self._checked('after', after)]
         if images[0].shape != images[1].shape:
             raise DeployError(f'before is {_words(images[0].shape)}, after {_words(images[1].shape)}; expected one '
@@ -69,15 +103,21 @@ class Runtime(ABC):
             images = [np.concatenate(images, axis=1)]
         shape = images[0].shape
         try:
-            result = self._run([np.ascontiguousarray(x) for x in images])
+            results = self._run([np.ascontiguousarray(x) for x in images])
         except Exception as error:  # each runtime has its own error types
             raise failed(self.path, self.program, shape, error) from error
-        self._check_result(result, (shape[0], 1, height, width))
-        return result[:, 0]
+        channels = [1, *([len(self.card.semantic_classes)] * 2 if self.card.semantic_classes else [])]
+        results = [results] if isinstance(results, np.ndarray) else list(results)
+        if len(results) != len(channels):
+            raise DeployError(f'{self.path}: it has {len(results)} outputs; expected {len(channels)}. It is not an '
+                              'export of this project, or was changed: export the checkpoint again.')
+        for result, count in zip(results, channels):
+            self._check_result(result, (shape[0], count, height, width))
+        return [results[0][:, 0], *results[1:]]
 
     @abstractmethod
-    def _run(self, images: list[np.ndarray]) -> np.ndarray:
-        """Map the file's inputs to ``(N, 1, H, W)``."""
+    def _run(self, images: list[np.ndarray]) -> np.ndarray | Sequence[np.ndarray]:
+        """Map the file's inputs to ``(N, 1, H, W)``, or with K classes to a list: this and two ``(N, K, H, W)``."""
 
     def _check_result(self, result: Any, shape: tuple[int, ...]) -> None:
         if not isinstance(result, np.ndarray) or result.dtype != np.float32 or result.shape != shape:

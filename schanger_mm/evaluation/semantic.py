@@ -62,8 +62,8 @@ class SemanticCounts:
         for name, maps in (('prediction', predicted), ('truth', true_classes)):
             top = max(int(one[one != ignore_index].max(initial=0)) for one in maps)
             if top >= classes:
-                raise SettingError(f'the {name} holds class {top}; expected 0 to {classes - 1}, the classes of the data '
-                                   'set (num_classes of the head must be their number).')
+                raise SettingError(f'the {name} holds class {top}; expected 0 to {classes - 1}, the classes of the '
+                                   'data set (num_classes of the head must be their number).')
         known = truth != ignore_index
         counts = cls.empty(classes)
         found, real = changed == 1, truth == 1

@@ -135,7 +135,7 @@ class BiTemporalPreProcessor(SegDataPreProcessor):
 
 
 def _finish_classes(samples: Sequence[SegDataSample], swapped: Sequence[bool], pad_value: int) -> None:
-    """Pad the class labels as ``gt_sem_seg``, which is all that mmseg pads, and swap those of swapped dates, in place."""
+    """Pad class labels as ``gt_sem_seg``, which is all that mmseg pads, and swap those of swapped dates, in place."""
     for sample, swap in zip(samples, swapped):
         if not all(key in sample for key in CLASSES):
             continue

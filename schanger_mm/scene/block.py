@@ -53,14 +53,15 @@ def blend_block(pair: PairWindow, plan: Plan, block: Block, model: Network, batc
         batch_size: windows per forward pass.
 
     Returns:
-        ``(height, width)`` float32 probability of change, NaN where a date has no data.
+        ``(height, width)`` float32 probability of change, NaN where a date has no data; with more than one map per
+        window, ``(N, C, h, w)``, all of them.
 
     Raises:
         DivergedError: the network yields NaN or Inf, which would be stored as pixels without data.
     """
     left, top, _, _ = plan.region(block)
     height, width = plan.window_height, plan.window_width
-    blender = Blender(block.height, block.width, height, width, plan.overlap)
+    blender = None
     places = [(col, row) for col, row in plan.windows(block)
               if pair.valid[row - top:row - top + height, col - left:col - left + width].any()]
     for start in range(0, len(places), batch_size):
@@ -70,11 +71,12 @@ def blend_block(pair: PairWindow, plan: Plan, block: Block, model: Network, batc
         if not np.isfinite(predicted).all():
             raise DivergedError.at(name_of(model), f'block {block.index} (window at column {batch[0][0]}, row '
                                    f'{batch[0][1]})')
+        blender = blender or Blender(block.height, block.width, height, width, plan.overlap, predicted.shape[1:-2])
         for (col, row), probability in zip(batch, predicted):
             blender.add(probability, row - block.row, col - block.col)
-    result = blender.result()
+    result = (blender or Blender(block.height, block.width, height, width, plan.overlap)).result()
     rows, cols = block.row - top, block.col - left
-    result[~pair.valid[rows:rows + block.height, cols:cols + block.width]] = np.nan
+    result[..., ~pair.valid[rows:rows + block.height, cols:cols + block.width]] = np.nan
     return result
 
 
@@ -152,23 +154,25 @@ class Blender:
         height, width: of the block, px.
         window_height, window_width: of the windows, px.
         overlap: pixels shared by regular neighbours.
+        channels: leading sides of what is blended; by default a single map.
     """
 
-    def __init__(self, height: int, width: int, window_height: int, window_width: int, overlap: int):
-        self._sum = np.zeros((height, width), np.float32)
+    def __init__(self, height: int, width: int, window_height: int, window_width: int, overlap: int,
+                 channels: tuple[int, ...] = ()):
+        self._sum = np.zeros((*channels, height, width), np.float32)
         self._weight = np.zeros((height, width), np.float32)
         self._window = np.outer(weights(window_height, overlap), weights(window_width, overlap))
 
     def add(self, probability: np.ndarray, top: int, left: int) -> None:
-        """Add one window ``(h, w)`` whose first pixel is (top, left) of the block; it may extend beyond the block."""
-        height, width = self._sum.shape
-        rows = slice(max(top, 0), min(top + probability.shape[0], height))
-        cols = slice(max(left, 0), min(left + probability.shape[1], width))
+        """Add one window ``(..., h, w)`` whose first pixel is (top, left) of the block; it may extend beyond that."""
+        height, width = self._weight.shape
+        rows = slice(max(top, 0), min(top + probability.shape[-2], height))
+        cols = slice(max(left, 0), min(left + probability.shape[-1], width))
         inside = slice(rows.start - top, rows.stop - top), slice(cols.start - left, cols.stop - left)
-        self._sum[rows, cols] += probability[inside] * self._window[inside]
+        self._sum[..., rows, cols] += probability[(..., *inside)] * self._window[inside]
         self._weight[rows, cols] += self._window[inside]
 
     def result(self) -> np.ndarray:
-        """Return the mean ``(height, width)`` float32; NaN where no window was added."""
+        """Return the mean ``(..., height, width)`` float32; NaN where no window was added."""
         result = np.full_like(self._sum, np.nan)
         return np.divide(self._sum, self._weight, out=result, where=self._weight > 0)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 import numpy as np
 
+from schanger_mm.deploy.runtime import Semantic
 from schanger_mm.geo.errors import SceneError
 from schanger_mm.geo.grid import Grid
 from schanger_mm.geo.pair import PairSpec, PairWindow, open_pair
@@ -83,6 +85,46 @@ def predict_arrays(before: np.ndarray, after: np.ndarray, model: Network, window
     Raises:
         SceneError: other arrays, or arrays of different size.
     """
+    return _blend_arrays(before, after, model, window, overlap, batch_size)
+
+
+class SemanticNetwork(Protocol):
+    """A model that predicts the classes of both dates, too, such as :class:`~schanger_mm.deploy.model.SceneModel`."""
+
+    def semantic(self, images: np.ndarray) -> Semantic:
+        """Predict ``(N, 2, 3, h, w)`` float32 in 0..255, RGB, date A first."""
+
+
+def predict_semantic_arrays(before: np.ndarray, after: np.ndarray, model: SemanticNetwork, window: int = 256,
+                            overlap: int = 128, batch_size: int = 4) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Predict two images as one block, with the classes of both dates.
+
+    Arguments and errors are those of :func:`predict_arrays`.
+
+    Returns:
+        The probability of change ``(H, W)`` float32, and the most probable class of each pixel before and after,
+        ``(H, W)`` uint8 from 0; probabilities of windows are averaged.
+    """
+    maps = _blend_arrays(before, after, _Stacked(model), window, overlap, batch_size)
+    classes = (len(maps) - 1) // 2
+    one, other = (maps[1 + part * classes:1 + (part + 1) * classes].argmax(axis=0).astype(np.uint8) for part in (0, 1))
+    return maps[0], one, other
+
+
+class _Stacked:
+    """A network whose windows are ``(1 + 2 K, h, w)``: change, and the classes of both dates."""
+
+    def __init__(self, model: SemanticNetwork):
+        self._model = model
+        self.weights = name_of(model)  # type: ignore[arg-type]  # any object has a name
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        found = self._model.semantic(images)
+        return np.concatenate([found.probability[:, None], found.before, found.after], axis=1)
+
+
+def _blend_arrays(before: np.ndarray, after: np.ndarray, model: Network, window: int, overlap: int,
+                  batch_size: int) -> np.ndarray:
     for name, image in (('before', before), ('after', after)):
         if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             found = f'{image.shape} {image.dtype}' if isinstance(image, np.ndarray) else type(image).__name__

@@ -162,8 +162,8 @@ def test_settings_that_do_not_fit(folders, settings, message):
 def test_a_value_outside_the_list_is_found_before_training(folders, write):
     root = folders()
     write(root / 'label_b/1.png', np.full((12, 16), 7, np.uint8))
-    with pytest.raises(DatasetError, match=r'label_b/1.png: values of no class: 7 \(192 px\); expected water 0, road 1, '
-                                           'house 2. Both dates have one list of classes'):
+    with pytest.raises(DatasetError, match=r'label_b/1.png: values of no class: 7 \(192 px\); expected water 0, '
+                                           'road 1, house 2. Both dates have one list of classes'):
         build(root)
 
 

@@ -111,7 +111,7 @@ def test_perfect_and_empty_predictions():
 
 def test_names_tables_and_files_of_the_metric(tmp_path):
     made = metric(output_dir=str(tmp_path))
-    changed, predicted, truth, true_classes = by_hand()
+    *_, truth, true_classes = by_hand()
     made.process({}, [sample(*by_hand()), sample(truth == 1, true_classes, truth, true_classes, name='b')])
     scores = made.evaluate(2)
     assert [name for name in scores if '/' not in name] == ['Sek', 'SCD_Score', 'mIoU', 'Fscd']

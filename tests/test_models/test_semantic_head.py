@@ -71,7 +71,7 @@ def test_the_option_leaves_change_and_its_gradients_alone():
     losses = [model.loss(x, batch) for model in (plain, semantic)]
     assert set(losses[0]) == {'decode.loss_bce_dice'}
     assert set(losses[1]) == {'decode.loss_bce_dice', 'decode.loss_semantic'}
-    for model, loss in zip((plain, semantic), losses):
+    for loss in losses:
         sum(loss.values()).backward()
     torch.testing.assert_close(losses[0]['decode.loss_bce_dice'], losses[1]['decode.loss_bce_dice'], rtol=0, atol=0)
     gradients = dict(semantic.named_parameters())
@@ -172,7 +172,7 @@ def test_other_backbones_with_and_without_a_neck(neck):
 
 
 def test_pretrained_weights_load_and_their_head_can_become_a_class():
-    """With an attention of its own for each date nothing but the fusions is new, so the logit is the pre-trained one."""
+    """With an attention of its own for each date only the fusions are new, so the logit is the pre-trained one."""
     single = detector(dates=1).eval()
     double = detector(dict(num_classes=CLASSES), share_attention=False).eval()
     double.init_weights()

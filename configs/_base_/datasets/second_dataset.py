@@ -1,4 +1,4 @@
-# SECOND: 2375 / 593 / 1694 pairs of 512 px with the classes of both dates; one random 256 px crop of each pair per epoch.
+# SECOND: 2375 / 593 / 1694 pairs of 512 px with the classes of both dates; one random 256 px crop per pair and epoch.
 _base_ = './levir_dataset.py'
 
 data_root = 'data/SECOND'

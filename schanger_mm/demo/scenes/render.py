@@ -187,8 +187,8 @@ def draw_pair_with_masks(rng: np.random.Generator, size: int) -> tuple[np.ndarra
     """Draw one place at two dates, with the buildings of each date.
 
     Returns:
-        What :func:`draw_pair` returns, and the masks of buildings at A and at B (size, size) uint8, 255 = building, both
-        aligned with A. The label is where the masks differ.
+        What :func:`draw_pair` returns, and the masks of buildings at A and at B (size, size) uint8, 255 = building,
+        both aligned with A. The label is where the masks differ.
     """
     rate = 0.0 if rng.random() < 0.12 else rng.uniform(0.15, 0.85)
     scene = draw_scene(rng, size, rate)

@@ -42,9 +42,9 @@ class SingleDateHeadHook(Hook):
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         head = getattr(model, 'decode_head', None)
         if not hasattr(head, 'semantic'):
-            raise SettingError(f'SingleDateHeadHook: {type(head).__name__} has no classes; set '
-                               'model.decode_head.semantic=dict(num_classes=K) of SpatialConsistencyHead, or remove the '
-                               'hook from custom_hooks.')
+            raise SettingError(f'SingleDateHeadHook: {type(head).__name__} has no classes; set model.'
+                               'decode_head.semantic=dict(num_classes=K) of SpatialConsistencyHead, or remove the hook '
+                               'from custom_hooks.')
         state = checkpoint.get('state_dict', checkpoint)
         if any(name.startswith((OWN, f'{HEAD}side_fusion.')) for name in state):
             print_log('SingleDateHeadHook: the initial weights are not those of a single-date network; no class takes '

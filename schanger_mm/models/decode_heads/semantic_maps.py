@@ -26,7 +26,7 @@ def semantic_settings(head: str, semantic: Mapping) -> tuple[int, dict]:
     """
     known = {'num_classes', 'loss'}
     if not isinstance(semantic, Mapping) or not set(semantic) <= known or 'num_classes' not in semantic:
-        raise SettingError(f'{head}.semantic={semantic!r}: expected dict(num_classes=K), and optionally loss=dict(...).')
+        raise SettingError(f'{head}.semantic={semantic!r}: expected dict(num_classes=K), or with loss=dict(...), too.')
     classes = semantic['num_classes']
     if not isinstance(classes, int) or not 2 <= classes <= MOST:
         raise SettingError(f'{head}.semantic.num_classes={classes!r}: expected a whole number from 2 to {MOST}, the '
@@ -117,7 +117,8 @@ class SemanticMaps(BaseModule):
             source = f'{prefix}{name.replace("fuse.", "conv_seg.")}'
             if source not in state or state[source].shape[1:] != value.shape[1:] or len(state[source]) != 1:
                 found = tuple(state[source].shape) if source in state else 'none'
-                raise SettingError(f'{source}: expected {(1, *value.shape[1:])} of a single-date network, found {found}.')
+                raise SettingError(f'{source}: expected {(1, *value.shape[1:])} of a single-date network, found '
+                                   f'{found}.')
             value[index] = state[source][0]
         return own
 

@@ -96,8 +96,8 @@ class UniMatch(BaseModel):
         defaults = {} if data_preprocessor is None else dict(data_preprocessor=data_preprocessor)
         network = MODELS.build({**defaults, **detector})
         if getattr(network, 'semantic_classes', 0):
-            raise SettingError('UniMatch: the decode head of the detector has classes (semantic), for which there are no '
-                               'pseudo-labels; omit `semantic` of the decode head, or train without semi=.')
+            raise SettingError('UniMatch: the decode head of the detector has classes (semantic), for which there are '
+                               'no pseudo-labels; omit `semantic` of the decode head, or train without semi=.')
         network.data_preprocessor = ViewsPreProcessor(network.data_preprocessor)
         self.__dict__['detector'] = network  # not a part of its own: its parts are ours, under their own names
         for parts in ('_parameters', '_buffers', '_modules', '_non_persistent_buffers_set'):
