@@ -21,7 +21,7 @@ from yapf.yapflib import yapf_api
 
 import schanger_mm  # noqa: F401  (adapts the installed stack)
 from schanger_mm.apis import load_config, prepare
-from schanger_mm.demo.scenes import draw_pair, draw_single
+from schanger_mm.demo.scenes import draw_pair, draw_pair_with_masks, draw_single
 from schanger_mm.registry import DATASETS, SCOPE
 
 pytest_plugins = ['fixtures.commands', 'fixtures.exports', 'fixtures.hub', 'fixtures.range_server', 'fixtures.rasters',
@@ -88,6 +88,19 @@ def data() -> Path:
     return DATA
 
 
+def draw_semantic(cls, rng):
+    """Draw a pair for a data set with classes: buildings are its last class, other ground that changed its first."""
+    a, b, label, *masks = draw_pair_with_masks(rng, SIZE)
+    first, *_, last = cls.CLASSES.values()
+    found = []
+    for mask in masks:
+        classes = np.where((mask > 0)[..., None], np.broadcast_to(last, 3), np.broadcast_to(first, 3))
+        if cls.NO_CHANGE is not None:
+            classes = np.where((label > 0)[..., None], classes, np.broadcast_to(cls.NO_CHANGE, 3))
+        found.append(classes[..., ::-1].astype(np.uint8) if isinstance(last, tuple) else classes[..., 0].astype(np.uint8))
+    return [a, b, *found]
+
+
 @pytest.fixture(scope='session')
 def fakes(tmp_path_factory):
     """Return a function that draws two samples per split in the folders that a data set of this type reads."""
@@ -120,7 +133,8 @@ def fakes(tmp_path_factory):
         cls = DATASETS.get(kind if kind != 'FolderCDDataset' else 'LEVIRCDDataset')
         for split in cls.SPLITS.values():
             for index in range(2):
-                for folder, image in zip(cls.FOLDERS, draw_pair(rng, SIZE)):
+                images = draw_semantic(cls, rng) if hasattr(cls, 'CLASSES') else draw_pair(rng, SIZE)
+                for folder, image in zip(cls.FOLDERS, images):
                     write(root / split.folder / folder / f'{index}.png', image)
             if split.names:
                 (root / split.names).parent.mkdir(exist_ok=True)

@@ -106,6 +106,10 @@ def test_the_network_keeps_the_contract(name):
     cfg, (net, result) = read(name), output(same_network(name))
     if cfg.model.type == 'SiameseEncoderDecoder':
         channels = 3 * net.num_dates
+        if net.semantic_classes:
+            classes = [result[f'seg_logits_{date}'] for date in ('from', 'to')]
+            result = result['seg_logits']
+            assert all(one.shape == (2, net.semantic_classes, *result.shape[2:]) for one in classes)
         assert result.shape[:2] == (2, net.out_channels) and net.out_channels in (1, 2) and net.num_classes == 2
         assert result.shape[2] * 96 == result.shape[3] * 64
         assert net.out_channels == 2 or net.decode_head.threshold == 0.5
@@ -138,7 +142,8 @@ def test_data_and_scores_keep_the_contract(name):
     assert cfg.default_scope == SCOPE and cfg.randomness.seed is not None
     for key in ('val_evaluator', 'test_evaluator'):
         if cfg.get(key):
-            assert cfg[key].type == 'ChangeMetric'
+            classes = 'semantic' in cfg.model.get('decode_head', {})
+            assert cfg[key].type == ('SemanticChangeMetric' if classes else 'ChangeMetric')
 
 
 @pytest.mark.long
@@ -159,7 +164,8 @@ def test_trains_tests_and_resumes(name, cheap, tmp_path):
     if runner._test_dataloader is not None:
         metrics = runner.test()
         what = 'changed' if cfg.model.get('num_dates', 2) == 2 else 'building'
-        assert set(metrics) == {f'{what}/{s}' for s in ('F1', 'precision', 'recall', 'IoU', 'OA', 'kappa')}
+        classes = {'Sek', 'SCD_Score', 'mIoU', 'Fscd'} if 'semantic' in cfg.model.get('decode_head', {}) else set()
+        assert set(metrics) == classes | {f'{what}/{s}' for s in ('F1', 'precision', 'recall', 'IoU', 'OA', 'kappa')}
         assert all(0 <= metrics[f'{what}/{s}'] <= 100 for s in ('recall', 'OA'))
     if name in NETWORKS:
         cfg = cheap(name, tmp_path / 'again')

@@ -20,7 +20,7 @@ from schanger_mm.utils.errors import DivergedError
 from schanger_mm.utils.files import refuse_existing, write_png
 from schanger_mm.visualization import ChangeVisualizer
 
-PLAIN_STEPS = {'LoadBiTemporalImages', 'LoadChangeLabel', 'PackBiTemporalInputs'}
+PLAIN_STEPS = {'LoadBiTemporalImages', 'LoadChangeLabel', 'LoadSemanticLabels', 'PackBiTemporalInputs'}
 
 
 class ChangeInferencer:

@@ -21,7 +21,8 @@ class ChangeTTAModel(BaseTTAModel):
     view's flip and scale; here the probabilities are averaged, and pixels
     strictly above the head's threshold are changed, or with two channels those
     for which changed is more probable. Class probabilities of both dates are
-    averaged, too. mmseg's ``SegTTAModel`` applies the sigmoid a second time if there is one channel, which puts every pixel at 0.5 or above.
+    averaged, too. mmseg's ``SegTTAModel`` applies the sigmoid a second time
+    if there is one channel, which puts every pixel at 0.5 or above.
 
     Truth and metainfo are those of the first view, which should be the unchanged
     image. The state dict is the network's own, so a checkpoint fits with

@@ -15,6 +15,7 @@ from schanger_mm.demo.scenes import (
     DemoSizes,
     draw_conditions,
     draw_pair,
+    draw_pair_with_masks,
     draw_scene,
     draw_single,
     render,
@@ -207,20 +208,15 @@ def test_layout_and_values(small_set):
         root=str(root),
         created=True,
     )
-    counts = {'train/A': 3, 'train/B': 3, 'train/label': 3, 'val/A': 2, 'val/B': 2, 'val/label': 2}
-    counts |= {
-        'test/A': 2,
-        'test/B': 2,
-        'test/label': 2,
-        'pretrain/train/images': 3,
-        'pretrain/train/masks': 3,
-    }
-    counts |= {'pretrain/val/images': 2, 'pretrain/val/masks': 2}
+    counts = {f'{split}/{part}': count for split, count in (('train', 3), ('val', 2), ('test', 2))
+              for part in ('A', 'B', 'label', 'label_a', 'label_b')}
+    counts |= {f'pretrain/{split}/{part}': count for split, count in (('train', 3), ('val', 2))
+               for part in ('images', 'masks')}
     found = {}
     for path in root.rglob('*.png'):
         found.setdefault(path.parent.relative_to(root).as_posix(), []).append(path.name)
         with Image.open(path) as image:
-            grey = path.parent.name in ('label', 'masks')
+            grey = path.parent.name in ('label', 'label_a', 'label_b', 'masks')
             assert (image.mode, image.size) == ('L' if grey else 'RGB', (64, 64))
             assert not grey or set(np.unique(np.asarray(image)).tolist()) <= {0, 255}
     assert {folder: len(names) for folder, names in found.items()} == counts
@@ -229,8 +225,11 @@ def test_layout_and_values(small_set):
 
 def test_files_hold_the_drawn_arrays_in_rgb(small_set):
     root, _ = small_set
-    a, b, label = draw_pair(rng_of(5, 0, 1), 64)
-    for part, expected in (('A', a), ('B', b), ('label', label)):
+    drawn = draw_pair_with_masks(rng_of(5, 0, 1), 64)
+    for one, other in zip(drawn, draw_pair(rng_of(5, 0, 1), 64)):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(drawn[2] > 0, drawn[3] != drawn[4])
+    for part, expected in zip(('A', 'B', 'label', 'label_a', 'label_b'), drawn):
         with Image.open(root / f'train/{part}/0001.png') as image:
             np.testing.assert_array_equal(np.asarray(image), expected)
 
@@ -246,7 +245,7 @@ def test_same_seed_same_bytes_and_other_seed_other_bytes(small_set, tmp_path):
 
 
 def test_no_scene_is_in_two_places(small_set):
-    pictures = {name: value for name, value in digests(small_set[0]).items() if '/label/' not in name}
+    pictures = {name: value for name, value in digests(small_set[0]).items() if '/label' not in name}
     pictures = {name: value for name, value in pictures.items() if '/masks/' not in name}
     assert len(set(pictures.values())) == len(pictures) == 3 * 2 + 2 * 2 + 2 * 2 + 3 + 2 + 1
     scenes = [
@@ -319,7 +318,7 @@ def test_two_writers_at_once_end_with_one_complete_set(tmp_path):
 
     report = write_demo_set(tmp_path / 'demo', sizes, image_size=32, progress=other_writer)
     assert report['created'] is False
-    assert len(digests(tmp_path / 'demo')) == 6
+    assert len(digests(tmp_path / 'demo')) == 8
     assert [path.name for path in tmp_path.iterdir()] == ['demo']
 
 

@@ -1,11 +1,15 @@
 """Flipped and scaled views are undone and averaged once, as probabilities."""
 
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.dataset import Compose, pseudo_collate
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
 from torch.nn import functional as F
 
 from schanger_mm.apis.scoring import augment
@@ -152,3 +156,25 @@ def test_a_checkpoint_fits_with_and_without_the_wrapper():
     wrapped = MODELS.build(dict(type='ChangeTTAModel', module=module))
     assert wrapped.state_dict().keys() == wrapped.module.state_dict().keys()
     assert len(wrapped.state_dict()) == 638
+
+
+def test_class_probabilities_are_averaged_in_their_own_geometry():
+    """Two views, the second flipped on both axes, of which mmseg undoes one: its field is flipped back here."""
+    model = ChangeTTAModel.__new__(ChangeTTAModel)
+    torch.nn.Module.__init__(model)
+    model.module = SimpleNamespace(decode_head=SimpleNamespace(threshold=0.5))
+    probability, logits = torch.rand(1, 4, 6), torch.randn(2, 3, 4, 6)
+    views = []
+    for flipped in (False, True):
+        sample = SegDataSample(metainfo=dict(still_flipped=flipped))
+        turned = (lambda x: x.flip(-1)) if flipped else (lambda x: x)
+        sample.set_data(dict(seg_logits=PixelData(data=turned(probability)),
+                             seg_logits_from=PixelData(data=turned(logits[int(flipped)])),
+                             seg_logits_to=PixelData(data=turned(logits[0]))))
+        views.append(sample)
+    (merged, ) = model.merge_preds([views])
+    mean = logits.softmax(dim=1).mean(dim=0)
+    torch.testing.assert_close(merged.seg_logits_from.data.softmax(dim=0), mean)
+    assert torch.equal(merged.pred_sem_seg_from.data, mean.argmax(dim=0, keepdim=True))
+    assert torch.equal(merged.pred_sem_seg_to.data, logits[0].argmax(dim=0, keepdim=True))
+    torch.testing.assert_close(merged.seg_logits.data, probability)
