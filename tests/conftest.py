@@ -97,7 +97,8 @@ def draw_semantic(cls, rng):
         classes = np.where((mask > 0)[..., None], np.broadcast_to(last, 3), np.broadcast_to(first, 3))
         if cls.NO_CHANGE is not None:
             classes = np.where((label > 0)[..., None], classes, np.broadcast_to(cls.NO_CHANGE, 3))
-        found.append(classes[..., ::-1].astype(np.uint8) if isinstance(last, tuple) else classes[..., 0].astype(np.uint8))
+        classes = classes[..., ::-1] if isinstance(last, tuple) else classes[..., 0]
+        found.append(classes.astype(np.uint8))
     return [a, b, *found]
 
 

@@ -158,9 +158,13 @@ class ChangeDetector:
         from schanger_mm.scene.serial import predict_arrays, predict_semantic_arrays
         options = (before, after, self.model, window, overlap, batch_size)
         classes = self.model.class_names
-        probability, *maps = predict_semantic_arrays(*options) if classes else [predict_arrays(*options)]
+        one = other = None
+        if classes:
+            probability, one, other = predict_semantic_arrays(*options)
+        else:
+            probability = predict_arrays(*options)
         changed = probability > (self.model.threshold if threshold is None else threshold)
-        return ArrayResult(probability, changed, *maps, classes=classes)
+        return ArrayResult(probability, changed, one, other, classes)
 
 
 def pair_spec(before: str, after: str, bands: str | Sequence[int] | Sequence[Sequence[int]] | None = None,

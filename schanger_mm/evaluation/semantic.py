@@ -72,9 +72,10 @@ class SemanticCounts:
             rows = np.where(real, right.astype(np.int64) + 1, 0)[valid]
             columns = np.where(found, guess.astype(np.int64) + 1, 0)[valid]
             counts.matrix[:] += _histogram(rows, columns, classes + 1)
-        counts.transitions[:] = _histogram(*(one[known & found] for one in predicted), classes)
+        here = known & found
+        counts.transitions[:] = _histogram(predicted[0][here], predicted[1][here], classes)
         both = real & (true_classes[0] != ignore_index) & (true_classes[1] != ignore_index)
-        counts.true_transitions[:] = _histogram(*(one[both] for one in true_classes), classes)
+        counts.true_transitions[:] = _histogram(true_classes[0][both], true_classes[1][both], classes)
         return counts
 
     def __add__(self, other: SemanticCounts) -> SemanticCounts:

@@ -14,9 +14,11 @@ from mmengine.structures import BaseDataElement
 from mmengine.visualization import Visualizer
 from PIL import Image, PngImagePlugin
 
+from schanger_mm.evaluation.confusion import as_map
 from schanger_mm.registry import VISUALIZERS
 from schanger_mm.utils.errors import SettingError
 from schanger_mm.utils.files import whole_file
+from schanger_mm.visualization import colours
 from schanger_mm.visualization.panel import draw_change_panel
 
 MARK = 'Software', 'schanger_mm, change panel'
@@ -27,7 +29,9 @@ MARK = 'Software', 'schanger_mm, change panel'
 class ChangeVisualizer(Visualizer):
     """mmengine's visualizer, drawing ``before | after | truth | prediction`` panels.
 
-    See :func:`draw_change_panel` for what a panel shows. Texts take the
+    See :func:`draw_change_panel` for what a panel shows. Of a sample with the
+    classes of both dates, it also shows the class of changed pixels before and after, in the colours of the data set's
+    ``semantic_palette``. Texts take the
     positive class's name from the data set's ``classes``.
 
     Args:
@@ -79,7 +83,8 @@ class ChangeVisualizer(Visualizer):
             data_sample.pred_sem_seg.data if draw_pred and 'pred_sem_seg' in (data_sample or ()) else None)
         try:
             panel = draw_change_panel(image, truth, prediction, name if title is None else title,
-                                      self.ignore_index, self._positive_name())
+                                      self.ignore_index, self._positive_name(),
+                                      **self._classes(data_sample if draw_pred else None))
         except ValueError as error:
             raise SettingError(f'ChangeVisualizer: {name}: {error}') from error
         if show:
@@ -89,6 +94,21 @@ class ChangeVisualizer(Visualizer):
         else:
             self.add_image(name, panel, step)
         return panel
+
+    def _classes(self, sample: BaseDataElement | None) -> dict:
+        """Return pictures of the predicted classes of both dates and their legend, nothing without classes."""
+        meta = self.dataset_meta or {}
+        names, palette = meta.get('semantic_classes'), meta.get('semantic_palette')
+        keys = dict(before='pred_sem_seg_from', after='pred_sem_seg_to')
+        if not names or not palette or sample is None or any(key not in sample for key in keys.values()):
+            return {}
+        changed = as_map(sample.pred_sem_seg.data) == 1
+        table = np.array([colours.GROUND, *palette[1:]], np.uint8)
+        cells = []
+        for date, key in keys.items():
+            index = np.where(changed, as_map(sample.get(key).data).astype(np.int64) + 1, 0)
+            cells.append((f'{date}: class', table[index.clip(max=len(table) - 1)]))
+        return dict(classes=cells, class_colours=list(zip(names[1:], map(tuple, palette[1:]))))
 
     def _positive_name(self) -> str:
         classes = list((self.dataset_meta or {}).get('classes') or [])

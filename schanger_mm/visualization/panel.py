@@ -25,7 +25,9 @@ def draw_change_panel(images: np.ndarray | Sequence[np.ndarray],
                       prediction=None,
                       title: str | None = None,
                       ignore_index: int = 255,
-                      positive: str = 'changed') -> np.ndarray:
+                      positive: str = 'changed',
+                      classes: Sequence[tuple[str, np.ndarray]] = (),
+                      class_colours: Sequence[tuple[str, tuple[int, int, int]]] = ()) -> np.ndarray:
     """Draw ``before | after | truth | prediction``, or with one image ``image | truth | prediction``.
 
     With truth the prediction is coloured by its errors and the picture's F1
@@ -41,6 +43,8 @@ def draw_change_panel(images: np.ndarray | Sequence[np.ndarray],
         title: text above, usually the image's name.
         ignore_index: truth value of ignored pixels.
         positive: name of the positive class, for the legend.
+        classes: further cells, name and RGB picture of the size of the maps: class maps of the dates.
+        class_colours: names and colours of the classes, for the legend.
 
     Returns:
         RGB uint8 array ``(height, width, 3)``.
@@ -73,6 +77,8 @@ def draw_change_panel(images: np.ndarray | Sequence[np.ndarray],
         legend[0] = (f'{positive}, found', colours.POSITIVE)
     if truth is not None and (truth == ignore_index).any():
         legend.append(('ignored', colours.IGNORED))
+    cells += [(name, _fit(cell, height, width)) for name, cell in classes]
+    legend += class_colours
     return _compose([(name, _zoom(cell)) for name, cell in cells],
                     legend if truth is not None or prediction is not None else [], title or '', score)
 

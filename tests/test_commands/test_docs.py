@@ -103,6 +103,7 @@ def world(tmp_path_factory, fakes):
     draw_region(folder, rng)
     draw_rasters(folder, rng)
     shutil.copytree(fakes('LEVIRCDDataset'), folder / 'data/LEVIR-CD')
+    shutil.copytree(fakes('SECONDDataset'), folder / 'data/SECOND')
     draw_pairs(folder / 'data/LEVIR-CD+/train', 70)  # enough for the lists that the pages draw
     draw_pairs(folder / 'data/GZ-CD', 12)
     for index in range(4):

@@ -66,3 +66,19 @@ def test_the_class_name_comes_from_the_data_set():
 def test_a_misfit_is_named():
     with pytest.raises(ValueError, match='ChangeVisualizer: x: the prediction is 9 x 32'):
         ChangeVisualizer().add_datasample('x', IMAGES, data_sample(prediction=PREDICTION[:, :9]))
+
+
+def test_classes_of_changed_pixels_are_drawn_for_both_dates():
+    sample = data_sample()
+    for date, value in (('from', 0), ('to', 1)):
+        sample.set_data({f'pred_sem_seg_{date}': PixelData(data=torch.full((1, 32, 32), value))})
+    visualizer = ChangeVisualizer()
+    plain = visualizer.add_datasample('x', IMAGES, sample)
+    visualizer.dataset_meta = dict(classes=('unchanged', 'changed'), semantic_classes=('unchanged', 'field', 'house'),
+                                   semantic_palette=[[255, 255, 255], [0, 155, 0], [230, 30, 100]])
+    panel = visualizer.add_datasample('x', IMAGES, sample)
+    assert panel.shape[1] > plain.shape[1]
+    for colour in ((0, 155, 0), (230, 30, 100)):  # eight of 32 columns, each pixel eight times as large, and the legend
+        count = (panel == colour).all(axis=2).sum()
+        assert 8 * 32 * 64 < count < 8 * 32 * 64 + 2000
+        assert not (plain == colour).all(axis=2).any()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -181,12 +182,12 @@ class LoadSemanticLabels(LoadChangeLabel):
 
     def transform(self, results: dict) -> dict:
         """Add the maps."""
-        values, paths = results.get('class_values'), [results.get(key) for key in ('seg_map_path_from',
-                                                                                    'seg_map_path_to')]
-        if values is None or None in paths:
+        values = results.get('class_values')
+        paths = [results[key] for key in ('seg_map_path_from', 'seg_map_path_to') if results.get(key) is not None]
+        if values is None or len(paths) < 2:
             raise DatasetError(f'LoadSemanticLabels: {results.get("img_path")} has no class maps; expected a sample of '
                                'SemanticChangeDataset with both. For a data set without classes use LoadChangeLabel.')
-        maps = [self._cached(path, f'classes, {values}', lambda path=path: values.read(path, self.backend_args))
+        maps = [self._cached(path, f'classes, {values}', partial(values.read, path, self.backend_args))
                 for path in paths]
         shape = tuple(results.get('ori_shape') or maps[0].shape)[:2]
         for path, one in zip(paths, maps):

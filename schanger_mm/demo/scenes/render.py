@@ -180,7 +180,8 @@ def draw_pair(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarr
         Images A and B (size, size, 3) uint8 RGB and the label (size, size) uint8, 255 where a building exists
         at exactly one date. The label is aligned with A; B is displaced by up to ``MAX_SHIFT`` pixels.
     """
-    return draw_pair_with_masks(rng, size)[:3]
+    a, b, label, *_ = draw_pair_with_masks(rng, size)
+    return a, b, label
 
 
 def draw_pair_with_masks(rng: np.random.Generator, size: int) -> tuple[np.ndarray, ...]:
