@@ -327,7 +327,7 @@ def test_an_empty_folder_is_used_and_progress_counts_up(tmp_path):
     steps = []
     write_demo_set(tmp_path / 'demo', SMALL, image_size=32, progress=lambda *step: steps.append(step))
     assert steps == [(i, 12) for i in range(1, 13)]
-    assert len(digests(tmp_path / 'demo')) == 3 * 7 + 2 * 5 + 1
+    assert len(digests(tmp_path / 'demo')) == 5 * 7 + 2 * 5 + 1
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,10 @@ from schanger_mm.utils.files import refuse_existing, write_atomic
 
 ROOT = Path(__file__).resolve().parents[3]
 NAMES = {'SCN': 'backbones.scn', 'TFM': 'necks.tfm', 'SpatialConsistencyHead': 'decode_heads.spatial_consistency_head',
-         'BCEDiceLoss': 'losses.bce_dice_loss', 'ChangeTTAModel': 'tta'}
+         'BCEDiceLoss': 'losses.bce_dice_loss', 'SemanticLoss': 'losses.semantic_loss', 'ChangeTTAModel': 'tta'}
 """Registered classes and their modules below ``models``; the layers come whole."""
+PARTS = ('decode_heads.semantic_maps', )
+"""Modules that these need."""
 TESTS = ('scn', 'tfm', 'spatial_consistency_head', 'bce_dice_loss', 'layers')
 CONFIGS = {size: f'schanger_{size}_256x256_660k_levircd' for size in ('base', 'small')}
 DATA = '../common/standard_256x256_40k_levircd.py'
@@ -89,7 +91,7 @@ def new_files() -> dict[str, str]:
         raise RewriteError(f'{ROOT} has no tests; the files are made from a checkout of this project, not from an '
                            'installed package.')
     layers = sorted(path.stem for path in (ROOT / OURS / 'models/layers').glob('*.py'))
-    sources = [*NAMES.values(), *(f'layers.{name}' for name in layers)]
+    sources = [*NAMES.values(), *PARTS, *(f'layers.{name}' for name in layers)]
     modules = {f'{OURS}.models.layers', *(f'{OURS}.models.{source}' for source in sources)}
 
     def carried(path: str) -> str:
