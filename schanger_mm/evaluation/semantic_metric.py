@@ -29,7 +29,7 @@ FOLDERS = ('before', 'after')
 class SemanticImageCounts(ImageCounts):
     """The pixel counts of one image, with those of its classes."""
 
-    semantic: SemanticCounts
+    semantic: SemanticCounts = field(default_factory=lambda: SemanticCounts.empty(0))
 
 
 @dataclass(frozen=True)
