@@ -129,6 +129,9 @@ def test_networks_without_classes_say_so(trained):
     assert 'semantic_classes' not in read_card(trained.files['onnx']).dumps()
 
 
-def test_deepness_has_no_place_for_classes(own, tmp_path):
-    with pytest.raises(DeployError, match='--deepness: the plugin shows one map'):
-        export(apis.load_config(own.config), 'own.py', own.checkpoint, tmp_path / 'a.onnx', 'onnx', deepness=True)
+@pytest.mark.parametrize('options, message', [
+    (dict(deepness=True), '--deepness: the plugin shows one map'),
+    (dict(precision='int8', calibration='data'), '--precision int8: judged by F1 of change only')])
+def test_forms_that_have_no_place_for_classes(own, tmp_path, options, message):
+    with pytest.raises(DeployError, match=message):
+        export(apis.load_config(own.config), 'own.py', own.checkpoint, tmp_path / 'a.onnx', 'onnx', **options)

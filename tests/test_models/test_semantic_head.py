@@ -131,6 +131,17 @@ def test_class_weights_are_those_of_torch():
     torch.testing.assert_close(losses['loss_semantic'], expected)
 
 
+def test_a_class_that_the_head_does_not_have_gives_nan_where_nothing_is_waited_for(monkeypatch):
+    """As on a GPU, where cross-entropy would end the process."""
+    criterion = MODELS.build(dict(type='SemanticLoss'))
+    logits, target = torch.randn(1, 2, 4, 4), torch.zeros(1, 4, 4, dtype=torch.int64)
+    right = criterion(logits, logits, target, target, target)['loss_semantic']
+    monkeypatch.setattr(torch.compiler, 'is_compiling', lambda: True)
+    torch.testing.assert_close(criterion(logits, logits, target, target, target)['loss_semantic'], right)
+    target[0, 0, 0] = 2
+    assert criterion(logits, logits, target, target, target)['loss_semantic'].isnan()
+
+
 @pytest.mark.parametrize('mode', [dict(mode='whole'), dict(mode='slide', crop_size=(32, 32), stride=(16, 16))])
 def test_predictions_of_any_size_have_the_classes_of_both_dates(mode):
     model = detector(dict(num_classes=CLASSES)).eval()

@@ -56,7 +56,8 @@ class SemanticLoss(nn.Module):
             ``loss_semantic``, and ``loss_consistency`` if its weight is above 0.
 
         Raises:
-            SettingError: a class that the head does not have, or not as many weights as classes.
+            SettingError: a class that the head does not have, or not as many weights as classes. On a GPU, which would
+                have to be waited for, such a class gives the loss NaN.
         """
         classes = pred_from.shape[1]
         if self.class_weight is not None and len(self.class_weight) != classes:
@@ -77,11 +78,16 @@ class SemanticLoss(nn.Module):
     def _entropy(self, pred: Tensor, target: Tensor, ignore_index: int) -> Tensor:
         classes = pred.shape[1]
         valid = target != ignore_index
-        if target.device.type == 'cpu' and (valid & (target >= classes)).any():
+        wrong = valid & (target >= classes)
+        at_once = target.device.type == 'cpu' and not torch.compiler.is_compiling()
+        if at_once and wrong.any():
             raise SettingError(f'SemanticLoss: the labels have class {int(target[valid].max())}, and the head has the '
                                f'{classes} classes 0 to {classes - 1}; set semantic.num_classes of the decode head to '
                                'the number of classes of the data set.')
+        if not at_once:  # cross-entropy would end the process
+            target = target.masked_fill(wrong, ignore_index)
         weight = None if self.class_weight is None else pred.new_tensor(self.class_weight)
         total = F.cross_entropy(pred, target, weight=weight, ignore_index=ignore_index, reduction='sum')
         count = valid.sum() if weight is None else weight[target.where(valid, 0)][valid].sum()
-        return total / count.clamp(min=1 if weight is None else 1e-12)
+        mean = total / count.clamp(min=1 if weight is None else 1e-12)
+        return mean if at_once else mean.masked_fill(wrong.any(), math.nan)
