@@ -3,13 +3,13 @@
 import importlib.util
 
 from schanger_mm import registry  # noqa: F401  (first: without a stack, its error says how to install one)
-from schanger_mm.models.backbones import SCN
+from schanger_mm.models.backbones import SCN, DINOv2
 from schanger_mm.models.data_parallel import CPUDataParallel
 from schanger_mm.models.losses import BCEDiceLoss
 from schanger_mm.models.necks import TFM, FPNDifference, TopDownFPN
 from schanger_mm.models.weight_average import ForeachEMA
 
-__all__ = ['SCN', 'TFM', 'BCEDiceLoss', 'CPUDataParallel', 'ForeachEMA', 'FPNDifference', 'TopDownFPN']
+__all__ = ['SCN', 'TFM', 'BCEDiceLoss', 'CPUDataParallel', 'DINOv2', 'ForeachEMA', 'FPNDifference', 'TopDownFPN']
 
 if importlib.util.find_spec('mmseg') is not None:
     from schanger_mm.models.data_preprocessor import BiTemporalPreProcessor
