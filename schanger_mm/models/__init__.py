@@ -6,20 +6,21 @@ from schanger_mm import registry  # noqa: F401  (first: without a stack, its err
 from schanger_mm.models.backbones import SCN, DINOv2
 from schanger_mm.models.data_parallel import CPUDataParallel
 from schanger_mm.models.losses import BCEDiceLoss
-from schanger_mm.models.necks import TFM, FPNDifference, TopDownFPN
+from schanger_mm.models.necks import TFM, FPNDifference, PyramidAdapter, TopDownFPN
 from schanger_mm.models.weight_average import ForeachEMA
 
-__all__ = ['SCN', 'TFM', 'BCEDiceLoss', 'CPUDataParallel', 'DINOv2', 'ForeachEMA', 'FPNDifference', 'TopDownFPN']
+__all__ = ['SCN', 'TFM', 'BCEDiceLoss', 'CPUDataParallel', 'DINOv2', 'ForeachEMA', 'FPNDifference', 'PyramidAdapter',
+           'TopDownFPN']
 
 if importlib.util.find_spec('mmseg') is not None:
     from schanger_mm.models.data_preprocessor import BiTemporalPreProcessor
-    from schanger_mm.models.decode_heads import SpatialConsistencyHead
+    from schanger_mm.models.decode_heads import MapDPTHead, SpatialConsistencyHead
     from schanger_mm.models.detectors import SiameseEncoderDecoder
     from schanger_mm.models.selfsup import DecoderFeatures, SaDL, SimSiam, TwoViews
     from schanger_mm.models.semi import UniMatch
     from schanger_mm.models.tta import ChangeTTAModel
 
     __all__ += [
-        'BiTemporalPreProcessor', 'ChangeTTAModel', 'DecoderFeatures', 'SaDL',
+        'BiTemporalPreProcessor', 'ChangeTTAModel', 'DecoderFeatures', 'MapDPTHead', 'SaDL',
         'SiameseEncoderDecoder', 'SimSiam', 'SpatialConsistencyHead', 'TwoViews', 'UniMatch'
     ]

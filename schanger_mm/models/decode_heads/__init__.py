@@ -1,5 +1,6 @@
 """Decode heads."""
 
+from schanger_mm.models.decode_heads.map_dpt_head import MapDPTHead
 from schanger_mm.models.decode_heads.spatial_consistency_head import SpatialConsistencyHead
 
-__all__ = ['SpatialConsistencyHead']
+__all__ = ['MapDPTHead', 'SpatialConsistencyHead']
