@@ -9,8 +9,8 @@ from schanger_mm.utils.errors import SettingError
 
 def head(**options):
     torch.manual_seed(0)
-    return MapDPTHead(**{**dict(in_channels=[6] * 4, widths=(4, 6, 8, 10), channels=5, num_classes=2,
-                                align_corners=True), **options}).eval()
+    return MapDPTHead(**{**dict(in_channels=[6] * 4, widths=(4, 6, 8, 10), channels=5, num_classes=2),
+                         **options}).eval()
 
 
 @pytest.mark.parametrize('size', [(4, 6), (5, 7), (1, 1)])
@@ -34,7 +34,7 @@ def test_levels_are_scaled_and_merged_from_coarse_to_fine():
     running = None
     for level, merge in list(zip(levels, net.merges))[::-1]:
         running = level if running is None else running + unit(merge.skip, level)
-        running = F.interpolate(unit(merge.refine, running), scale_factor=2, mode='bilinear', align_corners=True)
+        running = F.interpolate(unit(merge.refine, running), scale_factor=2, mode='bilinear')
         running = merge.out(running)
     torch.testing.assert_close(found, net.conv_seg(net.last(running)))
 
@@ -54,7 +54,7 @@ def test_maps_are_chosen_by_in_index():
 
 def test_it_is_registered_and_takes_one_logit():
     net = MODELS.build(dict(type='MapDPTHead', in_channels=[6] * 4, num_classes=2, out_channels=1, threshold=0.5,
-                            align_corners=True, loss_decode=dict(type='schanger_mm.BCEDiceLoss')))
+                            loss_decode=dict(type='schanger_mm.BCEDiceLoss')))
     assert net([torch.randn(1, 6, 2, 2)] * 4).shape == (1, 1, 16, 16)
 
 

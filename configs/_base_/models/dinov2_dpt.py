@@ -9,11 +9,6 @@ model = dict(
         out_indices=[2, 5, 8, 11],
         init_cfg=dict(type='Pretrained', checkpoint='hf://facebook/dinov2-base')),
     neck=dict(type='TFM', in_channels=channels, mode='abs'),
-    decode_head=dict(
-        type='MapDPTHead',
-        in_channels=channels,
-        num_classes=2,
-        align_corners=True,
-        loss_decode=dict(type='mmseg.CrossEntropyLoss', avg_non_ignore=True)),
+    decode_head=dict(type='MapDPTHead', in_channels=channels, num_classes=2),
     train_cfg=dict(),
     test_cfg=dict(mode='whole'))

@@ -117,7 +117,7 @@ class DINOv2(BaseModule):
         rows, columns = patches.shape[-2:]
         tokens = patches.flatten(2).transpose(1, 2) + self._positions(rows, columns)
         first = self.embeddings.cls_token + self.embeddings.position_embeddings[:, :1]
-        tokens = torch.cat([first.expand(len(tokens), -1, -1), tokens], dim=1)
+        tokens = torch.cat([first.expand(tokens.shape[0], -1, -1), tokens], dim=1)
         found = []
         for index, layer in enumerate(self.encoder.layer[:self.out_indices[-1] + 1]):
             tokens = layer(tokens)

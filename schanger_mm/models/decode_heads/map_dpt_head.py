@@ -20,7 +20,9 @@ class MapDPTHead(BaseDecodeHead):
 
     The maps are scaled by 4, 2, 1 and 1/2, the first (of the shallowest block)
     to the finest level. Other than mmseg's ``DPTHead`` it takes maps without
-    class tokens, so it works behind a neck that fuses two dates.
+    class tokens, so it works behind a neck that fuses two dates. Maps are
+    resampled without aligned corners, which the authors align: maps of one
+    cell have none, so networks that align them cannot be traced for any size.
 
     Source: Ranftl et al., "Vision Transformers for Dense Prediction", ICCV
     2021, without its read-out of the class token, as UniMatch V2 uses it (arXiv 2410.10777).
@@ -30,7 +32,7 @@ class MapDPTHead(BaseDecodeHead):
         widths: channels of the four levels before they are merged.
         channels: channels of the merged maps.
         in_index: which of the inputs are the four maps.
-        dropout_ratio, **kwargs: those of mmseg's ``BaseDecodeHead``.
+        dropout_ratio, loss_decode, align_corners, **kwargs: those of mmseg's ``BaseDecodeHead``.
 
     Raises:
         SettingError: not four maps or widths.
@@ -42,12 +44,16 @@ class MapDPTHead(BaseDecodeHead):
                  channels: int = 128,
                  in_index: Sequence[int] = (0, 1, 2, 3),
                  dropout_ratio: float = 0.0,
+                 loss_decode: dict | Sequence[dict] = dict(  # noqa: B006
+                     type='mmseg.CrossEntropyLoss', avg_non_ignore=True),
+                 align_corners: bool = False,
                  **kwargs):
         for name, values in (('in_channels', in_channels), ('widths', widths), ('in_index', in_index)):
             if len(values) != LEVELS:
                 raise SettingError(f'MapDPTHead: {name}={list(values)}; expected {LEVELS} values.')
         super().__init__(in_channels=list(in_channels), channels=channels, in_index=list(in_index),
-                         input_transform='multiple_select', dropout_ratio=dropout_ratio, **kwargs)
+                         input_transform='multiple_select', dropout_ratio=dropout_ratio, loss_decode=loss_decode,
+                         align_corners=align_corners, **kwargs)
         self.projections = nn.ModuleList(nn.Conv2d(c, width, 1) for c, width in zip(in_channels, widths))
         self.scalings = nn.ModuleList([
             nn.ConvTranspose2d(widths[0], widths[0], 4, stride=4),
@@ -97,7 +103,7 @@ class Merge(nn.Module):
         """Merge two maps of one size ``(N, C, h, w)`` into one of ``size``."""
         if self.skip is not None:
             merged = merged + self.skip(level)
-        return self.out(F.interpolate(self.refine(merged), size=tuple(size), mode='bilinear', align_corners=True))
+        return self.out(F.interpolate(self.refine(merged), size=tuple(size), mode='bilinear', align_corners=False))
 
 
 class ResidualUnit(nn.Module):
