@@ -1,5 +1,5 @@
-# The control: DINOv2-base with a DPT-like head on WHU-CD cut to 256 px, SemiCD's split, with 5 % of the pairs and nothing
-# else; 16 labelled pairs in a batch, as many iterations as UniMatch V2 around it.
+# The control: DINOv2-base with a DPT-like head on WHU-CD cut to 256 px (SemiCD's split), with 5 % of the pairs and
+# nothing else; 16 labelled pairs in a batch, as many iterations as UniMatch V2 around it.
 #   python tools/train.py configs/semi/supervised_dinov2-base-dpt_whu256.py
 #   ... --cfg-options train_dataloader.dataset.percent=10      (or 20, 40)
 # Needs data/WHU-CD-256 (the archive of SemiCD) and the extras [dino,hub]; weights from a file instead of the hub:

@@ -10,6 +10,8 @@ import torch
 from mmengine.runner import load_checkpoint
 from safetensors.torch import load_file, save_file
 
+from schanger_mm.config.loading import ConfigError
+from schanger_mm.engine.initial_weights import check_pretrained
 from schanger_mm.models import DINOv2
 from schanger_mm.registry import MODELS
 from schanger_mm.utils.errors import MissingPackageError, SettingError
@@ -136,6 +138,15 @@ def test_init_cfg_reads_safetensors_of_a_file_or_of_the_hub(transformers, hub, s
     assert torch.equal(net.embeddings.position_embeddings, model.embeddings.position_embeddings)
     assert torch.equal(net.encoder.layer[1].attention.v_proj.weight, model.encoder.layer[1].attention.v_proj.weight)
     assert '/api/agent-harnesses' not in hub.paths()
+
+
+def test_weights_that_do_not_fit_stop_a_training_before_it_starts(transformers, tmp_path):
+    net = DINOv2(TINY, out_indices=(0, ), init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'a.safetensors')))
+    save_file(net.state_dict(), tmp_path / 'a.safetensors')
+    check_pretrained(net)
+    save_file({f'encoder.{name}': value for name, value in net.state_dict().items()}, tmp_path / 'a.safetensors')
+    with pytest.raises(ConfigError, match='fills only 0 of 61 entries of DINOv2'):
+        check_pretrained(net)
 
 
 def test_pickles_are_not_read(transformers, hub):
