@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 REQUIREMENTS := requirements.txt $(wildcard requirements/*.txt)
 PIP_INSTALL := $(BIN)/python -m pip install -c requirements/constraints.txt
 # Every list of ours except dev.txt, docs.txt and those of a stack.
-LISTS := runtime torch selfsup geo dask export hub test
+LISTS := runtime torch selfsup geo dask export hub dino test
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # mmcv of the original stack is compiled once per torch version; the wheel is kept here, even after `make clean`.
@@ -24,7 +24,8 @@ MAX_JOBS ?= 2
 # that torch instead of the oldest allowed, which comes with gigabytes for CUDA; exports need it, and are tried then.
 MINIMUM_TORCH ?=
 MINIMUM := .venv-minimum$(MINIMUM_TORCH:%=-torch-%)
-MINIMUM_LISTS := mm $(if $(MINIMUM_TORCH),$(LISTS),$(filter-out export,$(LISTS)))
+# transformers wants newer versions of what others allow to be older.
+MINIMUM_LISTS := mm $(filter-out dino $(if $(MINIMUM_TORCH),,export),$(LISTS))
 MINIMUM_TESTS := tests/test_smoke.py tests/test_checkpoints $(if $(MINIMUM_TORCH),tests/test_deploy) \
 	tests/test_engine/test_resume.py tests/test_apis/test_detector.py
 
@@ -62,7 +63,7 @@ test-minimum: $(MINIMUM)/.installed ## a short run on the oldest versions allowe
 test-latest: PINNED := test_constraints_pin_what_the_requirements_pull_in
 test-latest: ## the fast tests on the newest versions allowed, fetched again each time
 	$(call new_venv,.venv-latest)
-	.venv-latest/bin/python -m pip install --upgrade setuptools -e ".[mm,selfsup,geo,dask,export,hub,test]"
+	.venv-latest/bin/python -m pip install --upgrade setuptools -e ".[mm,selfsup,geo,dask,export,hub,dino,test]"
 	$(call finish_venv,.venv-latest)
 	.venv-latest/bin/python -m pytest -m "not long" --deselect tests/test_repository.py::$(PINNED) $(PYTEST_ARGS)
 
@@ -116,7 +117,8 @@ endef
 $(STAMP): setup.py pyproject.toml $(REQUIREMENTS)
 	$(call new_venv,$(VENV))
 	$(PIP_INSTALL) -r requirements.txt -r requirements/selfsup.txt -r requirements/geo.txt -r requirements/dask.txt \
-		-r requirements/export.txt -r requirements/hub.txt -r requirements/test.txt -r requirements/dev.txt
+		-r requirements/export.txt -r requirements/hub.txt -r requirements/dino.txt -r requirements/test.txt \
+		-r requirements/dev.txt
 	$(BIN)/python -m pip install --no-build-isolation --no-deps -e .
 	$(call finish_venv,$(VENV),-c requirements/constraints.txt)
 

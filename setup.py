@@ -8,7 +8,8 @@ from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
-ALL = ('torch', 'mm', 'selfsup', 'geo', 'dask', 'export', 'hub', 'predict')  # without the other stack and mmpretrain
+# without the other stack and mmpretrain
+ALL = ('torch', 'mm', 'selfsup', 'geo', 'dask', 'export', 'hub', 'dino', 'predict')
 NEED_A_CHECKOUT = ('opencd_patch', 'make_opencd_patch.py')
 
 
@@ -74,6 +75,7 @@ setup(
         'predict': requirements('predict'),
         'mmpretrain': requirements('mmpretrain'),
         'hub': requirements('hub'),
+        'dino': requirements('dino'),
         'test': requirements('test'),
         'all': [line for name in ALL for line in requirements(name)],
         'dev': requirements('test') + requirements('dev'),

@@ -124,6 +124,7 @@ def _data_and_size(path: Path) -> tuple[str, str]:
     from schanger_mm.apis import load_config
     from schanger_mm.config.neighbours import NeighbourError
     from schanger_mm.registry import DATASETS, MODELS, SCOPE
+    from schanger_mm.utils.errors import MissingPackageError
     try:
         cfg = load_config(path)
     except NeighbourError:  # mmpretrain is optional
@@ -131,10 +132,13 @@ def _data_and_size(path: Path) -> tuple[str, str]:
     data = cfg.train_dataloader.dataset
     data = data.get('labelled', data)  # of labelled and unlabelled pairs
     data_set = DATASETS.get(data.type)
-    with DefaultScope.overwrite_default_scope(SCOPE), warnings.catch_warnings(action='ignore'):
-        model = MODELS.build({**cfg.model, 'data_preprocessor': cfg.get('data_preprocessor')})
-    parameters = sum(parameter.numel() for parameter in model.parameters())
     name = getattr(data_set, 'NAME', '') or SINGLE_IMAGES[data.type]
+    try:
+        with DefaultScope.overwrite_default_scope(SCOPE), warnings.catch_warnings(action='ignore'):
+            model = MODELS.build({**cfg.model, 'data_preprocessor': cfg.get('data_preprocessor')})
+    except MissingPackageError:  # transformers is optional
+        return name, ''
+    parameters = sum(parameter.numel() for parameter in model.parameters())
     if 'demo_out' in str(data.data_root):
         name = 'the drawn scenes'
     return name, f'{parameters / 1e6:.2f}\N{NO-BREAK SPACE}M'

@@ -16,9 +16,9 @@ from schanger_mm.version import __version__
 
 ROOT = Path(__file__).resolve().parents[1]
 MINIMUM = runpy.run_path(str(ROOT / 'tests/minimum_versions.py'))
-LISTS = ('runtime', 'torch', 'mm', 'openmmlab', 'mmpretrain', 'hub', 'selfsup', 'geo', 'dask', 'export', 'test', 'dev',
-         'docs')
-SHARED_LISTS = ('runtime', 'torch', 'selfsup', 'geo', 'dask', 'export', 'hub', 'test')  # what every environment has
+LISTS = ('runtime', 'torch', 'mm', 'openmmlab', 'mmpretrain', 'hub', 'dino', 'selfsup', 'geo', 'dask', 'export', 'test',
+         'dev', 'docs')
+SHARED_LISTS = ('runtime', 'torch', 'selfsup', 'geo', 'dask', 'export', 'hub', 'dino', 'test')  # what all have
 TESTED_LISTS = {'constraints': (*SHARED_LISTS, 'mm', 'dev', 'docs'),
                 'constraints-openmmlab': (*SHARED_LISTS, 'openmmlab')}
 STACK = {'mmengine', 'mmcv', 'mmsegmentation', 'onedl-mmengine', 'onedl-mmcv', 'onedl-mmsegmentation'}
@@ -142,7 +142,7 @@ def test_installing_the_package_does_not_choose_a_stack(tmp_path):
     always = {need.name for need in wanted if need.marker is None or need.marker.evaluate({'extra': ''})}
     assert always == {'numpy', 'pillow', 'filelock', 'argcomplete'}
     for extra, stack in (('mm', 3), ('openmmlab', 3), ('geo', 0), ('export', 0), ('dask', 0), ('mmpretrain', 0),
-                         ('hub', 0)):
+                         ('hub', 0), ('dino', 0)):
         named = {need.name for need in wanted if need.marker and need.marker.evaluate({'extra': extra})}
         assert named and len(named & STACK) == stack, extra
         assert ({'torch', 'matplotlib', 'safetensors'} <= named) == (stack == 3), extra

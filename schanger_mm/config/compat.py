@@ -33,8 +33,8 @@ def prepare() -> None:
             command installs one.
     """
     try:
-        for name in ('torch', 'mmengine'):
-            importlib.import_module(name)
+        importlib.import_module('torch')
+        leave_transformers_out()
     except ModuleNotFoundError as error:
         if (message := missing_stack(error)) is None:
             raise
@@ -45,6 +45,22 @@ def prepare() -> None:
     if fault := hide_unfit_torchvision('mmpretrain'):
         warnings.warn(fault, stacklevel=2)
     _import_mmseg_quietly()
+
+
+def leave_transformers_out() -> None:
+    """Import mmengine without transformers, which it would import for one optimiser (``Adafactor``).
+
+    That takes seconds in every process, and imports huggingface_hub before its telemetry is switched off. Configs can
+    name torch's optimiser, ``TorchAdafactor``. Can be removed when mmengine imports transformers where it is used.
+    """
+    if 'transformers' in sys.modules:
+        importlib.import_module('mmengine.optim')
+        return
+    sys.modules['transformers'] = None  # type: ignore[assignment]  # so documented: an import raises ImportError
+    try:
+        importlib.import_module('mmengine.optim')
+    finally:
+        del sys.modules['transformers']
 
 
 def missing_stack(error: ModuleNotFoundError) -> str | None:

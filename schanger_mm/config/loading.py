@@ -11,7 +11,6 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
-from mmengine.runner import Runner
 from yaml import YAMLError
 
 from schanger_mm.config import compat
@@ -35,6 +34,8 @@ class ConfigError(UserError, ValueError):
 
 def runner_keys() -> set[str]:
     """Return the top-level config keys that mmengine's Runner uses."""
+    compat.leave_transformers_out()
+    from mmengine.runner import Runner
     return set(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'} | _OTHER_KEYS
 
 

@@ -51,7 +51,8 @@ def export(cfg: Config, config: str, checkpoint: str | Checkpoint, out: str | Pa
             ``'outside'``; None: inside, except for Deepness.
         deepness: one input of six bands, fixed tiles, and the metadata of the QGIS plugin Deepness.
         gsd: metres per pixel of the training images; None: that of the config's data set.
-        tile: side of the tiles to predict on, px; None: that of the config's test, or 256.
+        tile: side of the tiles to predict on, px; None: that of the config's test, or 256, rounded up
+            to a multiple of the network's ``size_divisor``.
         pairs: (before, after) image files for the comparison; empty: the first, middle and last pair of the config's
             test data, where they exist.
         overwrite: replace ``out``.
@@ -83,7 +84,7 @@ def export(cfg: Config, config: str, checkpoint: str | Checkpoint, out: str | Pa
         raise DeployError(f'--precision int8: judged by F1 of change only, and the network of {config} predicts the '
                           'classes of both dates, too; export it in fp32.')
     graph = (SixBandGraph if deepness else PairGraph)(model.network, normalise == 'inside', model.temperature)
-    card = make_card(model, graph, config, normalise, tile or _tile(cfg), gsd, deepness)
+    card = make_card(model, graph, config, normalise, tile or _tile(cfg, graph.divisor), gsd, deepness)
     more = deepness_metadata(card) if deepness else {}
     known = [_read_pair(before, after, card) for before, after in pairs] or _test_pairs(cfg, card)
 
@@ -183,9 +184,10 @@ def _in_int8(path: Path, program: torch.export.ExportedProgram, card: Card, floa
         return text
 
 
-def _tile(cfg: Config) -> int:
+def _tile(cfg: Config, divisor: int) -> int:
+    """Return the side of the tiles of the config's test, or 256, rounded up to what the network takes unpadded."""
     size = (cfg.model.get('test_cfg') or {}).get('crop_size') or (256, 256)
-    return max(size)
+    return -(-max(size) // divisor) * divisor
 
 
 def _per_date(values: torch.Tensor, rgb: bool) -> tuple[tuple[float, ...], tuple[float, ...]]:

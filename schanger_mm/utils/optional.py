@@ -41,8 +41,10 @@ def keep_silent(package: str) -> None:
     """Switch off the telemetry of a package that is to be imported, unless the user has chosen otherwise."""
     if package == 'onnxruntime':  # 1.31 and newer, see its Privacy.md; read when it is imported
         os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
-    elif package == 'huggingface_hub':
-        os.environ.setdefault('HF_HUB_DISABLE_TELEMETRY', '1')
+    elif package in ('huggingface_hub', 'transformers') and 'HF_HUB_DISABLE_TELEMETRY' not in os.environ:
+        os.environ['HF_HUB_DISABLE_TELEMETRY'] = '1'
+        if constants := sys.modules.get('huggingface_hub.constants'):  # another package has imported it
+            constants.HF_HUB_DISABLE_TELEMETRY = True  # type: ignore[attr-defined]
     elif package == 'mlflow':  # 3.2 and newer
         os.environ.setdefault('MLFLOW_DISABLE_TELEMETRY', 'true')
     elif package == 'wandb':  # its reports of its own errors; what is logged is sent, as the user asked

@@ -29,6 +29,13 @@ def test_diff_has_no_parameters_and_subtracts():
     assert all(torch.equal(f, x - y) for f, x, y in zip(tfm(a, b), a, b))
 
 
+def test_abs_is_the_same_for_both_orders_of_the_dates():
+    tfm = TFM([4, 6], mode='abs')
+    a, b = pyramid(), pyramid()
+    assert not list(tfm.parameters())
+    assert all(torch.equal(f, (x - y).abs()) and torch.equal(f, g) for f, g, x, y in zip(tfm(a, b), tfm(b, a), a, b))
+
+
 def test_mode_per_level():
     tfm = TFM([4, 6], mode=['diff', 'conv'])
     assert not list(tfm.levels[0].parameters())
@@ -37,7 +44,7 @@ def test_mode_per_level():
 
 @pytest.mark.parametrize('mode', ['sum', ['conv']])
 def test_unknown_mode_is_refused(mode):
-    with pytest.raises(ValueError, match=r"expected \['conv', 'diff'\], once or one per level"):
+    with pytest.raises(ValueError, match=r"expected \['abs', 'conv', 'diff'\], once or one per level"):
         TFM([4, 6], mode=mode)
 
 

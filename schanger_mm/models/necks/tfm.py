@@ -44,7 +44,15 @@ class Difference(nn.Module):
         return a - b
 
 
-_MODES = {'conv': ConvFusion, 'diff': lambda channels: Difference()}
+class AbsoluteDifference(nn.Module):
+    """Fuse two dates by ``|a - b|``, whichever comes first; no parameters."""
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        """Subtract two maps ``(N, C, H, W)``."""
+        return (a - b).abs()
+
+
+_MODES = {'conv': ConvFusion, 'diff': lambda channels: Difference(), 'abs': lambda channels: AbsoluteDifference()}
 
 
 @MODELS.register_module()
@@ -58,8 +66,8 @@ class TFM(BaseModule):
 
     Args:
         in_channels: channels of each level.
-        mode: ``'conv'`` (the paper's), ``'diff'`` (plain difference), or one of
-            them per level.
+        mode: ``'conv'`` (the paper's), ``'diff'`` (plain difference), ``'abs'``
+            (absolute difference), or one of them per level.
         init_cfg: mmengine initialisation, applied after the authors' own.
 
     Raises:
