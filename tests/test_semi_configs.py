@@ -58,7 +58,7 @@ def test_forms_are_the_papers(name):
     elif 'v1' in name:
         assert cfg.semi == dict(V1, type='UniMatch') and (ratio, batch) == (2, 24)
     else:
-        assert cfg.semi == dict(V2, type='UniMatch') and (ratio, batch) == (1, 8 if 'custom' in name else 16)
+        assert cfg.semi == dict(V2, type='UniMatch') and (ratio, batch) == (1, 32 if 'custom' in name else 16)
     unlabelled = cfg.train_dataloader.dataset.unlabelled.pipeline
     weak = next(step for step in unlabelled if step.type == 'ForBothDates').transforms
     assert [step.type for step in weak] == ['RandomScale', 'PadToSize', 'mmseg.RandomCrop', 'mmseg.RandomFlip']

@@ -180,7 +180,7 @@ def _in_int8(path: Path, program: torch.export.ExportedProgram, card: Card, floa
             written = [target.with_suffix('.xml'), target.with_suffix('.bin')]
         text = judge(open_runtime(written[0]), float32, held_back)
         for file in written:
-            file.replace(path.with_suffix(file.suffix))
+            move_into_place(file, path.with_suffix(file.suffix))
         return text
 
 
