@@ -93,13 +93,16 @@ def export(cfg: Config, config: str, checkpoint: str | Checkpoint, out: str | Pa
 
     program = trace(graph, card.tile if deepness else None)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f'.{out.name}.', dir=out.parent) as folder:
+    with (tempfile.TemporaryDirectory(prefix=f'.{out.name}.', dir=out.parent) as folder,
+          tempfile.TemporaryDirectory(prefix=f'.{out.name}.', dir=out.parent) as aside):
         partial = Path(folder) / out.name
-        _write(program, partial, card, more)
+        onnx_file = partial if format == 'onnx' else Path(aside) / 'float32.onnx'
+        _write(program, partial, onnx_file, card, more)
         pairs_to_see = [*random_pairs(card.tile if deepness else None), *known]
         runtime = ProgramRuntime(partial, program) if format == 'program' else open_runtime(partial)
         done = compare(runtime.semantic if card.semantic_classes else runtime, reference, pairs_to_see)
-        cost = '' if calibration is None else _in_int8(partial, program, card, runtime, calibration)
+        cost = '' if calibration is None else _in_int8(partial, onnx_file, Path(aside) / 'int8.onnx', card, runtime,
+                                                       calibration)
         out.unlink(missing_ok=True)  # so that an old .xml is never combined with a new .bin
         for file in sorted(Path(folder).iterdir()):
             move_into_place(file, out.with_suffix(file.suffix))
@@ -141,16 +144,14 @@ def _check_out(out: Path, format: str, overwrite: bool) -> None:
     refuse_existing(*files, overwrite=overwrite)
 
 
-def _write(program: torch.export.ExportedProgram, path: Path, card: Card, more: dict[str, str]) -> None:
+def _write(program: torch.export.ExportedProgram, path: Path, onnx_file: Path, card: Card,
+           more: dict[str, str]) -> None:
     if path.suffix == BACKENDS['program']:
         write_program(program, path, card)
-    elif path.suffix == BACKENDS['onnx']:
-        write_onnx(program, path, card, more)
-    else:
-        onnx_file = path.with_suffix('.onnx')
-        write_onnx(program, onnx_file, card, more)
+        return
+    write_onnx(program, onnx_file, card, more)  # once: that changes the program, and a second time fails
+    if path.suffix == BACKENDS['openvino']:
         write_openvino(onnx_file, path, card)
-        onnx_file.unlink()
 
 
 def _check_precision(precision: str, calibration: str | Path | None, format: str, deepness: bool) -> None:
@@ -164,24 +165,21 @@ def _check_precision(precision: str, calibration: str | Path | None, format: str
                           f'--format {format}{" --deepness" if deepness else ""}.')
 
 
-def _in_int8(path: Path, program: torch.export.ExportedProgram, card: Card, float32: Runtime,
+def _in_int8(path: Path, onnx_file: Path, target: Path, card: Card, float32: Runtime,
              calibration: str | Path) -> str:
-    """Replace a file in float32 by one in int8, and say what that costs."""
+    """Replace an export in float32 by one in int8, made of its ONNX file by way of ``target``; say what that costs."""
     onnxruntime = require('onnxruntime', EXTRA, 'Exporting in int8')
     card = replace(card, versions={**card.versions, 'int8': f'onnxruntime {onnxruntime.__version__}'})
     tiles, held_back = read_halves(calibration, card.tile)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        source, target = (Path(folder) / name for name in ('float32.onnx', 'int8.onnx'))
-        write_onnx(program, source, card, {})
-        quantise(source, target, card, tiles)
-        written = [target]
-        if path.suffix == BACKENDS['openvino']:
-            write_openvino(target, target.with_suffix('.xml'), card)
-            written = [target.with_suffix('.xml'), target.with_suffix('.bin')]
-        text = judge(open_runtime(written[0]), float32, held_back)
-        for file in written:
-            move_into_place(file, path.with_suffix(file.suffix))
-        return text
+    quantise(onnx_file, target, card, tiles)
+    written = [target]
+    if path.suffix == BACKENDS['openvino']:
+        write_openvino(target, target.with_suffix('.xml'), card)
+        written = [target.with_suffix('.xml'), target.with_suffix('.bin')]
+    text = judge(open_runtime(written[0]), float32, held_back)
+    for file in written:
+        move_into_place(file, path.with_suffix(file.suffix))
+    return text
 
 
 def _tile(cfg: Config, divisor: int) -> int:

@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
+from schanger_mm.config.loading import load_config
 from schanger_mm.demo.scenes import draw_pair
 from schanger_mm.deploy import DeployError, int8, open_runtime, read_card
 from schanger_mm.deploy.export import export
@@ -84,6 +85,31 @@ def test_what_it_costs_is_said_and_too_much_refused(trained, quantised, monkeypa
     monkeypatch.setattr(int8, 'DROP', -100.0)
     with pytest.raises(DeployError, match='--precision int8: F1 .* so nothing was written'):
         int8.judge(found, float32, tiles)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(('format', 'names'), [('onnx', ['net.onnx']), ('openvino', ['net.bin', 'net.xml'])])
+def test_one_command_writes_the_file_or_leaves_nothing(trained, needs, format, names, tmp_path, monkeypatch):
+    needs(format)
+    (tmp_path / 'pairs').mkdir(), (tmp_path / 'out').mkdir()
+    settings = dict(format=format, precision='int8', calibration=labelled(tmp_path / 'pairs', 4),
+                    out=tmp_path / 'out' / names[-1], tile=64)
+
+    def write():
+        return export(load_config(trained.config), 'own.py', trained.checkpoint, **settings)
+    monkeypatch.setattr(int8, 'DROP', -100.0)
+    with pytest.raises(DeployError, match='--precision int8: F1 .* so nothing was written'):
+        write()
+    assert not list((tmp_path / 'out').iterdir())
+    monkeypatch.setattr(int8, 'DROP', 100.0)
+    said = write()
+    assert 'in int8: F1 ' in said and 'instead of ' in said
+    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == names
+    assert read_card(settings['out']).versions['int8'].startswith('onnxruntime ')
+    tiles = read_halves(tmp_path / 'pairs', 64)[1]
+    found, float32 = (np.array(score(open_runtime(file, threads=1), tiles)[1])
+                      for file in (settings['out'], trained.files['onnx']))
+    assert 1e-4 < np.abs(found - float32).mean() < 0.1
 
 
 @pytest.mark.parametrize(('options', 'message'), [

@@ -32,7 +32,8 @@ class MapDPTHead(BaseDecodeHead):
         widths: channels of the four levels before they are merged.
         channels: channels of the merged maps.
         in_index: which of the inputs are the four maps.
-        dropout_ratio, loss_decode, align_corners, **kwargs: those of mmseg's ``BaseDecodeHead``.
+        dropout_ratio, loss_decode, align_corners: those of mmseg's ``BaseDecodeHead``.
+        **kwargs: its other arguments.
 
     Raises:
         SettingError: not four maps or widths.
