@@ -48,7 +48,7 @@ def test_folders_train_and_val_become_loaders(pairs, out):
     assert "\nval_dataloader = dict(dataset=dict(**pairs, before='val/A', after='val/B', label='val/label'))" in text
     assert 'which is optimistic' in text and '\n#   schanger train mine.py\n' in text and len(text.splitlines()) < 20
     assert 'train: 4 pairs in ' in said and said.endswith(f'schanger train {out}')
-    assert load_config(out).train_dataloader.batch_size == 4  # custom.py's
+    assert load_config(out).train_dataloader.batch_size == 16  # custom.py's
 
 
 def test_the_folders_name_is_the_configs(pairs, out):

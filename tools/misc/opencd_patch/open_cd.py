@@ -65,11 +65,12 @@ def patch(checkout: Path) -> str:
         if (checkout / path).exists():
             raise RewriteError(f'{checkout / path} is there already; expected a checkout of Open-CD without SChanger.')
         parts.append(new_file(path, text))
+    exporting: dict[str, str] = {}
     for name, source in NAMES.items():
         folder, _, module = source.rpartition('.')
         path = '/'.join(filter(None, (THEIRS, 'models', folder, '__init__.py')))
-        before = _read(checkout, path)
-        parts.append(changed_file(path, before, export(before, path, module, name)))
+        exporting[path] = export(exporting.get(path) or _read(checkout, path), path, module, name)
+    parts += [changed_file(path, _read(checkout, path), text) for path, text in exporting.items()]
     before = _read(checkout, 'README.md')
     parts.append(changed_file('README.md', before, list_entry(before, 'README.md', LIST_HEADING, LIST_ENTRY)))
     return ''.join(parts)
