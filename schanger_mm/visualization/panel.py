@@ -173,4 +173,5 @@ def _draw_legend(draw: ImageDraw.ImageDraw, legend: list[tuple[str, tuple]], wid
 def _font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
     # matplotlib, which mmengine requires, includes this font; no system font is needed
     name = 'DejaVuSans-Bold.ttf' if bold else 'DejaVuSans.ttf'
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), 'fonts', 'ttf', name)), size)  # Pillow 9.3 takes no Path
+    file = Path(matplotlib.get_data_path(), 'fonts', 'ttf', name)
+    return ImageFont.truetype(str(file), size)  # Pillow 9.3 takes no Path
