@@ -5,6 +5,9 @@ per seed 320 drawn single images with building masks for pre-training, 40
 labelled pairs of which 5, 20 or 100 % are used for training, 48 test pairs; every
 run of a network has the same length and settings, the weights of its last
 iteration are scored once, on the test pairs, and no checkpoint is selected.
+Semi-supervised runs also see the other pairs, without their labels; they have
+as many iterations with as many labelled pairs each, and cost about three times
+as much.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from schanger_mm.demo.scenes import DemoSizes, write_demo_set
 from schanger_mm.experiments.study_figures import draw_study, study_table
 from schanger_mm.experiments.trainings import DONE, Training, claim, initial_weights
 from schanger_mm.utils.errors import SettingError
-from schanger_mm.utils.files import whole_file
+from schanger_mm.utils.files import whole_file, write_atomic
 
 SEEDS = (1, 2, 3)
 PERCENT = (5, 20, 100)
@@ -41,6 +44,10 @@ NETWORKS: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
         'SaDL': ('sadl_scn-tiny', ),
         'SaDL, then supervised': ('sadl_scn-tiny', 'supervised_scn-tiny'),
     }),
+    'SChanger, semi-supervised': ('unimatch-v2_schanger-tiny', {
+        'random': (),
+        'SaDL, then supervised': ('sadl_scn-tiny', 'supervised_scn-tiny'),
+    }),
     'ResNet-18-FPN': ('fpn-cd_r18', {
         'random': (),
         'supervised': ('supervised_r18', ),
@@ -49,6 +56,15 @@ NETWORKS: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
         'SaDL, then supervised': ('sadl_r18', 'supervised_r18'),
     }),
 }
+
+
+def percents_of(network: str) -> tuple[int, ...]:
+    """Return the shares of labels that a network is trained with; with all labels nothing is left unlabelled."""
+    return tuple(percent for percent in PERCENT if percent < 100 or not _is_semi(NETWORKS[network][0]))
+
+
+def _is_semi(config: str) -> bool:
+    return config.startswith('unimatch')
 
 
 @dataclass
@@ -103,7 +119,7 @@ class Study:
             jobs = dict.fromkeys((seed, chain[:length]) for seed, chain in chains if len(chain) >= length)
             self._all(self._pretrain, list(jobs), f'pre-training, step {length}')
         runs = [(seed, network, start, percent) for seed in self.seeds for network, (_, starts) in NETWORKS.items()
-                for start in starts for percent in PERCENT]
+                for start in starts for percent in percents_of(network)]
         self._all(self._finetune, runs, 'fine-tuning')
         return self._report()
 
@@ -124,6 +140,11 @@ class Study:
         if not all((lists / name).is_file() for name in (*(f'train_{percent}.txt' for percent in few), RECORD)):
             write_splits(data / 'train/A', lists, SplitRequest(seed=seed, percents=few), overwrite=True,
                          command=shlex.join(sys.argv))
+        names = {path.stem for path in (data / 'train/A').iterdir()}
+        for percent in few:
+            labelled = (lists / f'train_{percent}.txt').read_text(encoding='utf-8').split()
+            rest = ''.join(f'{name}\n' for name in sorted(names - set(labelled)))
+            write_atomic(lists / f'unlabelled_{percent}.txt', rest.encode())
 
     def _data(self, seed: int) -> Path:
         return self.out / f'seed_{seed}/data'
@@ -173,9 +194,13 @@ class Study:
             return
         config, starts = NETWORKS[network]
         data = self._data(seed)
-        options = {'train_dataloader.dataset.data_root': data, 'val_dataloader.dataset.data_root': data}
-        if percent < 100:
-            options['train_dataloader.dataset.ann_file'] = self.out / f'seed_{seed}/splits/train_{percent}.txt'
+        options = {'val_dataloader.dataset.data_root': data}
+        parts = {'.labelled': 'train', '.unlabelled': 'unlabelled'} if _is_semi(config) else {'': 'train'}
+        for part, name in parts.items():
+            options[f'train_dataloader.dataset{part}.data_root'] = data
+            if percent < 100:
+                lists = self.out / f'seed_{seed}/splits'
+                options[f'train_dataloader.dataset{part}.ann_file'] = lists / f'{name}_{percent}.txt'
         if chain := starts[start]:
             options['load_from'] = self._initial(self._pretrained(seed, chain), config)
         score = self._train(config, result.parent, seed, options).curve('changed/F1')[-1][1]
@@ -192,7 +217,7 @@ class Study:
 
     def _report(self) -> dict:
         scores = {network: {start: {percent: [self._score(seed, network, start, percent) for seed in self.seeds]
-                                    for percent in PERCENT} for start in starts}
+                                    for percent in percents_of(network)} for start in starts}
                   for network, (_, starts) in NETWORKS.items()}
         table = study_table(scores)
         with whole_file(self.out / 'results.json') as partial:

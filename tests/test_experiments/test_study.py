@@ -18,14 +18,15 @@ from schanger_mm.config.loading import parse_options
 from schanger_mm.demo.scenes import DemoSizes, write_demo_set
 from schanger_mm.experiments import study
 from schanger_mm.experiments import trainings as shared
-from schanger_mm.experiments.study import NETWORKS, PERCENT, SEEDS, SIZES, Study, parse_seeds
+from schanger_mm.experiments.study import NETWORKS, PERCENT, SEEDS, SIZES, Study, parse_seeds, percents_of
 from schanger_mm.experiments.study_figures import study_table
 from schanger_mm.registry import DATASETS
 from schanger_mm.utils import children
 from schanger_mm.utils.errors import CommandError
 
 PRETRAINED = 7  # trainings of a seed: four starts' chains of the ResNet-18-FPN, three of SChanger
-FINETUNED = 27  # nine starts, three sizes of the training set
+FINETUNED = 31  # nine starts with three sizes of the training set, two semi-supervised ones with two
+TUNED = ('schanger-tiny', 'unimatch-v2_schanger-tiny', 'fpn-cd_r18')
 FPN = ('backbone', 'neck')
 
 
@@ -135,7 +136,7 @@ def whole(root, tmp_path_factory):
 
 
 def finetunings(trainings):
-    return [command for command in trainings.commands if command.config in ('schanger-tiny', 'fpn-cd_r18')]
+    return [command for command in trainings.commands if command.config in TUNED]
 
 
 def start_of(command) -> tuple[str, str]:
@@ -152,19 +153,21 @@ def test_protocol():
         'SChanger': ('schanger-tiny', {
             'random': (), 'supervised': ('supervised_scn-tiny', ), 'SaDL': ('sadl_scn-tiny', ),
             'SaDL, then supervised': ('sadl_scn-tiny', 'supervised_scn-tiny')}),
+        'SChanger, semi-supervised': ('unimatch-v2_schanger-tiny', {
+            'random': (), 'SaDL, then supervised': ('sadl_scn-tiny', 'supervised_scn-tiny')}),
         'ResNet-18-FPN': ('fpn-cd_r18', {
             'random': (), 'supervised': ('supervised_r18', ), 'SimSiam': ('simsiam_r18', ), 'SaDL': ('sadl_r18', ),
             'SaDL, then supervised': ('sadl_r18', 'supervised_r18')})}
 
 
-def test_21_pretrainings_and_81_finetunings_each_once(whole):
+def test_21_pretrainings_and_93_finetunings_each_once(whole):
     _, trainings, _ = whole
     tuned = finetunings(trainings)
-    assert (len(trainings.commands), len(tuned)) == (3 * (PRETRAINED + FINETUNED), 81)
-    assert len({command.work_dir for command in trainings.commands}) == 102
+    assert (len(trainings.commands), len(tuned)) == (3 * (PRETRAINED + FINETUNED), 93)
+    assert len({command.work_dir for command in trainings.commands}) == 114
     assert {(command.seed, *start_of(command), command.percent) for command in tuned} == {
         (seed, network, start, percent) for seed in SEEDS for network, (_, starts) in NETWORKS.items()
-        for start in starts for percent in PERCENT}
+        for start in starts for percent in percents_of(network)}
     assert not any('--max-iters' in command.words for command in trainings.commands)
 
 
@@ -173,19 +176,19 @@ def test_pretrainings_of_a_chain_follow_each_other_and_precede_every_finetuning(
     first, second, tuned = trainings.configs()[:5], trainings.configs()[5:7], trainings.configs()[7:]
     assert sorted(first) == ['sadl_r18', 'sadl_scn-tiny', 'simsiam_r18', 'supervised_r18', 'supervised_scn-tiny']
     assert sorted(second) == ['supervised_r18', 'supervised_scn-tiny']
-    assert sorted(tuned) == 15 * ['fpn-cd_r18'] + 12 * ['schanger-tiny']
+    assert sorted(tuned) == 15 * ['fpn-cd_r18'] + 12 * ['schanger-tiny'] + 4 * ['unimatch-v2_schanger-tiny']
     assert ['load_from' in command.options for command in trainings.commands[:7]] == 5 * [False] + 2 * [True]
 
 
 def test_every_start_loads_the_end_of_its_chain_and_random_loads_nothing(whole):
     _, trainings, _ = whole
     for command in trainings.commands:
-        if command.config not in ('schanger-tiny', 'fpn-cd_r18'):
+        if command.config not in TUNED:
             chain, parts = command.work_dir.name.split('+')[:-1], FPN
         else:
             network, start = start_of(command)
             chain = NETWORKS[network][1][start]
-            parts = (*FPN, 'decode_head') if network == 'SChanger' else FPN
+            parts = FPN if network == 'ResNet-18-FPN' else (*FPN, 'decode_head')
         loaded = command.options.get('load_from')
         if chain:
             assert json.loads(Path(loaded).read_text()) == {'chain': '+'.join(chain), 'parts': list(parts)}
@@ -203,10 +206,17 @@ def test_few_label_subsets_are_nested_drawn_with_the_seed_and_the_same_for_every
         drawn[seed] = frozenset(more)
         assert json.loads((out / f'seed_{seed}/splits/split.json').read_text())['draws'][0]['seed'] == seed
     assert len(set(drawn.values())) == 3
+    place = 'train_dataloader.dataset'
     for command in finetunings(trainings):
-        wanted = None if command.percent == 100 else str(
-            (out / f'seed_{command.seed}/splits/train_{command.percent}.txt').resolve())
-        assert command.options.get('train_dataloader.dataset.ann_file') == wanted
+        lists = (out / f'seed_{command.seed}/splits').resolve()
+        labelled, rest = (str(lists / f'{part}_{command.percent}.txt') for part in ('train', 'unlabelled'))
+        if command.config.startswith('unimatch'):
+            assert command.options[f'{place}.labelled.ann_file'] == labelled
+            assert command.options[f'{place}.unlabelled.ann_file'] == rest
+            both = [set(Path(path).read_text().split()) for path in (labelled, rest)]
+            assert both[0] | both[1] == {f'{index:04d}' for index in range(40)} and not both[0] & both[1]
+        else:
+            assert command.options.get(f'{place}.ann_file') == (None if command.percent == 100 else labelled)
 
 
 def test_no_training_reads_test_pairs_or_pictures_of_another_seed(whole, root):
@@ -235,10 +245,11 @@ def test_no_training_reads_test_pairs_or_pictures_of_another_seed(whole, root):
                 assert train.data_prefix.img_path == 'pretrain/train/images'
                 assert val is None or val.data_prefix.img_path == 'pretrain/val/images'
             else:
-                assert (train.type, train.split, val.split) == ('DemoDataset', 'train', 'test')
+                parts = [train.labelled, train.unlabelled] if train.type == 'SemiDataset' else [train]
+                assert val.split == 'test' and all((part.type, part.split) == ('DemoDataset', 'train') for part in parts)
                 assert cfg.train_cfg.val_interval == cfg.train_cfg.max_iters
                 assert cfg.default_hooks.checkpoint.save_best is None
-    assert len([key for key in seen if key[0] == 2]) == 5 + 2 * 3
+    assert len([key for key in seen if key[0] == 2]) == 5 + 2 * 3 + 2
 
 
 def test_a_training_sees_as_many_pairs_as_its_share_of_labels_says(once, trainings, root, monkeypatch):
@@ -271,7 +282,7 @@ def test_max_iters_shortens_every_training(once, trainings):
 
 def test_results_are_the_last_evaluations_as_numbers_table_and_picture(whole):
     out, trainings, scores = whole
-    wanted = {network: {start: {percent: [] for percent in PERCENT} for start in starts}
+    wanted = {network: {start: {percent: [] for percent in percents_of(network)} for start in starts}
               for network, (_, starts) in NETWORKS.items()}
     for command in sorted(finetunings(trainings), key=lambda command: command.seed):
         network, start = start_of(command)
@@ -287,7 +298,7 @@ def test_results_are_the_last_evaluations_as_numbers_table_and_picture(whole):
 def test_progress_and_table_are_printed(once, capsys):
     scores = once().run()
     text = capsys.readouterr().out
-    for progress in ('pre-training, step 1: 5 of 5, ', 'pre-training, step 2: 2 of 2, ', 'fine-tuning: 27 of 27, '):
+    for progress in ('pre-training, step 1: 5 of 5, ', 'pre-training, step 2: 2 of 2, ', 'fine-tuning: 31 of 31, '):
         assert progress in text
     assert study_table(scores) in text and text.endswith('out/results.md, results.json, results.png\n')
 

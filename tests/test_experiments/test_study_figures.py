@@ -5,7 +5,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from PIL import Image
 
-from schanger_mm.experiments.study import NETWORKS
+from schanger_mm.experiments.study import NETWORKS, percents_of
 from schanger_mm.experiments.study_figures import COLOURS, MARKERS, draw_study, study_table
 
 STARTS = {start for _, starts in NETWORKS.values() for start in starts}
@@ -32,7 +32,7 @@ def drawn(tmp_path, monkeypatch):
 
 def of_every_start(seeds=3):
     rng = np.random.default_rng(0)
-    return {network: {start: {percent: list(rng.uniform(20, 90, seeds)) for percent in (5, 20, 100)}
+    return {network: {start: {percent: list(rng.uniform(20, 90, seeds)) for percent in percents_of(network)}
                       for start in starts} for network, (_, starts) in NETWORKS.items()}
 
 
@@ -43,6 +43,11 @@ def test_table_holds_mean_and_sample_deviation():
         '| A | random | 12.0 ± 2.0 | 50.0 ± 0.0 |\n'
         '| A | SaDL | 23.0 ± 3.6 | 61.0 ± 1.0 |\n'
         '| B | random | 0.8 ± 0.7 | 100.0 ± 0.0 |\n')
+
+
+def test_shares_that_a_network_was_not_trained_with_have_no_number():
+    rows = study_table({**SCORES, 'C': {'random': {5: [30.0, 34.0]}}}).splitlines()
+    assert rows[-1] == '| C | random | 32.0 ± 2.8 | - |' and len(rows) == 6
 
 
 def test_one_seed_has_no_deviation():
@@ -57,16 +62,16 @@ def test_every_start_has_a_colour_and_a_marker_of_its_own():
 def test_picture_has_a_panel_per_network_and_a_line_per_start(drawn):
     scores = of_every_start()
     picture, figure = drawn(scores)
-    assert picture.shape == (570, 1380, 3)  # 3.8 by 9.2 inches of 150 px
+    assert picture.shape == (570, 2070, 3)  # 3.8 by 13.8 inches of 150 px
     assert [axes.get_title() for axes in figure.axes] == list(NETWORKS)
     for axes, starts in zip(figure.axes, scores.values()):
         lines = {container.get_label(): container.lines for container in axes.containers}
         assert list(lines) == list(starts)
         for start, (line, caps, (bars, )) in lines.items():
-            values = [starts[start][percent] for percent in (5, 20, 100)]
+            values = list(starts[start].values())
             assert (to_hex(line.get_color()).upper(), line.get_marker()) == (COLOURS[start], MARKERS[start])
             assert line.get_ydata() == pytest.approx([sum(v) / 3 for v in values])
-            assert line.get_xdata() == pytest.approx([5, 20, 100], rel=0.1)
+            assert line.get_xdata() == pytest.approx(list(starts[start]), rel=0.1)
             lengths = [top - bottom for (_, bottom), (_, top) in bars.get_segments()]
             assert lengths == pytest.approx([2 * np.std(v, ddof=1) for v in values]) and len(caps) == 2
         places = [line.get_xdata()[0] for line, *_ in lines.values()]
