@@ -16,6 +16,15 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument('before', help='raster of date A')
     parser.add_argument('after', help='raster of date B')
     parser.add_argument('changes', help='polygons of changes: GeoPackage, GeoJSON, Shapefile; in any CRS')
+    add_cutting(parser)
+    parser.add_argument('--min-valid', type=float, default=1.0, metavar='SHARE',
+                        help='keep tiles in which at least this share of the pixels has data at both dates; below 1, '
+                        'masks are 128 at pixels without data, which needs label_ignore=128 in the config (default: 1)')
+    return parser
+
+
+def add_cutting(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how two rasters are read and cut into tiles."""
     parser.add_argument('--out', required=True, metavar='DIR', help='output folder; must be absent or empty')
     parser.add_argument('--layer', help='layer of CHANGES, if it has several')
     parser.add_argument('--size', type=int, default=256, metavar='PX', help='side of a tile (default: 256)')
@@ -24,25 +33,28 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument('--seed', type=int, default=36, help='seed of the split (default: 36)')
     parser.add_argument('--block', type=int, metavar='PX',
                         help='side of the squares that are assigned to one split as a whole (default: four tiles)')
-    parser.add_argument('--min-valid', type=float, default=1.0, metavar='SHARE',
-                        help='keep tiles in which at least this share of the pixels has data at both dates; below 1, '
-                        'masks are 128 at pixels without data, which needs label_ignore=128 in the config (default: 1)')
     parser.add_argument('--align', action='store_true', help='warp date B onto the grid of date A if they differ')
     add_reading(parser)
     parser.add_argument('--nodata', type=float, metavar='VALUE', help='value of pixels without data')
     parser.add_argument('--workers', type=int, metavar='N', help='processes (default: as many as cores, up to 8)')
-    return parser
 
 
 def main(args: argparse.Namespace) -> None:
     """Cut, and print what was done."""
+    cut(args, args.min_valid)
+
+
+def cut(args: argparse.Namespace, min_valid: float = 1.0, **review: object) -> None:
+    """Cut as the arguments of :func:`add_cutting` say; ``review`` has those of a review, if there was one."""
     from schanger_mm.data_tools.from_rasters import TileSettings, tiles_from_rasters
+    from schanger_mm.data_tools.review import Review
     from schanger_mm.geo.pair import PairSpec, parse_bands
     from schanger_mm.geo.scaling import Scaling
     from schanger_mm.utils.locking import locked
     spec = PairSpec(args.before, args.after, args.bands and parse_bands(args.bands),
                     args.scale and Scaling.parse(args.scale), align=args.align, nodata=args.nodata,
                     ignore_alpha=args.ignore_alpha)
-    settings = TileSettings(args.size, args.block, args.val, args.seed, args.min_valid)
+    settings = TileSettings(args.size, args.block, args.val, args.seed, min_valid)
     with locked(args.out, beside=True):  # the folder is made under another name and renamed
-        print(tiles_from_rasters(spec, args.changes, args.out, settings, args.layer, args.workers))
+        print(tiles_from_rasters(spec, args.changes, args.out, settings, args.layer, args.workers,
+                                 Review(**review) if review else None))

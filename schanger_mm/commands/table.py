@@ -46,6 +46,8 @@ GROUPS = {
         'tile': Entry('dataset_tools/tile', 'cut images into tiles', 'data/LEVIR-CD data/LEVIR-CD-256'),
         'from-rasters': Entry('dataset_tools/from_rasters', 'cut two rasters and polygons of changes into training '
                               'tiles', '2019.tif 2023.tif new.gpkg --out data/my_city'),
+        'correct': Entry('dataset_tools/correct', 'cut the checked polygons of a change map into training tiles',
+                         'changes/change.gpkg 2019.tif 2023.tif --out corrections'),
         'foreground': Entry('dataset_tools/foreground', 'list the masks with enough foreground',
                             'data/my_city/label --least 0.1 --out list.txt'),
     },

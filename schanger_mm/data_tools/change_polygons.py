@@ -110,6 +110,20 @@ def read_polygons(path: str | Path, grid: Grid, layer: str | None = None,
     return ChangePolygons(geometries, len(frame), tuple(notes), values)
 
 
+def columns_of(path: str | Path, layer: str | None = None) -> list[str]:
+    """Return the names of the attributes of polygons.
+
+    Raises:
+        SceneError: unreadable, or several layers and none named.
+    """
+    name = find_polygons(path, layer).name
+    try:
+        check_layer(path, [str(name) for name, _ in pyogrio.list_layers(name)], layer)
+        return [str(field) for field in pyogrio.read_info(name, layer=layer)['fields']]
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
+        raise SceneError(f'{path}: {EXPECTED}, found what GDAL cannot read ({error}).') from error
+
+
 def _read(path: str | Path, layer: str | None, column: str | None):
     name = find_polygons(path, layer).name
     try:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +21,12 @@ from schanger_mm.utils.files import as_json, move_into_place, read_table, write_
 from .change_polygons import ChangePolygons, burn, read_polygons
 from .parallel import run_parallel
 from .pixels import Pixels, encode_png
+from .review import Review, Reviewed
 from .spatial_split import NAMES, TRAIN, UNUSED, VAL, split_tiles
 
 RECORD, TABLE = 'tiles.json', 'tiles.csv'
 CHANGED, IGNORE = 255, 128
-"""Values of the masks; 0 is unchanged. ``IGNORE`` stands where a date has no data."""
+"""Values of the masks; 0 is unchanged. ``IGNORE`` stands where a date has no data, or nobody looked."""
 FOLDERS = ('A', 'B', 'label')
 VERSION = 1
 
@@ -88,7 +89,8 @@ class Piece:
         spec: how to open the pair.
         size: side of a tile, px.
         cols, rows: first pixels of its tiles.
-        geometries: polygons that meet it, in pixel coordinates of the scene.
+        geometries: polygons of changes that meet it, in pixel coordinates of the scene.
+        reviewed: where a person has looked; None: everywhere.
         targets: file stem below ``FOLDERS`` by (col, row), for the tiles to
             write; with none, the piece is surveyed only.
     """
@@ -98,11 +100,12 @@ class Piece:
     cols: range
     rows: range
     geometries: np.ndarray
+    reviewed: Reviewed | None = None
     targets: dict[tuple[int, int], tuple[Path, str]] | None = None
 
 
 def tiles_from_rasters(spec: PairSpec, changes: str | Path, out: str | Path, settings: TileSettings | None = None,
-                       layer: str | None = None, workers: int | None = None) -> str:
+                       layer: str | None = None, workers: int | None = None, review: Review | None = None) -> str:
     """Write ``out/{train,val}/{A,B,label}``: 8-bit PNG tiles of both dates and masks of 0 and 255.
 
     Tiles lie side by side from the top left. ``out/tiles.csv`` has a line for
@@ -120,6 +123,8 @@ def tiles_from_rasters(spec: PairSpec, changes: str | Path, out: str | Path, set
         settings: how to cut and split.
         layer: of ``changes``, where it has several.
         workers: processes; each holds one row of tiles of a block.
+        review: take only the polygons that a person has marked, and the ground around them; the masks say ``IGNORE``
+            everywhere else, and tiles without such ground are left out, whatever ``min_valid`` says.
 
     Returns:
         A summary of what was done.
@@ -132,17 +137,17 @@ def tiles_from_rasters(spec: PairSpec, changes: str | Path, out: str | Path, set
     settings, out = settings or TileSettings(), Path(out)
     with open_pair(spec) as source:
         grid, spec, states = source.grid, source.spec, source.file_states()
-        request = _request(source, changes, layer, settings)
+        request = _request(source, changes, layer, settings, review)
     if _finished(out, request):
         return f'{out}: nothing to do, its tiles were cut from these files with these settings.'
-    polygons = read_polygons(changes, grid, layer)
+    polygons = read_polygons(changes, grid, layer) if review is None else review.read(changes, grid, layer)
     partial = _unfinished(out, request)
     pieces = list(_pieces(spec, grid, settings, polygons))
     tiles = {(t.col, t.row): t for found in run_parallel(survey, pieces, workers, 'looking for data') for t in found}
-    split = _split(tiles, grid, settings)
+    split = _split(tiles, grid, settings, review)
     write_atomic(partial / RECORD, as_json(request))
     names = {corner: _name(spec, grid, *corner) for corner in tiles}
-    written = [Piece(p.spec, p.size, p.cols, p.rows, p.geometries, {
+    written = [replace(p, targets={
         (col, row): (partial / NAMES[split[col, row]], names[col, row]) for col in p.cols for row in p.rows
         if split[col, row] in (TRAIN, VAL)}) for p in pieces]
     for _ in run_parallel(write, [piece for piece in written if piece.targets], workers, 'writing tiles'):
@@ -151,15 +156,15 @@ def tiles_from_rasters(spec: PairSpec, changes: str | Path, out: str | Path, set
     write_atomic(partial / TABLE, _table(tiles, split, names, grid))
     write_atomic(partial / RECORD, as_json(dict(request, polygons=dict(read=polygons.count, notes=polygons.notes),
                                                 counts=counts)))
-    _refuse_changed(spec, states, request, changes, layer, settings, partial)
+    _refuse_changed(spec, states, request, changes, layer, settings, review, partial)
     move_into_place(partial, out)
-    return _summary(out, counts, polygons, settings)
+    return _summary(out, counts, polygons, settings, review)
 
 
 def survey(piece: Piece) -> list[Tile]:
-    """Count the pixels with data, and those that changed, of each tile of a block."""
-    return [Tile(col, row, int(valid.sum()), int((mask & valid).sum()))
-            for col, row, _, valid, mask in _cut(piece, None)]
+    """Count the pixels that a mask says something about, and those that changed, of each tile of a block."""
+    return [Tile(col, row, int(known.sum()), int((mask & known).sum()))
+            for col, row, _, _, known, mask in _cut(piece, None)]
 
 
 def write(piece: Piece) -> int:
@@ -167,10 +172,10 @@ def write(piece: Piece) -> int:
     missing = {corner: [folder / kind / f'{stem}.png' for kind in FOLDERS]
                for corner, (folder, stem) in piece.targets.items()}
     missing = {corner: paths for corner, paths in missing.items() if not all(path.is_file() for path in paths)}
-    for col, row, images, valid, mask in _cut(piece, {row for _, row in missing}):
+    for col, row, images, valid, known, mask in _cut(piece, {row for _, row in missing}):
         if (col, row) not in missing:
             continue
-        label = np.where(valid, np.where(mask, CHANGED, 0), IGNORE).astype(np.uint8)
+        label = np.where(known, np.where(mask, CHANGED, 0), IGNORE).astype(np.uint8)
         arrays = [*(_as_pixels(image, valid) for image in images), label]
         for path, array in zip(missing[col, row], arrays):
             write_atomic(path, encode_png(Pixels(array, '8-bit'), path))
@@ -178,7 +183,7 @@ def write(piece: Piece) -> int:
 
 
 def _cut(piece: Piece, rows: set[int] | None) -> Iterator[tuple]:
-    """Yield (col, row, images, valid, mask) of each tile in the given rows of tiles, one strip in memory."""
+    """Yield (col, row, images, valid, known, mask) of each tile in the given rows of tiles, one strip in memory."""
     size = piece.size
     try:
         with open_pair(piece.spec) as source:
@@ -186,9 +191,12 @@ def _cut(piece: Piece, rows: set[int] | None) -> Iterator[tuple]:
                 left, width = piece.cols[0], len(piece.cols) * size
                 window = source.read(left, row, width, size)
                 mask = burn(piece.geometries, left, row, width, size)
+                known = window.valid
+                if piece.reviewed is not None:
+                    known = known & piece.reviewed.burn(left, row, width, size)
                 for col in piece.cols:
                     part = slice(col - left, col - left + size)
-                    yield col, row, window.images[..., part], window.valid[:, part], mask[:, part]
+                    yield col, row, window.images[..., part], window.valid[:, part], known[:, part], mask[:, part]
     except SceneError as error:
         raise DatasetError(str(error)) from error  # what run_parallel carries from process to process
 
@@ -200,21 +208,30 @@ def _as_pixels(image: np.ndarray, valid: np.ndarray) -> np.ndarray:
     return np.rint(image.clip(0, 255)).astype(np.uint8).transpose(1, 2, 0)
 
 
-def _pieces(spec: PairSpec, grid: Grid, settings: TileSettings, polygons: ChangePolygons) -> Iterator[Piece]:
+def _pieces(spec: PairSpec, grid: Grid, settings: TileSettings,
+            polygons: ChangePolygons | Reviewed) -> Iterator[Piece]:
     step = settings.per_block * settings.size
     for top in range(0, grid.height, step):
         for left in range(0, grid.width, step):
             cols = range(left, min(left + step, grid.width), settings.size)
             rows = range(top, min(top + step, grid.height), settings.size)
-            yield Piece(spec, settings.size, cols, rows, polygons.within(left, top, step, step))
+            if isinstance(polygons, Reviewed):
+                here = polygons.around(left, top, step, step)
+                yield Piece(spec, settings.size, cols, rows, here.changed, here)
+            else:
+                yield Piece(spec, settings.size, cols, rows, polygons.within(left, top, step, step))
 
 
-def _split(tiles: dict[tuple[int, int], Tile], grid: Grid, settings: TileSettings) -> dict[tuple[int, int], int]:
+def _split(tiles: dict[tuple[int, int], Tile], grid: Grid, settings: TileSettings,
+           review: Review | None) -> dict[tuple[int, int], int]:
     size = settings.size
-    least = settings.min_valid * size ** 2
+    least = 1 if review else settings.min_valid * size ** 2
     usable = np.zeros((-(-grid.height // size), -(-grid.width // size)), bool)
     for tile in tiles.values():
         usable[tile.row // size, tile.col // size] = tile.valid >= least
+    if review and not usable.any():
+        raise SceneError('both dates have no data at any polygon that was marked; do the polygons belong to these '
+                         'rasters?')
     if not usable.any():
         best = max(tile.valid for tile in tiles.values()) / size ** 2
         raise SceneError(f'no tile of {size} px has data of both dates on {settings.min_valid:.0%} of its pixels (the '
@@ -229,24 +246,26 @@ def _name(spec: PairSpec, grid: Grid, col: int, row: int) -> str:
     return f'{Path(spec.before).stem}_r{row:0{digits}}_c{col:0{digits}}'
 
 
-def _request(source: PairSource, changes: str | Path, layer: str | None, settings: TileSettings) -> dict:
+def _request(source: PairSource, changes: str | Path, layer: str | None, settings: TileSettings,
+             review: Review | None) -> dict:
     grid, content = source.grid, find_polygons(changes, layer).sha256()
     request = dict(version=VERSION, changes=dict(file=str(changes), layer=layer, sha256=content),
                    rasters=source.content(), reading=source.spec.as_dict(),
                    grid=dict(asdict(grid), ground_sampling_distance=grid.gsd),
                    settings=dict(asdict(settings), block=settings.per_block * settings.size),
-                   mask_values=dict(unchanged=0, changed=CHANGED, ignore=IGNORE))
+                   mask_values=dict(unchanged=0, changed=CHANGED, ignore=IGNORE),
+                   **({} if review is None else dict(review=asdict(review))))
     return json.loads(as_json(request))  # as it will be read again: lists for tuples
 
 
 def _refuse_changed(spec: PairSpec, states: dict[str, tuple], request: dict, changes: str | Path, layer: str | None,
-                    settings: TileSettings, partial: Path) -> None:
+                    settings: TileSettings, review: Review | None, partial: Path) -> None:
     """Reject tiles of files that were modified while they were cut."""
     with open_pair(spec) as source:
         if states and source.file_states() == states and (
                 find_polygons(changes, layer).sha256() == request['changes']['sha256']):
             return
-        now = _request(source, changes, layer, settings)
+        now = _request(source, changes, layer, settings, review)
     if different := [key for key, value in request.items() if now[key] != value]:
         facts = '; '.join(f'{key}: {_differing(request[key], now[key])}' for key in different)
         raise DatasetError(f'an input changed while tiles were cut from it, in {facts}. Nothing was published; remove '
@@ -275,12 +294,13 @@ def _unfinished(out: Path, request: dict) -> Path:
 def _same_request(folder: Path, record: Path, request: dict, advice: str) -> None:
     try:
         earlier = read_table(record)
-        different = [key for key, value in request.items() if earlier[key] != value]
+        different = [key for key, value in request.items() if earlier.get(key) != value]
+        different += ['review'] if 'review' in earlier and 'review' not in request else []
     except (ValueError, KeyError, TypeError) as error:
         raise DatasetError(f'{record}: damaged ({error!r}); expected the record of an earlier run. Choose another '
                            'folder.') from error
     if different:
-        facts = '; '.join(f'{key}: {_differing(earlier[key], request[key])}' for key in different)
+        facts = '; '.join(f'{key}: {_differing(earlier.get(key), request.get(key))}' for key in different)
         raise ExistsError(f'{folder} holds tiles of another run, which differs in {facts}. Nothing was changed; '
                           f'{advice}')
 
@@ -314,23 +334,26 @@ def _table(tiles: dict, split: dict, names: dict, grid: Grid) -> bytes:
     return text.getvalue().encode()
 
 
-def _summary(out: Path, counts: dict[str, dict], polygons: ChangePolygons, settings: TileSettings) -> str:
+def _summary(out: Path, counts: dict[str, dict], polygons: ChangePolygons | Reviewed, settings: TileSettings,
+             review: Review | None) -> str:
     lines: list[str] = list(polygons.notes)
     wanted: Sequence[str] = ('train', 'val') if settings.val else ('train',)
     for name in wanted:
         count = counts[name]
-        lines.append(f'{out / name}: {count["tiles"]} tiles, {count["changed_share"]:.2%} of their pixels changed')
+        among = 'reviewed pixels' if review else 'pixels'
+        lines.append(f'{out / name}: {count["tiles"]} tiles, {count["changed_share"]:.2%} of their {among} changed')
         if not count['changed_pixels']:
             lines.append(f'WARNING: nothing changed in {name}; another --seed draws other blocks, a smaller --block '
                          'mixes finer.')
     if counts['guard']['tiles']:
         lines.append(f'{counts["guard"]["tiles"]} tiles between the two were left out, so that none touches the other '
                      'side.')
-    if unused := counts[NAMES[UNUSED]]['tiles']:
+    if (unused := counts[NAMES[UNUSED]]['tiles']) and not review:
         lines.append(f'{unused} tiles have data of both dates on less than {settings.min_valid:.0%} of their pixels '
                      'and were left out (--min-valid).')
     if any(counts[name]['ignored_pixels'] for name in wanted):
-        lines.append(f'Masks have the value {IGNORE} where a date has no data: set label_ignore={IGNORE} in every '
+        where = 'nobody looked, and where ' if review else ''
+        lines.append(f'Masks have the value {IGNORE} where {where}a date has no data: set label_ignore={IGNORE} in every '
                      'dataset of the config.')
     lines.append(f'{out / RECORD} and {TABLE} say how and where.')
     return '\n'.join(lines)

@@ -22,6 +22,8 @@ FOLDERS = {'verify': ['FOLDER'], 'stats': ['FOLDER'], 'tile': ['FOLDER', 'tiles'
 OTHERS = {
     'from-rasters': [['no.tif', 'no.tif', 'no.gpkg', '--out', 'o'], ['text', 'text', 'text', '--out', 'o'],
                      ['no.tif', 'no.tif', 'no.gpkg', '--out', 'o', '--scale', 'p9:p1']],
+    'correct': [['no.gpkg', 'no.tif', 'no.tif', '--out', 'o'], ['text', 'text', 'text', '--out', 'o'],
+                ['no.gpkg', 'no.tif', 'no.tif', '--out', 'o', '--margin', '-1']],
     'predict': [['no.pth', 'table.csv', '--out', 'o'], ['levir-huge', 'a.tif', 'b.tif', '--out', 'o']],
     'fetch': [['levir', 'base', '--base-url', 'nowhere', '--out', 'o.pth'],
               ['levir', 'base', '--sha256', 'xyz', '--out', 'o.pth']],

@@ -31,7 +31,8 @@ WRITERS = {
     'split': ['out', 'images', '--out', 'out', '--val', '1'],
 }
 BESIDE = {
-    'from-rasters': ['out', 'a.tif', 'b.tif', 'c.gpkg', '--out', 'out'], 'publish': ['out', 'some.pth', 'out'],
+    'from-rasters': ['out', 'a.tif', 'b.tif', 'c.gpkg', '--out', 'out'],
+    'correct': ['out', 'c.gpkg', 'a.tif', 'b.tif', '--out', 'out'], 'publish': ['out', 'some.pth', 'out'],
     'export': ['net.onnx', DEMO, 'some.pth', '--format', 'onnx', '--out', 'net.onnx'],
 }
 
