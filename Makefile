@@ -54,8 +54,11 @@ test-soak: $(STAMP) ## the long tests at their full counts: 50 kills, 21,000 dam
 	SOAK=1 $(BIN)/python -m pytest -m long $(PYTEST_ARGS)
 
 # Besides the fast tests, the few long ones that train, test and resume, since they use the differences of the stacks.
-test-openmmlab: .venv-openmmlab/.installed ## the fast tests, and trainings, on the original stack (compiles mmcv once)
-	.venv-openmmlab/bin/python -m pytest -m "not long or stack" $(PYTEST_ARGS)
+# Without the tests of what does not use a stack: files, rasters, polygons, and the repository itself.
+WITHOUT_STACK := $(addprefix tests/test_,geo utils data_tools docs hostile qgis repository.py release.py contributing.py \
+	security.py portability.py weights_page.py)
+test-openmmlab: .venv-openmmlab/.installed ## the fast tests of what uses a stack, and trainings, on the original one
+	.venv-openmmlab/bin/python -m pytest -m "not long or stack" $(WITHOUT_STACK:%=--ignore=%) $(PYTEST_ARGS)
 
 test-minimum: $(MINIMUM)/.installed ## a short run on the oldest versions allowed (downloads CUDA libraries with torch)
 	$(MINIMUM)/bin/python -m pytest -m "not long" $(MINIMUM_TESTS) $(PYTEST_ARGS)
