@@ -15,16 +15,17 @@ from schanger_mm.geo.errors import SceneError
 from schanger_mm.geo.grid import Grid
 from schanger_mm.geo.pair import PairSource, PairSpec, open_pair
 from schanger_mm.geo.polygon_files import find_polygons
-from schanger_mm.utils.errors import DatasetError, ExistsError, SettingError
-from schanger_mm.utils.files import as_json, move_into_place, read_table, write_atomic
+from schanger_mm.utils.errors import DatasetError, SettingError
+from schanger_mm.utils.files import as_json, move_into_place, write_atomic
 
 from .change_polygons import ChangePolygons, burn, read_polygons
 from .parallel import run_parallel
 from .pixels import Pixels, encode_png
 from .review import Review, Reviewed
 from .spatial_split import NAMES, TRAIN, UNUSED, VAL, split_tiles
+from .tile_record import RECORD, differing, is_finished, unfinished
 
-RECORD, TABLE = 'tiles.json', 'tiles.csv'
+TABLE = 'tiles.csv'
 CHANGED, IGNORE = 255, 128
 """Values of the masks; 0 is unchanged. ``IGNORE`` stands where a date has no data, or nobody looked."""
 FOLDERS = ('A', 'B', 'label')
@@ -138,10 +139,10 @@ def tiles_from_rasters(spec: PairSpec, changes: str | Path, out: str | Path, set
     with open_pair(spec) as source:
         grid, spec, states = source.grid, source.spec, source.file_states()
         request = _request(source, changes, layer, settings, review)
-    if _finished(out, request):
+    if is_finished(out, request):
         return f'{out}: nothing to do, its tiles were cut from these files with these settings.'
     polygons = read_polygons(changes, grid, layer) if review is None else review.read(changes, grid, layer)
-    partial = _unfinished(out, request)
+    partial = unfinished(out, request)
     pieces = list(_pieces(spec, grid, settings, polygons))
     tiles = {(t.col, t.row): t for found in run_parallel(survey, pieces, workers, 'looking for data') for t in found}
     split = _split(tiles, grid, settings, review)
@@ -254,7 +255,7 @@ def _request(source: PairSource, changes: str | Path, layer: str | None, setting
                    grid=dict(asdict(grid), ground_sampling_distance=grid.gsd),
                    settings=dict(asdict(settings), block=settings.per_block * settings.size),
                    mask_values=dict(unchanged=0, changed=CHANGED, ignore=IGNORE),
-                   **({} if review is None else dict(review=asdict(review))))
+                   review=None if review is None else asdict(review))
     return json.loads(as_json(request))  # as it will be read again: lists for tuples
 
 
@@ -267,49 +268,9 @@ def _refuse_changed(spec: PairSpec, states: dict[str, tuple], request: dict, cha
             return
         now = _request(source, changes, layer, settings, review)
     if different := [key for key, value in request.items() if now[key] != value]:
-        facts = '; '.join(f'{key}: {_differing(request[key], now[key])}' for key in different)
+        facts = '; '.join(f'{key}: {differing(request[key], now[key])}' for key in different)
         raise DatasetError(f'an input changed while tiles were cut from it, in {facts}. Nothing was published; remove '
                            f'{partial} and run again.')
-
-
-def _finished(out: Path, request: dict) -> bool:
-    """Return whether ``out`` is complete; other content in it is an error."""
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return False
-    if not (out / RECORD).is_file():
-        raise ExistsError(f'{out} holds other things (expected it to be absent or empty). Nothing was changed; '
-                          'choose another folder.')
-    _same_request(out, out / RECORD, request, 'choose another folder.')
-    return True
-
-
-def _unfinished(out: Path, request: dict) -> Path:
-    """Return the folder to work in; the folder of an interrupted run must be of the same request."""
-    partial = out.with_name(f'.{out.name}.partial')
-    if (partial / RECORD).is_file():
-        _same_request(partial, partial / RECORD, request, 'repeat that command to continue, or remove the folder.')
-    return partial
-
-
-def _same_request(folder: Path, record: Path, request: dict, advice: str) -> None:
-    try:
-        earlier = read_table(record)
-        different = [key for key, value in request.items() if earlier.get(key) != value]
-        different += ['review'] if 'review' in earlier and 'review' not in request else []
-    except (ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f'{record}: damaged ({error!r}); expected the record of an earlier run. Choose another '
-                           'folder.') from error
-    if different:
-        facts = '; '.join(f'{key}: {_differing(earlier.get(key), request.get(key))}' for key in different)
-        raise ExistsError(f'{folder} holds tiles of another run, which differs in {facts}. Nothing was changed; '
-                          f'{advice}')
-
-
-def _differing(earlier, now) -> str:
-    if isinstance(earlier, dict) and isinstance(now, dict):
-        keys = [key for key in {**earlier, **now} if earlier.get(key) != now.get(key)]
-        return ', '.join(f'{key} {_differing(earlier.get(key), now.get(key))}' for key in keys)
-    return f'{earlier} then, {now} now'
 
 
 def _counts(tiles: dict, split: dict, size: int) -> dict[str, dict]:
@@ -353,7 +314,7 @@ def _summary(out: Path, counts: dict[str, dict], polygons: ChangePolygons | Revi
                      'and were left out (--min-valid).')
     if any(counts[name]['ignored_pixels'] for name in wanted):
         where = 'nobody looked, and where ' if review else ''
-        lines.append(f'Masks have the value {IGNORE} where {where}a date has no data: set label_ignore={IGNORE} in every '
-                     'dataset of the config.')
+        lines.append(f'Masks have the value {IGNORE} where {where}a date has no data: set label_ignore={IGNORE} in '
+                     'every dataset of the config.')
     lines.append(f'{out / RECORD} and {TABLE} say how and where.')
     return '\n'.join(lines)

@@ -87,8 +87,8 @@ class Review:
         """
         fields = columns_of(path, layer)
         if self.column not in fields:
-            raise SceneError(f'{path}: no column {self.column!r}; it has {", ".join(fields) or "none"}. Add one of type '
-                             'text in a GIS, and write yes or no for the polygons that you have checked.')
+            raise SceneError(f'{path}: no column {self.column!r}; it has {", ".join(fields) or "none"}. Add one of '
+                             'type text in a GIS, and write yes or no for the polygons that you have checked.')
         polygons = read_polygons(path, grid, layer, self.column)
         marks = _marks(path, self.column, polygons.values)
         drawn = np.zeros(len(marks), bool)
@@ -116,7 +116,8 @@ def _marks(path: str | Path, column: str, values: Iterable[object]) -> np.ndarra
             unknown.append(repr(word))
         marks.append('yes' if word in YES else 'no' if word in NO else '')
     if unknown:
-        raise SceneError(f'{path}: column {column!r} has {first_of(sorted(set(unknown)))}; expected yes, no, or nothing.')
+        raise SceneError(f'{path}: column {column!r} has {first_of(sorted(set(unknown)))}; expected yes, no, or '
+                         'nothing.')
     return np.array(marks, object)
 
 

@@ -31,8 +31,8 @@ def city(tmp_path):
     """Write two rasters and a checked map; return the folder."""
     rng = np.random.default_rng(0)
     for name in ('before.tif', 'after.tif'):
-        with rasterio.open(tmp_path / name, 'w', driver='GTiff', width=SIDE, height=SIDE, count=3, dtype='uint8', crs=CRS,
-                           transform=(STEP, 0, LEFT, 0, -STEP, TOP)) as file:
+        with rasterio.open(tmp_path / name, 'w', driver='GTiff', width=SIDE, height=SIDE, count=3, dtype='uint8',
+                           crs=CRS, transform=(STEP, 0, LEFT, 0, -STEP, TOP)) as file:
             file.write(rng.integers(1, 256, (3, SIDE, SIDE), np.uint8))
     write(tmp_path / 'change.gpkg', ['yes', 'no', None, None])
     return tmp_path
@@ -62,8 +62,9 @@ def spec(city):
 
 
 def cut(city, changes='change.gpkg', out='tiles', review=None, **settings):
-    return tiles_from_rasters(spec(city), city / changes, city / out, TileSettings(**{**dict(size=32, val=0), **settings}),
-                              workers=1, review=review or Review(margin=4))
+    settings = TileSettings(**{**dict(size=32, val=0), **settings})
+    return tiles_from_rasters(spec(city), city / changes, city / out, settings, workers=1,
+                              review=review or Review(margin=4))
 
 
 def put_together(folder):

@@ -246,7 +246,8 @@ def test_no_training_reads_test_pairs_or_pictures_of_another_seed(whole, root):
                 assert val is None or val.data_prefix.img_path == 'pretrain/val/images'
             else:
                 parts = [train.labelled, train.unlabelled] if train.type == 'SemiDataset' else [train]
-                assert val.split == 'test' and all((part.type, part.split) == ('DemoDataset', 'train') for part in parts)
+                assert val.split == 'test'
+                assert all((part.type, part.split) == ('DemoDataset', 'train') for part in parts)
                 assert cfg.train_cfg.val_interval == cfg.train_cfg.max_iters
                 assert cfg.default_hooks.checkpoint.save_best is None
     assert len([key for key in seen if key[0] == 2]) == 5 + 2 * 3 + 2

@@ -21,7 +21,7 @@ from PIL import Image
 from safetensors.torch import save
 
 from schanger_mm.checkpoints import read_checkpoint
-from schanger_mm.data_tools import from_rasters, split, tile
+from schanger_mm.data_tools import split, tile, tile_record
 from schanger_mm.data_tools.pixels import encode_png, read_pixels
 from schanger_mm.datasets import BiTemporalDataset
 from schanger_mm.datasets.reading import read_header, read_image, read_label
@@ -266,7 +266,7 @@ def read_record(folder: Path, name: str, before: bytes) -> None:
         curves = read_log(folder / name)
         assert all(isinstance(value, (int, float)) for curve in curves.values() for _, value in curve)
     elif name == 'rasters.json':
-        from_rasters._same_request(folder, folder / name, BINDING, 'remove it.')
+        tile_record.check_same_request(folder, folder / name, BINDING, 'remove it.')
     elif name == split.RECORD:
         assert isinstance(split._earlier_draws(folder, ['train']), list)
     else:

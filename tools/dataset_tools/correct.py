@@ -1,4 +1,4 @@
-"""Cut checked polygons into training tiles: python tools/dataset_tools/correct.py change.gpkg 2019.tif 2023.tif --out DIR."""
+"""Cut training tiles: python tools/dataset_tools/correct.py checked.gpkg 2019.tif 2023.tif --out DIR."""
 
 import sys
 
