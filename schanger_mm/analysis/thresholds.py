@@ -18,6 +18,7 @@ from schanger_mm.checkpoints.temperature import check_temperature_can_be_kept, k
 from schanger_mm.evaluation.confusion import Confusion
 from schanger_mm.evaluation.reliability import Reliability, fit_temperature
 from schanger_mm.evaluation.threshold_sweep import Sweep, ThresholdSweep
+from schanger_mm.utils.errors import SettingError
 from schanger_mm.utils.files import refuse_existing, write_text
 from schanger_mm.visualization.report_page import LINES
 
@@ -90,6 +91,12 @@ def sweep_checkpoint(cfg: Config,
         source = read_checkpoint(checkpoint)
         check_temperature_can_be_kept(source, keep)
     sweep = sweep_split(cfg, checkpoint, split, bins)
+    temperature = None
+    if source is not None:
+        if not source.is_current():
+            raise SettingError(f'{checkpoint}: it changed while it was scored, so the temperature may belong to other '
+                               'weights; nothing was written. Run again when it is complete.')
+        temperature = fit_temperature(sweep)
     checkpoint = cfg.load_from or checkpoint  # with the commit of a model of the hub; an export has none
     about = {'split': split, 'config': str(cfg.filename), 'checkpoint': checkpoint,
              **({'warning': WARNING} if split == 'test' else {})}
@@ -97,8 +104,8 @@ def sweep_checkpoint(cfg: Config,
     write_text(folder / CSV, as_csv(sweep), overwrite)
     draw(sweep, f'{Path(checkpoint).stem}, {split}', folder / PICTURE)
     said = [table(sweep)]
-    if source is not None and keep is not None:
-        keep_temperature(source, Path(keep), fit_temperature(sweep))
+    if source is not None and keep is not None and temperature is not None:
+        keep_temperature(source, Path(keep), temperature)
         said.append(f'{keep}: the checkpoint with its temperature')
     if split == 'test':
         said.insert(0, f'warning: {WARNING}')

@@ -6,14 +6,18 @@ import math
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from PIL import Image
 
 from schanger_mm import apis
+from schanger_mm.analysis import thresholds
 from schanger_mm.analysis.thresholds import as_csv, draw, summary, sweep_split, table
 from schanger_mm.apis import ConfigError, build_runner, load_config, prepare
+from schanger_mm.checkpoints import read_checkpoint
 from schanger_mm.checkpoints.convert import network, write_weights
 from schanger_mm.demo.scenes import DemoSizes, write_demo_set
 from schanger_mm.evaluation.threshold_sweep import Sweep, count_probabilities
+from schanger_mm.utils.errors import SettingError
 
 
 @pytest.fixture
@@ -108,3 +112,26 @@ def test_the_sweep_of_a_runner_agrees_with_its_change_metric(root, tmp_path):
     (metric, ) = runner.test_loop.evaluator.metrics
     assert sweep.at(0.5) == metric.evaluation.total
     assert min(sweep.at(0.5).tp, sweep.at(0.5).tn) > 0 and (sweep.counts.sum(0) > 0).sum() > 10
+
+
+def test_a_temperature_is_kept_for_the_weights_that_were_scored(sweep, tmp_path, monkeypatch):
+    """And nothing is written where the file was replaced meanwhile."""
+    def swept(cfg, checkpoint, split, bins):
+        if replaced:
+            torch.save(dict(meta={}, state_dict={'a': torch.ones(1)}), path)
+        return sweep
+
+    path, kept = tmp_path / 'a.pth', tmp_path / 'kept.pth'
+    torch.save(dict(meta=dict(cfg='a = 1'), state_dict={'a': torch.zeros(1)}), path)
+    monkeypatch.setattr(thresholds, 'sweep_split', swept)
+    cfg = Config(dict(work_dir=str(tmp_path), load_from=None))
+    replaced = True
+    with pytest.raises(SettingError, match='a.pth: it changed while it was scored'):
+        thresholds.sweep_checkpoint(cfg, str(path), keep=kept)
+    assert [found.name for found in tmp_path.iterdir()] == ['a.pth']
+    replaced = False
+    torch.save(dict(meta=dict(cfg='a = 1'), state_dict={'a': torch.zeros(1)}), path)
+    assert str(kept) in thresholds.sweep_checkpoint(cfg, str(path), keep=kept)
+    assert (tmp_path / 'threshold_sweep_val/sweep.csv').exists()
+    kept_value = read_checkpoint(kept).config()['temperature']
+    assert kept_value == pytest.approx(thresholds.fit_temperature(sweep), abs=1e-6)
