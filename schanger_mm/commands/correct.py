@@ -28,4 +28,5 @@ def parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     """Cut, and print what was done."""
-    cut(args, column=args.column, margin=args.margin)
+    from schanger_mm.data_tools.review import Review
+    cut(args, review=Review(args.column, args.margin))

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from schanger_mm.commands.arguments import RasterParser, add_reading
+
+if TYPE_CHECKING:
+    from schanger_mm.data_tools.review import Review
 
 
 def parser() -> argparse.ArgumentParser:
@@ -44,10 +48,9 @@ def main(args: argparse.Namespace) -> None:
     cut(args, args.min_valid)
 
 
-def cut(args: argparse.Namespace, min_valid: float = 1.0, **review: object) -> None:
-    """Cut as the arguments of :func:`add_cutting` say; ``review`` has those of a review, if there was one."""
+def cut(args: argparse.Namespace, min_valid: float = 1.0, review: Review | None = None) -> None:
+    """Cut as the arguments of :func:`add_cutting` say, and by a review if there was one."""
     from schanger_mm.data_tools.from_rasters import TileSettings, tiles_from_rasters
-    from schanger_mm.data_tools.review import Review
     from schanger_mm.geo.pair import PairSpec, parse_bands
     from schanger_mm.geo.scaling import Scaling
     from schanger_mm.utils.locking import locked
@@ -57,4 +60,4 @@ def cut(args: argparse.Namespace, min_valid: float = 1.0, **review: object) -> N
     settings = TileSettings(args.size, args.block, args.val, args.seed, min_valid)
     with locked(args.out, beside=True):  # the folder is made under another name and renamed
         print(tiles_from_rasters(spec, args.changes, args.out, settings, args.layer, args.workers,
-                                 Review(**review) if review else None))
+                                 review))

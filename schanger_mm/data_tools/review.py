@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,7 +89,7 @@ class Review:
             raise SceneError(f'{path}: no column {self.column!r}; it has {", ".join(fields) or "none"}. Add one of '
                              'type text in a GIS, and write yes or no for the polygons that you have checked.')
         polygons = read_polygons(path, grid, layer, self.column)
-        marks = _marks(path, self.column, polygons.values)
+        marks = _marks(path, self.column, np.asarray(polygons.values))
         drawn = np.zeros(len(marks), bool)
         if OF_THE_MAP in fields:
             ranks = read_polygons(path, grid, layer, OF_THE_MAP).values
@@ -107,7 +106,7 @@ class Review:
                         shapes[~reviewed], polygons.count, (*polygons.notes, note))
 
 
-def _marks(path: str | Path, column: str, values: Iterable[object]) -> np.ndarray:
+def _marks(path: str | Path, column: str, values: np.ndarray) -> np.ndarray:
     """Return 'yes', 'no' or '' of each polygon."""
     marks, unknown = [], []
     for value in values:
