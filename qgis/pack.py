@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Pack the plugin as a zip for QGIS' plugin manager: python qgis/pack.py [FOLDER]. The same files give the same bytes."""
+"""Pack the plugin as a zip for QGIS' plugin manager: python qgis/pack.py [FOLDER].
+
+The same files give the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -34,4 +37,5 @@ def pack(target: Path, folder: Path = HERE / PLUGIN) -> Path:
 
 if __name__ == '__main__':
     written = pack(Path(*sys.argv[1:2] or ['dist']) / f'{PLUGIN}.zip')
-    print(f'{written}: {written.stat().st_size / 1000:.0f} kB. In QGIS: Plugins > Manage and Install > Install from ZIP.')
+    print(f'{written}: {written.stat().st_size / 1000:.0f} kB. In QGIS: Plugins > Manage and Install Plugins > Install '
+          'from ZIP.')

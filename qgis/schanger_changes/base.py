@@ -19,7 +19,7 @@ from qgis.core import (
     QgsProcessingUtils,
 )
 
-from . import cache, command, settings
+from . import cache, command, installation, settings
 
 SAY_EVERY = 10.0
 """Seconds between two lines of progress in the log; the bar moves more often."""
@@ -132,7 +132,7 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
         """Return the path of the command, once it has said its version."""
         try:
             program = settings.command()
-            feedback.pushInfo(f'{program}: {command.check_version(program)}')
+            feedback.pushInfo(f'{program}: {installation.check_version(program)}')
         except command.CommandError as error:
             raise QgsProcessingException(str(error)) from error
         return program

@@ -1,29 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Find the command `schanger`, start it, follow its progress and end it. Nothing here needs QGIS."""
+"""Start the command `schanger`, follow its progress and end it. Nothing here needs QGIS."""
 
 from __future__ import annotations
 
 import json
 import os
 import queue
-import re
-import shutil
 import signal
 import subprocess
-import sys
 import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Iterator, Sequence
 
 WINDOWS = os.name == 'nt'
-MINIMUM = (0, 1, 0)
-"""Version of schanger-mm that first has what the plugin asks of it."""
 PATIENCE = 20.0
 """Seconds that a command has to end by itself once it was interrupted."""
 POLL = 0.1
 """Seconds between two looks at whether the user cancelled."""
 LAST_LINES = 8
+LAST_WORDS = 2.0
+"""Seconds to wait for the end of the streams of a command that was stopped."""
 QGIS_OWN = ('PYTHONHOME', 'PYTHONPATH', 'PYTHONSTARTUP', 'GDAL_DATA', 'GDAL_DRIVER_PATH', 'PROJ_LIB', 'PROJ_DATA',
             'QT_PLUGIN_PATH', 'LD_LIBRARY_PATH', 'DYLD_LIBRARY_PATH')
 """Variables by which QGIS finds its own libraries; a command that inherited them would load these."""
@@ -55,61 +52,6 @@ class Outcome:
             return '\n'.join(self.said[starts[-1]:])[len('error: '):]
         last = '\n'.join(self.said[-LAST_LINES:]) or 'it printed nothing'
         return f'schanger ended with status {self.status}: {last}'
-
-
-def find_command(setting: str = '') -> str:
-    """Return the path of the command: that of the setting, or the one on the PATH.
-
-    Raises:
-        CommandError: the setting names no file, or none is on the PATH.
-    """
-    if setting:
-        path = Path(setting).expanduser()
-        if not path.is_file():
-            raise CommandError(f'The command {setting} of the settings does not exist. {HOW}')
-        return str(path)
-    found = shutil.which('schanger')
-    if found is None:
-        raise CommandError(f'The command schanger is not on the PATH. {HOW}')
-    return found
-
-
-def check_version(command: str) -> str:
-    """Return the version of the command.
-
-    Raises:
-        CommandError: it does not start, is something else, or too old.
-    """
-    try:
-        done = subprocess.run([command, '--version'], capture_output=True, encoding='utf-8', errors='replace',
-                              env=own_environment(), stdin=subprocess.DEVNULL, timeout=120, **_hidden())
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise CommandError(f'{command} does not start ({error}). {HOW}') from error
-    found = re.fullmatch(r'schanger-mm (\d+)\.(\d+)\.(\d+)\S*', done.stdout.strip())
-    wanted = '.'.join(map(str, MINIMUM))
-    if done.returncode or not found:
-        lines = (done.stderr or done.stdout).strip().splitlines() or ['nothing']
-        raise CommandError(f'{command} is not the command of schanger-mm {wanted} or newer: asked for its version, it '
-                           f'answered {lines[-1]!r}. {HOW}')
-    if tuple(map(int, found.groups())) < MINIMUM:
-        raise CommandError(f'{command} is too old: expected schanger-mm {wanted} or newer, found '
-                           f'{done.stdout.strip()}. Update it: pip install --upgrade schanger-mm. {HOW}')
-    return done.stdout.strip()
-
-
-def installed_parts(command: str) -> str:
-    """Return in a few words which models a command can run, by the packages next to it."""
-    home = Path(command).resolve().parent.parent
-    folders = [home / 'Lib/site-packages', *home.glob('lib/python3*/site-packages')]
-    here = [folder for folder in folders if (folder / 'numpy').is_dir()]
-    if not here:
-        return ''
-    parts = {name for name in ('torch', 'mmengine', 'onnxruntime') if any((folder / name).is_dir() for folder in here)}
-    if {'torch', 'mmengine'} <= parts:
-        return 'installed here: checkpoints, names and exported networks'
-    if 'onnxruntime' in parts:
-        return 'installed here: exported networks (.onnx) only'
-    return 'installed here: neither torch nor onnxruntime'
 
 
 def own_environment() -> dict[str, str]:
@@ -173,13 +115,19 @@ def run(words: Sequence[str], folder: str | Path, progress: Callable[[dict], Non
     """
     process = start(words, folder)
     lines: queue.Queue = queue.Queue()
+    readers = [threading.Thread(target=_read, args=(stream, printed, lines), daemon=True) for stream, printed in
+               ((process.stdout, True), (process.stderr, False))]
+    for reader in readers:
+        reader.start()
     outcome = Outcome(0)
     try:
-        for line, printed in _lines(process, lines, cancelled):
+        for line, printed in _lines(lines, cancelled):
             _take(line, printed, outcome, progress, say)
     except BaseException:
         stop(process, patience)
-        while not lines.empty():  # its last words: what is kept, and how to go on
+        for reader in readers:
+            reader.join(LAST_WORDS)
+        while not lines.empty():  # what is kept, and how to go on
             line, printed = lines.get()
             if line is not None:
                 _take(line, printed, outcome, progress, say)
@@ -188,10 +136,8 @@ def run(words: Sequence[str], folder: str | Path, progress: Callable[[dict], Non
     return outcome
 
 
-def _lines(process: subprocess.Popen, lines: queue.Queue, cancelled: Callable[[], bool]) -> Iterator[tuple[str, bool]]:
+def _lines(lines: queue.Queue, cancelled: Callable[[], bool]) -> Iterator[tuple[str, bool]]:
     """Yield each line of both streams, and whether it came from stdout."""
-    for stream, printed in ((process.stdout, True), (process.stderr, False)):
-        threading.Thread(target=_read, args=(stream, printed, lines), daemon=True).start()
     is_open = 2
     while is_open:
         if cancelled():
@@ -254,37 +200,3 @@ def _kill(process: subprocess.Popen) -> None:
         subprocess.run(['taskkill', '/F', '/T', '/PID', str(process.pid)], capture_output=True, check=False)
     else:
         _send(process, 'SIGKILL')
-
-
-def _hidden() -> dict[str, int]:
-    return dict(creationflags=subprocess.CREATE_NO_WINDOW) if WINDOWS else {}
-
-
-def python_program() -> str:
-    """Return a Python of the system that can make an environment: 3.11 or newer.
-
-    Raises:
-        CommandError: there is none on the PATH.
-    """
-    names = ['python3.13', 'python3.12', 'python3.11', 'python3', 'python']
-    for name in names:
-        program = shutil.which(name)
-        if program and _is_new(program):
-            return program
-    raise CommandError(f'No Python 3.11 or newer is on the PATH (looked for {", ".join(names)}; QGIS itself runs '
-                       f'{sys.version.split()[0]}). Install one from python.org, or name it in the field Python.')
-
-
-def _is_new(program: str) -> bool:
-    check = 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))'
-    try:
-        done = subprocess.run([program, '-c', check], capture_output=True, env=own_environment(), timeout=60,
-                              stdin=subprocess.DEVNULL, **_hidden())
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return done.returncode == 0
-
-
-def programs(home: str | Path) -> Path:
-    """Return the folder of an environment that holds its programs."""
-    return Path(home, 'Scripts' if WINDOWS else 'bin')

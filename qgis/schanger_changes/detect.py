@@ -31,8 +31,8 @@ last two need an environment with [mm,geo].</p>
 <p><b>Extent</b>: only this part is predicted. It is widened to whole pixels of the earlier layer.</p>
 <p><b>Output folder</b>: change.gpkg (polygons), probability.tif, change.tif, report.html, summary.json. A temporary
 folder is kept in your cache, by inputs and settings.</p>
-<p>Cancel at any time: run again with the same inputs and settings to continue. Attributes of the polygons: rank, area_m2,
-pixels, mean_probability, a bounding box, and kind, from and to where the network tells them.</p>'''
+<p>Cancel at any time: run again with the same inputs and settings to continue. Attributes of the polygons: rank,
+area_m2, pixels, mean_probability, a bounding box, and kind, from and to where the network tells them.</p>'''
 
 
 class DetectChanges(CommandAlgorithm):

@@ -15,7 +15,7 @@ from qgis.core import (
     QgsProcessingParameterString,
 )
 
-from . import command, settings
+from . import command, installation, settings
 from .base import CommandAlgorithm, advanced
 
 HELP = '''<p>Makes a Python environment in a folder, installs schanger-mm there with pip, and enters its command in the
@@ -52,7 +52,7 @@ class MakeEnvironment(CommandAlgorithm):
             raise QgsProcessingException(f'{home}: expected a new or empty folder, or an environment; found other '
                                          'files. Choose another folder.')
         try:
-            python = self.parameterAsString(parameters, 'PYTHON', context).strip() or command.python_program()
+            python = self.parameterAsString(parameters, 'PYTHON', context).strip() or installation.python_program()
         except command.CommandError as error:
             raise QgsProcessingException(str(error)) from error
         package = self.parameterAsString(parameters, 'PACKAGE', context).strip()
@@ -60,12 +60,12 @@ class MakeEnvironment(CommandAlgorithm):
         extra = EXTRAS[self.parameterAsEnum(parameters, 'WITH', context)]
         self.run_command([python, '-m', 'venv', home], feedback)
         feedback.setProgress(10)
-        own = command.programs(home)
+        own = installation.programs(home)
         self.run_command([own / 'python', '-m', 'pip', 'install', '--upgrade', f'{package}[{extra}]'], feedback)
         feedback.setProgress(95)
         program = Path(own, 'schanger.exe' if command.WINDOWS else 'schanger')
         try:
-            feedback.pushInfo(command.check_version(str(program)))
+            feedback.pushInfo(installation.check_version(str(program)))
         except command.CommandError as error:
             raise QgsProcessingException(str(error)) from error
         self._program = str(program)

@@ -98,7 +98,8 @@ def window_of(raster: Raster, extent) -> Window | None:
     last_col = min(dataset.RasterXSize, math.ceil(cols[1] - WHOLE))
     last_row = min(dataset.RasterYSize, math.ceil(rows[1] - WHOLE))
     if last_col <= first_col or last_row <= first_row:
-        raise QgsProcessingException(f'{raster.name}: no pixel lies in the extent; choose another one, or leave it empty.')
+        raise QgsProcessingException(f'{raster.name}: no pixel lies in the extent; choose another one, or leave it '
+                                     'empty.')
     window = Window(first_col, first_row, last_col - first_col, last_row - first_row)
     return None if window == (0, 0, dataset.RasterXSize, dataset.RasterYSize) else window
 
@@ -135,8 +136,8 @@ def as_file(raster: Raster, window: Window | None, target: Path, log=lambda text
     dataset = raster.open()
     driver = dataset.GetDriver().ShortName
     named_vrt = raster.source.lower().endswith('.vrt')
-    is_file = os.path.isfile(raster.source) and not raster.options and (driver in READABLE or
-                                                                        driver == 'VRT' and named_vrt)
+    readable = driver in READABLE or (driver == 'VRT' and named_vrt)
+    is_file = readable and os.path.isfile(raster.source) and not raster.options
     if is_file and window is None and not raster.crs:
         return os.path.abspath(raster.source)
     target = target.with_suffix('.vrt' if is_file else '.tif')

@@ -20,8 +20,8 @@ from .base import CommandAlgorithm, advanced
 from .results import SUMMARY, load_on_completion
 
 HELP = '''<p>Finds the changes of many pairs of rasters, with one network that is loaded once.</p>
-<p>Give two folders, in which rasters of one name are a pair, or a table (.csv) with the columns before,after and, if you
-like, name. Each pair gets a folder of its own below the output folder.</p>
+<p>Give two folders, in which rasters of one name are a pair, or a table (.csv) with the columns before,after and, if
+you like, name. Each pair gets a folder of its own below the output folder.</p>
 <p>A pair that cannot be predicted does not stop the others; the algorithm then ends in an error that names it, unless
 <i>Accept pairs that fail</i> is set. Run again with the same settings to continue: finished pairs are skipped.</p>'''
 DONE = re.compile(r'\[(\d+)/(\d+)\] ')

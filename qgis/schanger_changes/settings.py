@@ -6,7 +6,8 @@ from pathlib import Path
 from qgis.core import QgsSettings
 from qgis.PyQt.QtCore import QStandardPaths
 
-from .command import find_command, installed_parts
+from .command import CommandError
+from .installation import find_command, installed_parts
 
 COMMAND = 'SCHANGER_COMMAND'
 KEY = f'Processing/Configuration/{COMMAND}'  # where Processing keeps a setting of this name
@@ -46,7 +47,6 @@ def set_command(path):
 
 def parts():
     """Return a few words about what the command can run, for the label of the model."""
-    from .command import CommandError
     try:
         return installed_parts(command())
     except CommandError:

@@ -8,8 +8,8 @@ from qgis.core import (
     QgsProcessingException,
     QgsProcessingParameterFolderDestination,
     QgsProcessingParameterNumber,
-    QgsProcessingParameterVectorLayer,
     QgsProcessingParameterRasterLayer,
+    QgsProcessingParameterVectorLayer,
 )
 
 from . import cache
@@ -18,8 +18,8 @@ from .layers import as_file, raster_of, vector_file
 
 HELP = '''<p>Cuts two raster layers and polygons of changes into tiles for training: train and val, each with A, B and
 label.</p>
-<p>A pixel counts as changed if its centre lies in a polygon. Polygons may be in any CRS. The output folder must be new or
-empty; an interrupted run continues when it is run again.</p>'''
+<p>A pixel counts as changed if its centre lies in a polygon. Polygons may be in any CRS. The output folder must be new
+or empty; an interrupted run continues when it is run again.</p>'''
 
 
 class TrainingTiles(CommandAlgorithm):

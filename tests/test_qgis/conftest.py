@@ -38,8 +38,7 @@ class Profile:
         self.command = folder / 'schanger mit Umlaut ä'
         self.command.write_text(f'#!/bin/sh\nPYTHONPATH="{root}" exec "{sys.executable}" -m schanger_mm "$@"\n')
         self.command.chmod(0o755)
-        # as QSettings writes letters that are not Latin 1
-        name = ''.join(mark if mark < '\x80' else f'\\x{ord(mark):x}' for mark in str(self.command))
+        name = ''.join(f'\\x{ord(mark):x}' for mark in str(self.command))  # as QSettings writes letters beyond ASCII
         (own / 'QGIS/QGIS3.ini').write_text(SETTING.format(name) + '[PythonPlugins]\nschanger_changes=true\n')
         self.env = {**os.environ, 'HOME': str(folder / 'home'), 'XDG_CACHE_HOME': str(folder / 'cache'),
                     'XDG_RUNTIME_DIR': str(folder), 'QT_QPA_PLATFORM': 'offscreen', 'OMP_NUM_THREADS': '1',
@@ -55,7 +54,8 @@ class Profile:
 
     def script(self, task, **arguments):
         """Run a function of in_qgis.py in QGIS' Python and return what it returns."""
-        done = subprocess.run([SYSTEM_PYTHON, str(RUNNER), str(self.plugins), task, json.dumps(arguments, default=str)],
+        done = subprocess.run([SYSTEM_PYTHON, str(RUNNER), str(self.plugins), str(self.command), task,
+                               json.dumps(arguments, default=str)],
                               cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=100)
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout.splitlines()[-1])

@@ -1,4 +1,4 @@
-"""Run in QGIS' own Python: in_qgis.py PLUGINS TASK ARGUMENTS. The last line printed is the result, as JSON.
+"""Run in QGIS' own Python: in_qgis.py PLUGINS COMMAND TASK ARGUMENTS. The last line printed is the result, as JSON.
 
 Not a test: test_in_qgis.py calls it.
 """
@@ -57,8 +57,8 @@ def batch(rows):
 
 
 def cancel(parameters):
-    """Run, cancel at the first progress, and run again."""
-    first, feedback = run('detectchanges', parameters, cancel_at=1)
+    """Run, cancel when the first of four blocks is done, and run again."""
+    first, feedback = run('detectchanges', parameters, cancel_at=40)
     shares = feedback.shares
     second, again = run('detectchanges', parameters)
     return dict(first=first, errors=feedback.errors, shares=shares, second=second, later=again.errors)
@@ -72,10 +72,10 @@ def load(parameters):
         project.addMapLayer(QgsRasterLayer(parameters[name], f'map {name.lower()}'))
     context = QgsProcessingContext()
     context.setProject(project)
-    results, feedback = run('detectchanges', parameters, context)
+    _, feedback = run('detectchanges', parameters, context)
     handleAlgorithmResults(QgsApplication.processingRegistry().algorithmById('schanger:detectchanges'), context,
                            feedback, parameters=parameters)
-    group = [child for child in project.layerTreeRoot().children() if hasattr(child, 'findLayers')][0]
+    group = next(child for child in project.layerTreeRoot().children() if hasattr(child, 'findLayers'))
     layers = [node.layer() for node in group.findLayers()]
     return dict(group=group.name(), errors=feedback.errors, layers=[dict(
         name=layer.name(), renderer=layer.renderer().type(), notes=QgsLayerNotesUtils.layerNotes(layer))
@@ -95,13 +95,16 @@ def refused(folder, model):
     inside = []
     for name in ('2019', '2023'):
         path = f'{folder}/{name}.gpkg'
-        gdal.Translate(path, f'{folder}/{name}.tif', format='GPKG', creationOptions=['RASTER_TABLE=tiles', 'TILE_FORMAT=PNG'])
+        gdal.Translate(path, f'{folder}/{name}.tif', format='GPKG',
+                       creationOptions=['RASTER_TABLE=tiles', 'TILE_FORMAT=PNG'])
         inside.append(f'GPKG:{path}:tiles')
     memory = []
     for name in ('2019', '2023'):
         gdal.Translate(f'/vsimem/{name}.tif', f'{folder}/{name}.tif')
         memory.append(f'/vsimem/{name}.tif')
-    answers = [run('detectchanges', dict(BEFORE=pair[0], AFTER=pair[1], MODEL=model)) for pair in (inside, memory)]
+    pairs = [[QgsRasterLayer(path, f'{name} {date}') for date, path in enumerate(paths)]
+             for name, paths in (('inside', inside), ('memory', memory))]
+    answers = [run('detectchanges', dict(BEFORE=before, AFTER=after, MODEL=model)) for before, after in pairs]
     return dict(wms=said, exported=[[results and results['COUNT'], feedback.errors] for results, feedback in answers])
 
 
@@ -124,7 +127,9 @@ def main():
     import schanger_changes
     plugin = schanger_changes.classFactory(None)
     plugin.initProcessing()
-    answer = globals()[sys.argv[2]](**json.loads(sys.argv[3]))
+    from schanger_changes import settings
+    settings.set_command(sys.argv[2])
+    answer = globals()[sys.argv[3]](**json.loads(sys.argv[4]))
     print(json.dumps(answer), flush=True)
     plugin.unload()
     QgsProject.instance().clear()
