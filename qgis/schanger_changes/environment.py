@@ -23,7 +23,7 @@ settings of this provider. QGIS' own Python is not changed.</p>
 <p><b>Exported networks</b> (0.4 GB) runs .onnx files. <b>Everything</b> (some GB, with torch) also runs checkpoints,
 published names and models of the Hugging Face hub, and can train.</p>
 <p>It needs Python 3.11 or newer and a connection. If it was interrupted, run it again with the same folder.</p>'''
-EXTRAS = ('predict', 'mm,geo,hub')
+EXTRAS = ('predict', 'mm,geo,hub,predict')
 TITLES = ('Exported networks (.onnx) only', 'Everything')
 
 

@@ -64,7 +64,7 @@ def installed_parts(command: str) -> str:
         return ''
     parts = {name for name in ('torch', 'mmengine', 'onnxruntime') if any((folder / name).is_dir() for folder in here)}
     if {'torch', 'mmengine'} <= parts:
-        return 'installed here: checkpoints, names and exported networks'
+        return 'installed here: checkpoints, names' + (' and exported networks' if 'onnxruntime' in parts else '')
     if 'onnxruntime' in parts:
         return 'installed here: exported networks (.onnx) only'
     return 'installed here: neither torch nor onnxruntime'
