@@ -21,7 +21,7 @@ from qgis.PyQt.QtCore import QRectF, QSize, Qt  # noqa: E402
 from qgis.PyQt.QtGui import QColor, QFont, QImage, QPainter  # noqa: E402
 from schanger_changes.results import POLYGONS, PROBABILITY, finish  # noqa: E402
 
-SIDE, GAP, TOP, BOTTOM = 330, 8, 26, 34
+SIDE, GAP, TOP, BOTTOM, HEADING = 330, 8, 26, 34, 130  # px
 
 
 def rendered(layers, extent):
@@ -40,9 +40,11 @@ def rendered(layers, extent):
 
 def legend(painter, polygons, top):
     """Draw the classes of the polygons in one row, with their outlines."""
-    step = (3 * SIDE + 2 * GAP) / len(polygons.renderer().legendSymbolItems())
-    for number, item in enumerate(polygons.renderer().legendSymbolItems()):
-        left = number * step + 6
+    painter.drawText(QRectF(0, top, HEADING, BOTTOM), Qt.AlignVCenter, 'Mean probability:')
+    items = polygons.renderer().legendSymbolItems()
+    step = (3 * SIDE + 2 * GAP - HEADING) / len(items)
+    for number, item in enumerate(items):
+        left = HEADING + number * step
         painter.drawImage(int(left), top + 9, item.symbol().asImage(QSize(18, 16)))
         painter.drawText(QRectF(left + 24, top, step, BOTTOM), Qt.AlignVCenter, item.label())
 
@@ -71,6 +73,7 @@ def main(before, after, results, out):
     legend(painter, polygons, TOP + SIDE)
     painter.end()
     image.save(out, quality=88)
+    del dates, polygons, probability, layer, maps, layers  # before QGIS ends, or it crashes
     app.exitQgis()
 
 

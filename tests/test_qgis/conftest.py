@@ -42,7 +42,7 @@ class Profile:
         (own / 'QGIS/QGIS3.ini').write_text(SETTING.format(name) + '[PythonPlugins]\nschanger_changes=true\n')
         self.env = {**os.environ, 'HOME': str(folder / 'home'), 'XDG_CACHE_HOME': str(folder / 'cache'),
                     'XDG_RUNTIME_DIR': str(folder), 'QT_QPA_PLATFORM': 'offscreen', 'OMP_NUM_THREADS': '1',
-                    'LC_ALL': 'C.UTF-8'}
+                    'LC_ALL': 'C.UTF-8', 'PATH': '/usr/bin:/bin'}  # QGIS takes the first python3 for its own
         for name in ('XDG_DATA_HOME', 'PYTHONPATH', 'VIRTUAL_ENV'):
             self.env.pop(name, None)
 
