@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'qgis'))
 
-from qgis.core import (  # noqa: E402
+from qgis.core import (
     QgsApplication,
     QgsMapRendererParallelJob,
     QgsMapSettings,
@@ -17,9 +17,9 @@ from qgis.core import (  # noqa: E402
     QgsRasterLayer,
     QgsVectorLayer,
 )
-from qgis.PyQt.QtCore import QRectF, QSize, Qt  # noqa: E402
-from qgis.PyQt.QtGui import QColor, QFont, QImage, QPainter  # noqa: E402
-from schanger_changes.results import POLYGONS, PROBABILITY, finish  # noqa: E402
+from qgis.PyQt.QtCore import QRectF, QSize, Qt
+from qgis.PyQt.QtGui import QColor, QFont, QImage, QPainter
+from schanger_changes.results import POLYGONS, PROBABILITY, finish
 
 SIDE, GAP, TOP, BOTTOM, HEADING = 330, 8, 26, 34, 130  # px
 

@@ -128,14 +128,15 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
         except OSError as error:
             raise QgsProcessingException(f'{settings.cache_root()}: cannot be written ({error}).') from error
 
-    def ready(self, feedback) -> str:
-        """Return the path of the command, once it has said its version."""
+    def ready(self, feedback) -> tuple[str, str]:
+        """Return the path of the command, and the version that it says."""
         try:
             program = settings.command()
-            feedback.pushInfo(f'{program}: {installation.check_version(program)}')
+            version = installation.check_version(program)
         except command.CommandError as error:
             raise QgsProcessingException(str(error)) from error
-        return program
+        feedback.pushInfo(f'{program}: {version}')
+        return program, version
 
     def run_command(self, words, feedback, accepted=(0, ), say=None) -> command.Outcome:
         """Run a command, with its progress in QGIS.
@@ -144,7 +145,7 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
             words: program and arguments.
             feedback: of the algorithm.
             accepted: exit statuses that are no error.
-            say: takes lines that are not progress; None for the log.
+            say: also takes lines that are not progress; they are logged in any case.
 
         Raises:
             QgsProcessingException: it failed, with its message, or the user cancelled.
@@ -163,8 +164,13 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
                 shown[0] = time.monotonic()
                 feedback.pushInfo(command.describe(table))
 
+        def said(line):
+            (feedback.pushWarning if line.startswith('warning: ') else feedback.pushInfo)(line)
+            if say is not None:
+                say(line)
+
         try:
-            outcome = command.run(words, root, progress, say or feedback.pushInfo, feedback.isCanceled)
+            outcome = command.run(words, root, progress, said, feedback.isCanceled)
         except command.Cancelled:
             raise QgsProcessingException('Cancelled. What is finished is kept: run again with the same inputs and '
                                          'settings to continue.') from None

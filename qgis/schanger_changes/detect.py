@@ -79,7 +79,7 @@ class DetectChanges(CommandAlgorithm):
 
     def processAlgorithm(self, parameters, context, feedback):
         """Run the command and return the paths of its results."""
-        program, model = self.ready(feedback), self.model(parameters, context)
+        (program, version), model = self.ready(feedback), self.model(parameters, context)
         options = self.predicting_words(parameters, context) + self.reading_words(parameters, context)
         options += self.number_words(parameters, context, (('GSD', '--resample-gsd'), ))
         windows = self._windows('--align' in options)
@@ -87,7 +87,7 @@ class DetectChanges(CommandAlgorithm):
         kept = self.cached(name, dict(
             before=[*cache.stamp(self._before.source), self._before.crs, self._before.options, windows[0]],
             after=[*cache.stamp(self._after.source), self._after.crs, self._after.options, windows[1]],
-            model=cache.model_stamp(model), options=options))
+            model=cache.model_stamp(model), options=options, version=version))
         files = [as_file(raster, window, kept / date, feedback.pushInfo) for raster, window, date in
                  zip((self._before, self._after), windows, ('before', 'after'))]
         out = self.own_folder(parameters, context) or kept / 'changes'

@@ -52,20 +52,19 @@ class PredictPairs(CommandAlgorithm):
 
     def processAlgorithm(self, parameters, context, feedback):
         """Run the command; load what is finished."""
-        program, model = self.ready(feedback), self.model(parameters, context)
+        (program, version), model = self.ready(feedback), self.model(parameters, context)
         inputs = self._inputs(parameters, context)
         options = self.predicting_words(parameters, context) + self.reading_words(parameters, context)
         if self.parameterAsBool(parameters, 'OUTSIDE', context):
             options.append('--outside')
         out = self.own_folder(parameters, context) or self.cached('pairs', dict(
             inputs=[cache.stamp(path) if os.path.isfile(path) else path for path in inputs],
-            model=cache.model_stamp(model), options=options))
+            model=cache.model_stamp(model), options=options, version=version))
         self._done, self._count = 0, 1
 
         def say(line):
             if found := DONE.match(line):
                 self._done, self._count = int(found[1]), int(found[2])
-            feedback.pushInfo(line)
 
         words = [program, 'predict', model, *inputs, f'--out={out}', *options, '--progress=json', '--resume']
         outcome = self.run_command(words, feedback, (0, 1), say)
@@ -75,7 +74,7 @@ class PredictPairs(CommandAlgorithm):
         if failed and not self.parameterAsBool(parameters, 'ACCEPT_FAILED', context):
             raise QgsProcessingException(f'{len(failed)} of {self._count} pairs failed; the results of the others are '
                                          f'in {out}. ' + '; '.join(failed))
-        names = self._names(outcome, failed)
+        names = self._names(outcome, out)
         if self.parameterAsBool(parameters, 'LOAD', context):
             for name in names:
                 load_on_completion(Path(out, name), name, context)
@@ -102,6 +101,7 @@ class PredictPairs(CommandAlgorithm):
         return [line.strip() for line in outcome.printed[starts[-1] + 1:]] if starts else []
 
     @staticmethod
-    def _names(outcome, failed) -> list[str]:
-        found = (re.match(r'\[\d+/\d+\] (.+?): (?!failed$).*: (.+)$', line) for line in outcome.printed)
-        return [Path(match[2]).name for match in found if match and Path(match[2], SUMMARY).is_file()]
+    def _names(outcome, out: Path) -> list[str]:
+        mark = f': {out}{os.sep}'  # [1/3] NAME: 3 changes, ...: OUT/NAME
+        found = [line.rpartition(mark)[2] for line in outcome.printed if DONE.match(line) and mark in line]
+        return [name for name in found if Path(out, name, SUMMARY).is_file()]

@@ -44,8 +44,8 @@ def polygon_style(layer: QgsVectorLayer) -> str:
 def notes(summary: dict) -> str:
     """Return HTML about a run: network and its hash, inputs, settings, warnings."""
     model, inputs = summary.get('model') or {}, summary.get('inputs') or {}
-    rows = [('Network', model.get('weights')), ('SHA-256', model.get('weights_sha256')), ('Config', model.get('config')),
-            ('Threshold', model.get('threshold')), ('Date', summary.get('date'))]
+    rows = [('Network', model.get('weights')), ('SHA-256', model.get('weights_sha256')),
+            ('Config', model.get('config')), ('Threshold', model.get('threshold')), ('Date', summary.get('date'))]
     rows += [(date.capitalize(), _named(inputs.get(date))) for date in ('before', 'after')]
     rows += [(f'Setting {name}', value) for name, value in (summary.get('settings') or {}).items()]
     rows += [('Warning', text) for text in summary.get('warnings') or ()]

@@ -62,7 +62,7 @@ class TrainingTiles(CommandAlgorithm):
 
     def processAlgorithm(self, parameters, context, feedback):
         """Run the command."""
-        program, out = self.ready(feedback), self.own_folder(parameters, context)
+        (program, _), out = self.ready(feedback), self.own_folder(parameters, context)
         if out is None:
             raise QgsProcessingException('Output folder: expected a folder of your own, found a temporary one; tiles '
                                          'for training are to stay.')

@@ -10,6 +10,7 @@ sys.path[:0] = [sys.argv[1], '/usr/share/qgis/python/plugins']
 
 from qgis.core import (  # noqa: E402
     QgsApplication,
+    QgsCoordinateReferenceSystem,
     QgsLayerNotesUtils,
     QgsProcessingContext,
     QgsProcessingFeedback,
@@ -64,6 +65,13 @@ def cancel(parameters):
     return dict(first=first, errors=feedback.errors, shares=shares, second=second, later=again.errors)
 
 
+def environment(parameters):
+    """Make an environment; return what it is, the errors, and the command of the settings."""
+    from schanger_changes import settings
+    results, feedback = run('makeenvironment', parameters)
+    return dict(results=results, errors=feedback.errors, command=settings.command())
+
+
 def load(parameters):
     """Run with layers of a project, and load the results as the dialog of QGIS does."""
     from processing.gui.Postprocessing import handleAlgorithmResults
@@ -102,10 +110,15 @@ def refused(folder, model):
     for name in ('2019', '2023'):
         gdal.Translate(f'/vsimem/{name}.tif', f'{folder}/{name}.tif')
         memory.append(f'/vsimem/{name}.tif')
+    plain = [f'{folder}/{name}.tif' for name in ('2019', '2023')]
     pairs = [[QgsRasterLayer(path, f'{name} {date}') for date, path in enumerate(paths)]
-             for name, paths in (('inside', inside), ('memory', memory))]
+             for name, paths in (('inside', inside), ('memory', memory), ('moved', plain))]
+    for layer in pairs[-1]:
+        layer.setCrs(QgsCoordinateReferenceSystem('EPSG:32615'))
     answers = [run('detectchanges', dict(BEFORE=before, AFTER=after, MODEL=model)) for before, after in pairs]
-    return dict(wms=said, exported=[[results and results['COUNT'], feedback.errors] for results, feedback in answers])
+    crs = [results and QgsRasterLayer(results['CHANGE'], 'x').crs().authid() for results, _ in answers]
+    return dict(wms=said, crs=crs, exported=[[results and results['COUNT'], feedback.errors]
+                                             for results, feedback in answers])
 
 
 def polygons(path):

@@ -81,6 +81,7 @@ def test_cancelling_ends_the_command_and_its_children_and_keeps_its_last_words(t
     assert not is_running(said[0])
 
 
+@pytest.mark.skipif(os.name == 'nt', reason='signals of POSIX')
 def test_a_command_that_does_not_listen_is_killed(tmp_path):
     seen = []
     began = time.monotonic()
@@ -89,6 +90,7 @@ def test_a_command_that_does_not_listen_is_killed(tmp_path):
     assert 0.5 <= time.monotonic() - began < 20
 
 
+@pytest.mark.skipif(os.name == 'nt', reason='signals of POSIX')
 def test_an_exception_of_the_caller_ends_the_command_too(tmp_path):
     processes = []
 

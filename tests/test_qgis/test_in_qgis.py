@@ -104,12 +104,33 @@ def test_results_are_styled_grouped_and_described(profile, pair):
 def test_layers_that_are_no_files_are_exported_or_refused(profile, pair):
     found = profile.script('refused', folder=pair, model=pair / 'net.onnx')
     assert found['wms'].startswith('a map: expected a raster file, found a layer of the provider wms')
-    assert found['exported'] == [[3, []], [3, []]]
+    assert found['exported'] == [[3, []]] * 3
+    assert found['crs'] == ['EPSG:32614', 'EPSG:32614', 'EPSG:32615']
 
 
 def test_polygons_with_kinds_are_coloured_by_them(profile, expected):
     assert profile.script('polygons', path=expected / 'change.gpkg') == dict(
         count=3, renderer='categorizedSymbol', categories=['new', 'demolished', 'replaced', 'altered', ''])
+
+
+PYTHON = """#!/bin/sh
+case "$*" in
+    "-m venv "*) mkdir -p "$3/bin"; touch "$3/pyvenv.cfg"; cp "$0" "$3/bin/python" ;;
+    *install*) cd "${0%/*}"; printf '#!/bin/sh\\necho schanger-mm 0.1.0\\n' > schanger; chmod +x schanger ;;
+esac
+"""
+
+
+def test_the_button_makes_an_environment_and_keeps_its_command(profile):
+    """With a Python that only writes what venv and pip would."""
+    python, home = profile.folder / 'python3', profile.folder / 'own env'
+    python.write_text(PYTHON)
+    python.chmod(0o755)
+    found = profile.script('environment', parameters=dict(PYTHON=str(python), OUTPUT=str(home)))
+    assert found == dict(results=dict(OUTPUT=str(home), COMMAND=str(home / 'bin/schanger')), errors=[],
+                         command=str(home / 'bin/schanger'))
+    found = profile.script('environment', parameters=dict(PYTHON=str(python), OUTPUT=str(profile.plugins)))
+    assert found['results'] is None and 'expected a new or empty folder' in found['errors'][-1]
 
 
 def test_a_folder_of_pairs_with_a_bad_one(profile, pair):

@@ -1,8 +1,12 @@
 """Where the command is and what it can run, without QGIS."""
 
+import os
+
 import pytest
 from schanger_changes import installation
 from schanger_changes.command import CommandError
+
+pytestmark = pytest.mark.skipif(os.name == 'nt', reason='the commands here are shell scripts')
 
 
 def program(tmp_path, text):
