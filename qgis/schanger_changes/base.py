@@ -47,7 +47,7 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
 
     def shortHelpString(self):
         """Return the help at the right of the dialog."""
-        return self.HELP
+        return self.HELP.replace('\n', ' ')  # QGIS makes a paragraph of every line
 
     def createInstance(self):
         """Return an algorithm of this kind; each run has its own."""
@@ -55,32 +55,27 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
 
     def add_model(self):
         """Add the network."""
-        parts = settings.parts()
-        self.addParameter(QgsProcessingParameterFile(
-            'MODEL', 'Network: a file (.onnx, .pth) or a name (levir-base, hf://ORG/NAME)' + (f' - {parts}' if parts
-                                                                                             else '')))
+        self.addParameter(QgsProcessingParameterFile('MODEL', f'Network ({settings.parts()})'))
 
     def add_predicting(self):
         """Add threshold, smallest area and the device."""
         self.addParameter(QgsProcessingParameterNumber(
-            'THRESHOLD', 'Threshold of the probability (empty: that of the network)', NUMBER, None, True, 0, 1))
+            'THRESHOLD', 'Threshold, 0 to 1 (empty: of the network)', NUMBER, None, True, 0, 1))
         self.addParameter(QgsProcessingParameterNumber('MIN_AREA', 'Smallest area of a change, in m2', NUMBER, 0, False,
                                                        0))
         self.addParameter(advanced(QgsProcessingParameterString(
-            'DEVICE', 'Device, such as cuda:0 or cpu (empty: the GPU if there is one)', optional=True)))
+            'DEVICE', 'Device, such as cuda:0 (empty: a GPU if there is one)', optional=True)))
 
     def add_reading(self):
         """Add how values and grids are read."""
         self.addParameter(QgsProcessingParameterString(
-            'BANDS', 'Bands red, green, blue, from 1: 3,2,1, or 3,2,1/4,3,2 for each date (empty: those marked so)',
-            optional=True))
+            'BANDS', 'Bands R,G,B, such as 3,2,1 (empty: as marked)', optional=True))
         self.addParameter(QgsProcessingParameterString(
-            'SCALE', 'Scaling of values to 0..255: 0:3000, p2:p98, or one for each date, 0:3000,1000:4000 (8 bits: '
-            'empty)', optional=True))
+            'SCALE', 'Scaling, such as 0:3000 or p2:p98 (8 bits: empty)', optional=True))
         self.addParameter(QgsProcessingParameterBoolean(
             'ALIGN', 'Warp the later date onto the grid of the earlier one', False))
         self.addParameter(advanced(QgsProcessingParameterBoolean(
-            'IGNORE_ALPHA', 'Read an alpha band as an ordinary one, such as near infrared', False)))
+            'IGNORE_ALPHA', 'Read an alpha band as an ordinary one', False)))
         self.addParameter(advanced(QgsProcessingParameterNumber('NODATA', 'Value of pixels without data', NUMBER, None,
                                                                 True)))
 

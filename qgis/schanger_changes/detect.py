@@ -29,6 +29,8 @@ settings of the provider say where it is; the algorithm <i>Make an environment</
 <p><b>Network</b>: an exported file (.onnx), a checkpoint (.pth), or a name such as levir-base or hf://ORG/NAME. The
 last two need an environment with [mm,geo].</p>
 <p><b>Extent</b>: only this part is predicted. It is widened to whole pixels of the earlier layer.</p>
+<p><b>Bands and scaling</b>: one rule for both layers, or one for each: 3,2,1/4,3,2 and 0:3000,1000:4000. More than 8
+bits need a scaling.</p>
 <p><b>Output folder</b>: change.gpkg (polygons), probability.tif, change.tif, report.html, summary.json. A temporary
 folder is kept in your cache, by inputs and settings.</p>
 <p>Cancel at any time: run again with the same inputs and settings to continue. Attributes of the polygons: rank,

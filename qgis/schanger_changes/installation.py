@@ -56,18 +56,18 @@ def check_version(command: str) -> str:
 
 
 def installed_parts(command: str) -> str:
-    """Return in a few words which models a command can run, by the packages next to it."""
+    """Return in a few words which networks a command can run, by the packages next to it."""
     home = Path(command).resolve().parent.parent
     folders = [home / 'Lib/site-packages', *home.glob('lib/python3*/site-packages')]
     here = [folder for folder in folders if (folder / 'numpy').is_dir()]
     if not here:
-        return ''
+        return '.onnx, checkpoint or name'
     parts = {name for name in ('torch', 'mmengine', 'onnxruntime') if any((folder / name).is_dir() for folder in here)}
     if {'torch', 'mmengine'} <= parts:
-        return 'installed here: checkpoints, names' + (' and exported networks' if 'onnxruntime' in parts else '')
+        return '.onnx, checkpoint or name' if 'onnxruntime' in parts else 'checkpoint or name; no onnxruntime here'
     if 'onnxruntime' in parts:
-        return 'installed here: exported networks (.onnx) only'
-    return 'installed here: neither torch nor onnxruntime'
+        return '.onnx only: no torch here'
+    return 'neither torch nor onnxruntime here'
 
 
 def python_program() -> str:

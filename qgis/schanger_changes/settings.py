@@ -50,7 +50,7 @@ def parts():
     try:
         return installed_parts(command())
     except CommandError:
-        return 'no command schanger found'
+        return 'the command schanger is missing'
 
 
 def cache_root():

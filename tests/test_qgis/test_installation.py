@@ -40,14 +40,14 @@ def test_another_or_an_older_command_is_one_clear_message(tmp_path):
 def test_what_is_installed_is_seen_without_starting_it(tmp_path):
     site = tmp_path / 'lib/python3.11/site-packages'
     path = str(tmp_path / 'bin/schanger')
-    assert installation.installed_parts(path) == ''
+    assert installation.installed_parts(path) == '.onnx, checkpoint or name'
     (site / 'numpy').mkdir(parents=True)
-    assert installation.installed_parts(path) == 'installed here: neither torch nor onnxruntime'
+    assert installation.installed_parts(path) == 'neither torch nor onnxruntime here'
     (site / 'onnxruntime').mkdir()
-    assert installation.installed_parts(path).endswith('exported networks (.onnx) only')
+    assert installation.installed_parts(path) == '.onnx only: no torch here'
     (site / 'torch').mkdir()
     (site / 'mmengine').mkdir()
-    assert installation.installed_parts(path).endswith('checkpoints, names and exported networks')
+    assert installation.installed_parts(path) == '.onnx, checkpoint or name'
 
 
 def test_a_python_that_can_make_an_environment(tmp_path, monkeypatch):
