@@ -24,6 +24,8 @@ from . import cache, command, installation, settings
 SAY_EVERY = 10.0
 """Seconds between two lines of progress in the log; the bar moves more often."""
 NUMBER = QgsProcessingParameterNumber.Double
+ANY_FILE = 'All files (*)'
+"""Also names without a dot, such as levir-base, which QGIS' own filter rejects."""
 
 
 def advanced(parameter):
@@ -55,7 +57,7 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
 
     def add_model(self):
         """Add the network."""
-        self.addParameter(QgsProcessingParameterFile('MODEL', f'Network ({settings.parts()})'))
+        self.addParameter(QgsProcessingParameterFile('MODEL', f'Network ({settings.parts()})', fileFilter=ANY_FILE))
 
     def add_predicting(self):
         """Add threshold, smallest area and the device."""

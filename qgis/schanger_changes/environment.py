@@ -16,7 +16,7 @@ from qgis.core import (
 )
 
 from . import command, installation, settings
-from .base import CommandAlgorithm, advanced
+from .base import ANY_FILE, CommandAlgorithm, advanced
 
 HELP = '''<p>Makes a Python environment in a folder, installs schanger-mm there with pip, and enters its command in the
 settings of this provider. QGIS' own Python is not changed.</p>
@@ -36,7 +36,7 @@ class MakeEnvironment(CommandAlgorithm):
         """Declare parameters and outputs."""
         self.addParameter(QgsProcessingParameterEnum('WITH', 'What it can run', list(TITLES), defaultValue=0))
         self.addParameter(advanced(QgsProcessingParameterFile(
-            'PYTHON', 'Python 3.11 or newer (empty: the one on the PATH)', optional=True)))
+            'PYTHON', 'Python 3.11 or newer (empty: the one on the PATH)', optional=True, fileFilter=ANY_FILE)))
         self.addParameter(advanced(QgsProcessingParameterString(
             'PACKAGE', 'Package: a name, or a wheel or folder of schanger-mm', 'schanger-mm')))
         self.addParameter(QgsProcessingParameterFolderDestination('OUTPUT', 'Folder of the environment'))

@@ -45,10 +45,14 @@ def run(algorithm, parameters, context=None, **options):
 
 
 def names():
-    """List the algorithms, and what the label of the network says."""
+    """List the algorithms with their parameters and help, and the networks that the dialog accepts."""
     found = QgsApplication.processingRegistry().providerById('schanger').algorithms()
-    return {algorithm.id(): [[one.name() for one in algorithm.parameterDefinitions()], algorithm.shortHelpString()[:3]]
-            for algorithm in found}
+    model = QgsApplication.processingRegistry().algorithmById('schanger:detectchanges').parameterDefinition('MODEL')
+    networks = ('levir-base', 'hf://ORG/NAME', '/a b/net.onnx', '')
+    accepted = [model.checkValueIsAcceptable(network, QgsProcessingContext()) for network in networks]
+    listed = {algorithm.id(): [[one.name() for one in algorithm.parameterDefinitions()], algorithm.shortHelpString()[:3]]
+              for algorithm in found}
+    return listed, accepted
 
 
 def batch(rows):

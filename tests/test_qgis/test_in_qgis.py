@@ -29,11 +29,12 @@ def expected(pair):
 
 
 def test_the_provider_lists_its_algorithms(profile):
-    found = profile.script('names')
+    found, accepted = profile.script('names')
     assert list(found) == [f'schanger:{name}' for name in ('detectchanges', 'makeenvironment', 'predictpairs',
                                                            'trainingtiles')]
     assert found['schanger:detectchanges'][0][:4] == ['BEFORE', 'AFTER', 'MODEL', 'EXTENT']
     assert all(help == '<p>' for _, help in found.values())
+    assert accepted == [True, True, True, False]
 
 
 def test_the_map_is_that_of_the_command(profile, pair, expected):
