@@ -24,6 +24,7 @@ from . import cache, command, installation, settings
 SAY_EVERY = 10.0
 """Seconds between two lines of progress in the log; the bar moves more often."""
 NUMBER = QgsProcessingParameterNumber.Double
+WARNING = 'warning: '
 ANY_FILE = 'All files (*)'
 """Also names without a dot, such as levir-base, which QGIS' own filter rejects."""
 
@@ -154,7 +155,7 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
 
         def progress(table):
             if 'fraction' not in table:
-                feedback.pushWarning(str(table['message']))
+                feedback.pushWarning(_plain(str(table['message'])))
                 return
             feedback.setProgress(100 * self.share(table['fraction']))
             if time.monotonic() - shown[0] >= SAY_EVERY:
@@ -162,7 +163,7 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
                 feedback.pushInfo(command.describe(table))
 
         def said(line):
-            (feedback.pushWarning if line.startswith('warning: ') else feedback.pushInfo)(line)
+            (feedback.pushWarning if line.startswith(WARNING) else feedback.pushInfo)(_plain(line))
             if say is not None:
                 say(line)
 
@@ -180,6 +181,10 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
     def share(self, fraction: float) -> float:
         """Return the share of the whole work that is done, from that of the current pair."""
         return fraction
+
+
+def _plain(line: str) -> str:
+    return line[len(WARNING):] if line.startswith(WARNING) else line  # QGIS writes its own
 
 
 def _quoted(word: str) -> str:

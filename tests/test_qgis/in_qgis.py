@@ -50,8 +50,8 @@ def names():
     model = QgsApplication.processingRegistry().algorithmById('schanger:detectchanges').parameterDefinition('MODEL')
     networks = ('levir-base', 'hf://ORG/NAME', '/a b/net.onnx', '')
     accepted = [model.checkValueIsAcceptable(network, QgsProcessingContext()) for network in networks]
-    listed = {algorithm.id(): [[one.name() for one in algorithm.parameterDefinitions()], algorithm.shortHelpString()[:3]]
-              for algorithm in found}
+    listed = {algorithm.id(): [[one.name() for one in algorithm.parameterDefinitions()],
+                               algorithm.shortHelpString()[:3]] for algorithm in found}
     return listed, accepted
 
 
