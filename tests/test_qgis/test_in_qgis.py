@@ -3,6 +3,7 @@
 import json
 import shutil
 import sqlite3
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -82,13 +83,12 @@ def test_cancelling_keeps_the_finished_blocks_and_a_second_run_continues(profile
         with rasterio.open(pair / name, 'w', driver='GTiff', width=6200, height=1500, count=3, dtype='uint8',
                            crs='EPSG:32614', transform=rasterio.Affine(0.5, 0, 620_000, 0, -0.5, 3_350_000)) as raster:
             raster.write(np.full((3, 1500, 6200), value, np.uint8))
-    out = pair / 'cancelled'
-    files = dict(BEFORE=str(pair / 'large_2019.tif'), AFTER=str(pair / 'large_2023.tif'), OUTPUT=str(out),
-                 MODEL=str(pair / 'net.onnx'), LOAD=False)
+    files = dict(BEFORE=str(pair / 'large_2019.tif'), AFTER=str(pair / 'large_2023.tif'), MODEL=str(pair / 'net.onnx'),
+                 LOAD=False)  # to the cache, by inputs and settings
     found = profile.script('cancel', parameters=files)
     assert found['first'] is None and found['errors'][-1].startswith('Cancelled. What is finished is kept')
     assert found['later'] == [] and found['second']['COUNT'] == 1 and max(found['shares']) < 100
-    speed = json.loads((out / 'summary.json').read_text())['speed']
+    speed = json.loads(Path(found['second']['SUMMARY']).read_text())['speed']
     assert speed['resumed_blocks'] >= 1 and speed['resumed_blocks'] + speed['blocks'] == 4
 
 
