@@ -30,7 +30,7 @@ MINIMUM_TESTS := tests/test_smoke.py tests/test_checkpoints $(if $(MINIMUM_TORCH
 	tests/test_engine/test_resume.py tests/test_apis/test_detector.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo study test test-long test-soak test-openmmlab test-minimum test-latest lint docs docs-links release-check clean
+.PHONY: help install demo study test test-long test-soak test-openmmlab test-minimum test-latest lint docs docs-links qgis-plugin release-check clean
 
 help: ## show this list
 	@echo "make TARGET [PYTHON=python3.11] [PYTEST_ARGS='-n 2']"
@@ -83,6 +83,9 @@ docs: $(VENV)/.docs ## build the documentation site into docs/_build/html; runs 
 
 docs-links: $(VENV)/.docs ## check the external links of the documentation
 	$(SPHINX) -b linkcheck -D nb_execution_mode=off . docs/_build/links
+
+qgis-plugin: ## pack the QGIS plugin as dist/schanger_changes.zip; needs no environment
+	$(PYTHON) qgis/pack.py dist
 
 # What it builds is left in dist/; RELEASE_TAG=v1.2.3 is compared with the version.
 release-check: $(STAMP) ## versions, clean tree, sdist and wheel, and the tests of what is given away

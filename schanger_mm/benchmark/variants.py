@@ -131,6 +131,6 @@ def _export_and_open(backend: str, model: nn.Module, precision: str) -> Callable
                 checkpoint_sha256='', versions={})
     with tempfile.TemporaryDirectory(prefix='benchmark-') as folder:
         path = Path(folder) / 'network.onnx'
-        write_onnx(trace(graph), path, card, {})
+        write_onnx(trace(graph), path, card)
         runtime = open_runtime(path, backend, threads=torch.get_num_threads(), precision=precision)
     return lambda inputs: torch.from_numpy(runtime(*inputs.chunk(2, dim=1)))

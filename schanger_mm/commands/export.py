@@ -28,8 +28,6 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument('--out', metavar='FILE', required=True, help='file to write: .onnx, .xml (and .bin) or .pt2')
     parser.add_argument('--normalise', choices=['inside', 'outside'],
                         help='inside: the file takes 0..255; outside: (x - mean) / std (default: inside)')
-    parser.add_argument('--deepness', action='store_true',
-                        help='one input of six bands, fixed tiles and metadata for the QGIS plugin Deepness')
     parser.add_argument('--gsd', type=float, metavar='METRES',
                         help="ground sampling distance of the training images (default: the data set's, if known)")
     parser.add_argument('--tile', type=int, metavar='PX',

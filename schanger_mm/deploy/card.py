@@ -34,7 +34,7 @@ class Card:
     """The metadata that a program needs to use an exported file.
 
     Args:
-        inputs: names of the inputs: ``before`` and ``after``, or one of six bands.
+        inputs: names of the inputs: ``before`` and ``after``.
         classes: what 0 and 1 mean.
         mean, std: statistics of each date, red, green, blue, in 0..255.
         normalisation: ``'inside'``: the file takes 0..255; ``'outside'``: it takes ``(x - mean) / std``.

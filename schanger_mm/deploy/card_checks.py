@@ -45,7 +45,7 @@ def _is(*kinds: type) -> Callable[[Any], bool]:
 
 _TEXT = ('a text', _is(str))
 ENTRIES: dict[str, tuple[str, Callable[[Any], bool]]] = dict(
-    inputs=('one or two names', lambda value: _texts(value, 1, 2)),
+    inputs=('two names', lambda value: _texts(value, 2)),
     classes=('two names', lambda value: _texts(value, 2)),
     mean=('three numbers per date', _statistics),
     std=('three numbers above 0 per date', lambda value: _statistics(value, 1e-9)),

@@ -16,10 +16,9 @@ from schanger_mm.checkpoints.hub import is_address
 from schanger_mm.config.building import build
 from schanger_mm.datasets.reading import read_image
 from schanger_mm.deploy.card import BACKENDS, EXTRA, Card
-from schanger_mm.deploy.deepness import deepness_metadata
 from schanger_mm.deploy.errors import DeployError
 from schanger_mm.deploy.formats import ProgramRuntime, write_onnx, write_openvino, write_program
-from schanger_mm.deploy.graph import PairGraph, SixBandGraph, trace
+from schanger_mm.deploy.graph import PairGraph, trace
 from schanger_mm.deploy.int8 import judge, quantise
 from schanger_mm.deploy.labelled_tiles import read_halves
 from schanger_mm.deploy.model import SceneModel
@@ -36,7 +35,7 @@ PRECISIONS = ('fp32', 'int8')
 
 
 def export(cfg: Config, config: str, checkpoint: str | Checkpoint, out: str | Path, format: str,
-           normalise: str | None = None, deepness: bool = False, gsd: float | None = None, tile: int | None = None,
+           normalise: str | None = None, gsd: float | None = None, tile: int | None = None,
            pairs: Sequence[Sequence[str]] = (), overwrite: bool = False, precision: str = 'fp32',
            calibration: str | Path | None = None) -> str:
     """Write a detector as one file, after comparing it with PyTorch on random and real pairs.
@@ -48,8 +47,7 @@ def export(cfg: Config, config: str, checkpoint: str | Checkpoint, out: str | Pa
         out: file to write, ending as its format does: ``.onnx``, ``.xml`` (and ``.bin``) or ``.pt2``.
         format: ``'onnx'``, ``'openvino'`` or ``'program'``.
         normalise: per-date statistics are applied ``'inside'`` the file, which then takes 0..255, or
-            ``'outside'``; None: inside, except for Deepness.
-        deepness: one input of six bands, fixed tiles, and the metadata of the QGIS plugin Deepness.
+            ``'outside'``; None: inside.
         gsd: metres per pixel of the training images; None: that of the config's data set.
         tile: side of the tiles to predict on, px; None: that of the config's test, or 256, rounded up
             to a multiple of the network's ``size_divisor``.
@@ -71,34 +69,27 @@ def export(cfg: Config, config: str, checkpoint: str | Checkpoint, out: str | Pa
     """
     out = Path(out)
     _check_out(out, format, overwrite)
-    normalise = normalise or ('outside' if deepness else 'inside')
-    if deepness and (format, normalise) != ('onnx', 'outside'):
-        raise DeployError(f'--deepness: the plugin loads ONNX files and normalises by itself; found --format {format} '
-                          f'--normalise {normalise}.')
-    _check_precision(precision, calibration, format, deepness)
+    normalise = normalise or 'inside'
+    _check_precision(precision, calibration, format)
     model = SceneModel(cfg, checkpoint, config, plain=True)
-    if deepness and model.semantic_classes:
-        raise DeployError(f'--deepness: the plugin shows one map, and the network of {config} predicts the classes of '
-                          'both dates, too; export it without --deepness.')
     if precision == 'int8' and model.semantic_classes:
         raise DeployError(f'--precision int8: judged by F1 of change only, and the network of {config} predicts the '
                           'classes of both dates, too; export it in fp32.')
-    graph = (SixBandGraph if deepness else PairGraph)(model.network, normalise == 'inside', model.temperature)
-    card = make_card(model, graph, config, normalise, tile or _tile(cfg, graph.divisor), gsd, deepness)
-    more = deepness_metadata(card) if deepness else {}
+    graph = PairGraph(model.network, normalise == 'inside', model.temperature)
+    card = make_card(model, graph, config, normalise, tile or _tile(cfg, graph.divisor), gsd)
     known = [_read_pair(before, after, card) for before, after in pairs] or _test_pairs(cfg, card)
 
     def reference(before: np.ndarray, after: np.ndarray) -> np.ndarray | Sequence[np.ndarray]:
         return (model.semantic if model.semantic_classes else model.predict)(np.stack([before, after], axis=1))
 
-    program = trace(graph, card.tile if deepness else None)
+    program = trace(graph)
     out.parent.mkdir(parents=True, exist_ok=True)
     with (tempfile.TemporaryDirectory(prefix=f'.{out.name}.', dir=out.parent) as folder,
           tempfile.TemporaryDirectory(prefix=f'.{out.name}.', dir=out.parent) as aside):
         partial = Path(folder) / out.name
         onnx_file = partial if format == 'onnx' else Path(aside) / 'float32.onnx'
-        _write(program, partial, onnx_file, card, more)
-        pairs_to_see = [*random_pairs(card.tile if deepness else None), *known]
+        _write(program, partial, onnx_file, card)
+        pairs_to_see = [*random_pairs(), *known]
         runtime = ProgramRuntime(partial, program) if format == 'program' else open_runtime(partial)
         done = compare(runtime.semantic if card.semantic_classes else runtime, reference, pairs_to_see)
         cost = '' if calibration is None else _in_int8(partial, onnx_file, Path(aside) / 'int8.onnx', card, runtime,
@@ -109,8 +100,8 @@ def export(cfg: Config, config: str, checkpoint: str | Checkpoint, out: str | Pa
     return _report(out, card, done, bool(known), cost)
 
 
-def make_card(model: SceneModel, graph: PairGraph, config: str, normalise: str, tile: int, gsd: float | None,
-              fixed: bool) -> Card:
+def make_card(model: SceneModel, graph: PairGraph, config: str, normalise: str, tile: int,
+              gsd: float | None) -> Card:
     """Collect the metadata of a file.
 
     Raises:
@@ -123,7 +114,7 @@ def make_card(model: SceneModel, graph: PairGraph, config: str, normalise: str, 
     mean, std = (_per_date(values, graph.rgb) for values in (graph.mean, graph.std))
     return Card(
         inputs=graph.INPUTS, classes=CLASSES, mean=mean, std=std, normalisation=normalise, threshold=model.threshold,
-        tile=tile, fixed_size=fixed, gsd=model.gsd if gsd is None else gsd,
+        tile=tile, fixed_size=False, gsd=model.gsd if gsd is None else gsd,
         align_corners=bool(model.network.decode_head.align_corners), config=_short(config),
         checkpoint=_short(model.weights), checkpoint_sha256=model.sha256,
         versions=dict(schanger_mm=__version__, torch=str(torch.__version__)), temperature=graph.temperature,
@@ -144,25 +135,23 @@ def _check_out(out: Path, format: str, overwrite: bool) -> None:
     refuse_existing(*files, overwrite=overwrite)
 
 
-def _write(program: torch.export.ExportedProgram, path: Path, onnx_file: Path, card: Card,
-           more: dict[str, str]) -> None:
+def _write(program: torch.export.ExportedProgram, path: Path, onnx_file: Path, card: Card) -> None:
     if path.suffix == BACKENDS['program']:
         write_program(program, path, card)
         return
-    write_onnx(program, onnx_file, card, more)  # once: that changes the program, and a second time fails
+    write_onnx(program, onnx_file, card)  # once: that changes the program, and a second time fails
     if path.suffix == BACKENDS['openvino']:
         write_openvino(onnx_file, path, card)
 
 
-def _check_precision(precision: str, calibration: str | Path | None, format: str, deepness: bool) -> None:
+def _check_precision(precision: str, calibration: str | Path | None, format: str) -> None:
     if precision not in PRECISIONS:
         raise DeployError(f'--precision {precision}: expected one of {", ".join(PRECISIONS)}.')
     if (precision == 'int8') != (calibration is not None):
         raise DeployError('--precision int8 and --calibration DIR go together: DIR holds labelled pairs, A, B and '
                           'label, by which int8 is calibrated and judged.')
-    if precision == 'int8' and (format == 'program' or deepness):
-        raise DeployError(f'--precision int8: written for --format onnx and openvino, without --deepness; found '
-                          f'--format {format}{" --deepness" if deepness else ""}.')
+    if precision == 'int8' and format == 'program':
+        raise DeployError('--precision int8: written for --format onnx and openvino, found --format program.')
 
 
 def _in_int8(path: Path, onnx_file: Path, target: Path, card: Card, float32: Runtime,
@@ -195,7 +184,7 @@ def _per_date(values: torch.Tensor, rgb: bool) -> tuple[tuple[float, ...], tuple
 
 def _read_pair(before: str, after: str, card: Card) -> Pair:
     one, other = (read_image(path)[..., ::-1] for path in (before, after))
-    return real_pair(f'{before} and {after}', one, other, card.tile, card.fixed_size)
+    return real_pair(f'{before} and {after}', one, other, card.tile)
 
 
 def _test_pairs(cfg: Config, card: Card) -> list[Pair]:
@@ -212,7 +201,7 @@ def _test_pairs(cfg: Config, card: Card) -> list[Pair]:
     for index in sorted({0, len(found) // 2, len(found) - 1} if len(found) else ()):  # first, middle, last
         packed = found[index]['inputs'].numpy()
         before, after = (packed[bands].transpose(1, 2, 0) for bands in ([2, 1, 0], [5, 4, 3]))  # B, G, R to R, G, B
-        pairs.append(real_pair(f'test pair {index}', before, after, card.tile, card.fixed_size))
+        pairs.append(real_pair(f'test pair {index}', before, after, card.tile))
     return pairs
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,14 +27,13 @@ DIMS = {0: 'batch', 2: 'height', 3: 'width'}
 """Names of the dynamic dimensions."""
 
 
-def write_onnx(program: torch.export.ExportedProgram, path: Path, card: Card, more: Mapping[str, str]) -> None:
+def write_onnx(program: torch.export.ExportedProgram, path: Path, card: Card) -> None:
     """Write ONNX.
 
     Args:
         program: the traced network.
         path: file to write, ``.onnx``.
         card: written to the metadata.
-        more: further metadata.
 
     Raises:
         ImportError: onnx or onnxscript is not installed.
@@ -54,7 +53,7 @@ def write_onnx(program: torch.export.ExportedProgram, path: Path, card: Card, mo
             f'{part[1] if part else type(error).__name__}; pooling to a fixed grid, as UPerHead and PSPHead do, is one '
             'such operator). Use --format program, or another head.') from error
     _tidy(model)
-    onnx.helper.set_model_props(model, {KEY: card.dumps(), **more})
+    onnx.helper.set_model_props(model, {KEY: card.dumps()})
     onnx.checker.check_model(model)
     onnx.save(model, path)
 

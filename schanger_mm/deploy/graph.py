@@ -84,28 +84,14 @@ class PairGraph(nn.Module):
         return x.index_select(dim, torch.arange(steps * self.divisor, device=x.device).clamp(max=size - 1))
 
 
-class SixBandGraph(PairGraph):
-    """:class:`PairGraph` for programs that have one raster: the bands of both dates in one image."""
-
-    INPUTS = ('image', )
-
-    def forward(self, image: Tensor) -> Tensor | tuple[Tensor, ...]:  # type: ignore[override]  # one input instead of two
-        """Predict ``(N, 6, H, W)`` float32, the earlier date's R, G, B first, to ``(N, 1, H, W)``."""
-        return self.predict(image)
-
-
-def trace(graph: PairGraph, side: int | None = None) -> torch.export.ExportedProgram:
-    """Trace a graph for any batch and any height and width, or for one ``side``.
+def trace(graph: PairGraph) -> torch.export.ExportedProgram:
+    """Trace a graph for any batch and any height and width.
 
     Raises:
         DeployError: the network's computation depends on its input in a way that cannot be traced.
     """
-    height, width = (50, 70) if side is None else (side, side)
-    channels = 2 * BANDS // len(graph.INPUTS)
-    examples = tuple(torch.zeros(2, channels, height, width) for _ in graph.INPUTS)
-    dims = {0: torch.export.Dim('batch')}
-    if side is None:
-        dims.update({2: torch.export.Dim('height'), 3: torch.export.Dim('width')})
+    examples = tuple(torch.zeros(2, BANDS, 50, 70) for _ in graph.INPUTS)
+    dims = {dim: torch.export.Dim(name) for dim, name in ((0, 'batch'), (2, 'height'), (3, 'width'))}
     try:
         with torch.no_grad():
             return torch.export.export(graph.eval(), examples, dynamic_shapes=(dims, ) * len(examples), strict=False)

@@ -42,22 +42,20 @@ class Compared:
         return f'{self.name}: {self.difference:.1e}'
 
 
-def random_pairs(side: int | None = None) -> list[Pair]:
-    """Draw pairs of several sizes and batches, one not a multiple of 16; with ``side`` two batches of that size."""
+def random_pairs() -> list[Pair]:
+    """Draw pairs of several sizes and batches, one not a multiple of 16."""
     rng = np.random.default_rng(0)
-    sizes = SIZES if side is None else ((1, side, side), (2, side, side))
     return [Pair(f'random pair, {count} x {height} x {width} px',
-                 *(255 * rng.random((2, count, 3, height, width), np.float32))) for count, height, width in sizes]
+                 *(255 * rng.random((2, count, 3, height, width), np.float32))) for count, height, width in SIZES]
 
 
-def real_pair(name: str, before: np.ndarray, after: np.ndarray, side: int, fixed: bool) -> Pair:
+def real_pair(name: str, before: np.ndarray, after: np.ndarray, side: int) -> Pair:
     """Crop the central ``side`` px of two images ``(H, W, 3)``, RGB.
 
     Args:
         name: for messages.
         before, after: the images, of the same size.
         side: larger images are cropped.
-        fixed: smaller images are padded with their border.
 
     Raises:
         DeployError: the sizes differ.
@@ -67,9 +65,6 @@ def real_pair(name: str, before: np.ndarray, after: np.ndarray, side: int, fixed
                           'px; expected one size.')
     top, left = (max(0, (size - side) // 2) for size in before.shape[:2])
     images = [image[top:top + side, left:left + side] for image in (before, after)]
-    if fixed:
-        missing = [(0, side - size) for size in images[0].shape[:2]]
-        images = [np.pad(image, (*missing, (0, 0)), mode='edge') for image in images]
     return Pair(name, *(np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32) for image in images))
 
 

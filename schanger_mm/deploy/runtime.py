@@ -96,11 +96,9 @@ class Runtime(ABC):
         height, width = images[0].shape[-2:]
         if self.card.fixed_size and (height, width) != (self.card.tile, self.card.tile):
             raise DeployError(f'{self.path} was exported for tiles of {self.card.tile} x {self.card.tile} px, found '
-                              f'{height} x {width}; cut the images, or export without --deepness.')
+                              f'{height} x {width}; cut the images into such tiles.')
         if self.card.normalisation == 'outside':
             images = [(x - mean) / std for x, mean, std in zip(images, self._mean, self._std)]
-        if len(self.card.inputs) == 1:
-            images = [np.concatenate(images, axis=1)]
         shape = images[0].shape
         try:
             results = self._run([np.ascontiguousarray(x) for x in images])

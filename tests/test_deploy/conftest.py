@@ -76,10 +76,10 @@ def trained(root, once_per_run):
         torch.save(dict(state_dict=network.state_dict()), folder / 'trained.pth')
         plain = opened(folder)
         graph = PairGraph(plain.network, True)
-        card = make_card(plain, graph, 'configs/own.py', 'inside', 256, 0.5, False)
+        card = make_card(plain, graph, 'configs/own.py', 'inside', 256, 0.5)
         program = trace(graph)
         if find_spec('onnx') and find_spec('onnxscript'):
-            write_onnx(program, folder / 'own.onnx', card, {})
+            write_onnx(program, folder / 'own.onnx', card)
             if find_spec('openvino'):
                 write_openvino(folder / 'own.onnx', folder / 'own.xml', card)
         write_program(program, folder / 'own.pt2', card)  # last: decomposing it for ONNX leaves it as it was

@@ -1,8 +1,5 @@
 """Exporting: options, comparison with PyTorch, and that nothing is written or lost otherwise."""
 
-import json
-import os
-from importlib.util import find_spec
 
 import cv2
 import numpy as np
@@ -11,7 +8,7 @@ from mmengine.registry import DefaultScope
 
 from schanger_mm import apis
 from schanger_mm.demo.scenes import DemoSizes, write_demo_set
-from schanger_mm.deploy import DeployError, open_runtime, read_card
+from schanger_mm.deploy import DeployError, read_card
 from schanger_mm.deploy import export as module
 from schanger_mm.deploy.export import export
 from schanger_mm.deploy.formats import ProgramRuntime
@@ -113,9 +110,6 @@ def test_an_earlier_file_is_replaced_only_when_asked(again, tmp_path):
 @pytest.mark.parametrize(('out', 'format', 'options', 'message'), [
     ('a.onnx', 'program', {}, 'a.onnx: a file of --format program must end in .pt2'),
     ('a.pt', 'torchscript', {}, '--format torchscript: expected one of onnx, openvino, program'),
-    ('a.pt2', 'program', dict(deepness=True), 'found --format program --normalise outside'),
-    ('a.onnx', 'onnx', dict(deepness=True, normalise='inside'), 'found --format onnx --normalise inside'),
-    ('a.onnx', 'onnx', dict(deepness=True), '--deepness: .* add --gsd METRES'),
     ('a.pt2', 'program', dict(tile=100), '--tile 100: expected a multiple of 16'),
     ('a.pt2', 'program', dict(tile=-16), '--tile -16: expected a multiple of 16'),
     ('a.pt2', 'program', dict(gsd=0.0), '--gsd 0.0: expected metres per pixel, above 0'),
@@ -132,28 +126,3 @@ def test_a_checkpoint_of_the_other_size_is_refused(root, demo_checkpoint, tmp_pa
         export(apis.load_config(root / 'configs/schanger/levir_small.py'), 'levir_small.py', str(demo_checkpoint),
                tmp_path / 'a.pt2', 'program')
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.long
-def test_deepness_gets_one_image_of_six_bands(cfg, demo_checkpoint, tmp_path):
-    if missing := [name for name in ('onnx', 'onnxscript', 'onnxruntime') if find_spec(name) is None]:
-        (pytest.fail if os.environ.get('CI') == 'true' else pytest.skip)(f'{missing} not installed (extra [export])')
-    import onnxruntime
-    out = tmp_path / 'plugin.onnx'
-    words = export(cfg, CONFIG, str(demo_checkpoint), out, 'onnx', deepness=True, gsd=0.5, tile=64)
-    assert 'takes image (normalised)' in words and 'random pair, 2 x 64 x 64 px' in words and 'test pair 1' in words
-    session = onnxruntime.InferenceSession(out, providers=['CPUExecutionProvider'])
-    assert [(i.name, i.shape) for i in session.get_inputs()] == [('image', ['batch', 6, 64, 64])]
-    facts = session.get_modelmeta().custom_metadata_map
-    assert json.loads(facts['model_type']) == 'Segmentor' and json.loads(facts['resolution']) == 50
-
-    before, after = 255 * np.random.default_rng(0).random((2, 1, 3, 64, 64), np.float32)
-    mean, std = (np.array(json.loads(facts[f'standardization_{key}']), np.float32)[:, None, None]
-                 for key in ('mean', 'std'))
-    (found, ) = session.run(None, dict(image=(np.concatenate([before, after], 1) / 255 - mean) / std))
-    expected = SceneModel(cfg, demo_checkpoint, CONFIG).predict(np.stack([before, after], 1))
-    np.testing.assert_allclose(found[:, 0], expected, atol=1e-5)
-    runtime = open_runtime(out)
-    np.testing.assert_allclose(runtime(before, after), expected, atol=1e-5)
-    with pytest.raises(DeployError, match='was exported for tiles of 64 x 64 px, found 64 x 48'):
-        runtime(before[..., :48], after[..., :48])

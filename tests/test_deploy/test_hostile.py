@@ -100,7 +100,7 @@ def test_entities_of_an_xml_do_not_fill_the_memory(tmp_path):
     (dict(threshold=float('nan')), 'threshold is nan, expected a number from 0 to 1'),
     (dict(tile=10**400), 'tile is 1000'),
     (dict(tile=True), 'tile is True, expected a number of pixels'),
-    (dict(inputs='before'), 'inputs is before, expected one or two names'),
+    (dict(inputs='before'), 'inputs is before, expected two names'),
     (dict(gsd='1'), 'gsd is 1, expected metres or null'),
     (dict(versions=[]), 'versions is .* expected texts by name'),
     (dict(more=1), "'more' is unknown"),

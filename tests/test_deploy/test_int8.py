@@ -116,8 +116,7 @@ def test_one_command_writes_the_file_or_leaves_nothing(trained, needs, format, n
     (dict(precision='int8'), '--precision int8 and --calibration DIR go together'),
     (dict(calibration='set'), '--precision int8 and --calibration DIR go together'),
     (dict(precision='int4'), '--precision int4: expected one of fp32, int8'),
-    (dict(precision='int8', calibration='set', format='program', out='a.pt2'), 'found --format program'),
-    (dict(precision='int8', calibration='set', deepness=True), 'found --format onnx --deepness')])
+    (dict(precision='int8', calibration='set', format='program', out='a.pt2'), 'found --format program')])
 def test_options_that_do_not_fit(tmp_path, options, message):
     settings = dict(dict(format='onnx', out='a.onnx'), **options)
     settings['out'] = tmp_path / settings['out']
