@@ -119,7 +119,8 @@ def run_line(world, run):
     from schanger_mm.checkpoints.convert import mm_to_published, network
     cache = world / 'torch/hub/checkpoints'  # where downloads are kept: random weights in the authors' layout
     cache.mkdir(parents=True)
-    for size, name, dates in (('base', 'levir', 2), ('base', 'pretrain', 1), ('small', 'pretrain', 1)):
+    for size, name, dates in (('base', 'levir', 2), ('small', 'levir', 2), ('base', 'pretrain', 1),
+                              ('small', 'pretrain', 1)):
         torch.save(mm_to_published(network(size, dates).state_dict())[0], cache / f'schanger_{size}_{name}.pth')
     (world / 'work_dirs/pretrain_inria').mkdir(parents=True)
     torch.save(dict(state_dict=network('base', 1).state_dict()), world / PRETRAINED)

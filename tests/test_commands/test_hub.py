@@ -107,6 +107,8 @@ def test_an_export_by_one_name(run, published, inputs, tmp_path):
     ([PUBLISH, 'tiny.pth', '--hub', 'org/net'], 'error: hf://org/net: uploading needs a token'),
     (['tools/model_converters/fetch_published.py', 'levir'], 'error: levir: expected SET SIZE or SET-SIZE, such as'),
     (['tools/model_converters/fetch_published.py', 'paris-small'], "error: no published weights 'paris', 'small'"),
+    (['tools/model_converters/fetch_published.py', 'pretrain-small', '--export', 'onnx'],
+     'error: --export: pretrain is a network for single images; expected a change detector: levir, levir_plus'),
 ])
 def test_mistakes_end_in_one_line(run, hub, inputs, words, message):
     words = [inputs / word if word == 'tiny.pth' else word for word in words]
@@ -119,3 +121,18 @@ def test_set_and_size_may_be_one_word(run, web, tmp_path):
     fetch = 'tools/model_converters/fetch_published.py', '--base-url', web.url, '--cache', tmp_path
     for words in (['levir_plus-small'], ['levir_plus', 'small']):
         assert f'{web.url}/schanger_small_levir_plus.pth: the server answered 404' in run(*fetch, *words, fails=2)
+
+
+@pytest.mark.long
+def test_fetched_weights_are_exported_beside_them(run, tmp_path):
+    from schanger_mm.checkpoints.convert import mm_to_published, network
+    from schanger_mm.deploy import open_runtime
+    state = mm_to_published(network('small', 2).state_dict())[0]
+    torch.save(state, tmp_path / 'schanger_small_levir.pth')  # as if it had been downloaded
+    fetch = ('tools/model_converters/fetch_published.py', 'levir-small', '--cache', tmp_path, '--export', 'onnx',
+             '--out', tmp_path / 'net.pth')
+    assert f'{tmp_path}/net.onnx' in run(*fetch)
+    assert open_runtime(tmp_path / 'net.onnx')(*np.zeros((2, 1, 3, 64, 64), np.float32)).shape[-2:] == (64, 64)
+    (tmp_path / 'net.pth').unlink()
+    error = run(*fetch, fails=2)
+    assert f'{tmp_path}/net.onnx' in error and not (tmp_path / 'net.pth').exists()  # nothing was fetched either
