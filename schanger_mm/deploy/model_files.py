@@ -134,11 +134,16 @@ def other_statistics(checkpoint: Checkpoint, config_name: str, preprocessor: nn.
     model = values.get('model')
     own = (model.get('data_preprocessor') if isinstance(model, dict) else None) or values.get('data_preprocessor')
     used = dict(mean=preprocessor.mean.flatten().tolist(), std=preprocessor.std.flatten().tolist(),
-                bgr_to_rgb=bool(getattr(preprocessor, 'bgr_to_rgb', False)))
+                bgr_to_rgb=reverses_bands(preprocessor))
     return [f'{config_name} has the {key} {in_words(value)}, and {checkpoint.path} was trained with '
             f'{in_words(own[key]):.300}: its probabilities will be off; predict with the config of its training.'
             for key, value in used.items()
             if isinstance(own, dict) and key in own and in_words(own[key]) != in_words(value)]
+
+
+def reverses_bands(preprocessor: nn.Module) -> bool:
+    """Return whether a preprocessor turns B, G, R into R, G, B; mmengine's own keeps that in a private attribute."""
+    return bool(getattr(preprocessor, 'bgr_to_rgb', False) or getattr(preprocessor, '_channel_conversion', False))
 
 
 def in_words(value: object) -> str:
