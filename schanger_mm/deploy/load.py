@@ -32,9 +32,12 @@ def load_model(model: str, weights: str | None = None, device: str | None = None
     Raises:
         UserError: the model cannot be loaded; the message says why.
     """
-    if semantic is not None:
-        change = load_model(model, weights, device, precision, threads)
-        return _with_classes(change, semantic, str(change.device), precision)
+    change = _load_change(model, weights, device, precision, threads)
+    return change if semantic is None else _with_classes(change, semantic, str(change.device), precision)
+
+
+def _load_change(model: str, weights: str | None, device: str | None, precision: str,
+                 threads: int | None) -> SceneModel | ExportedModel:
     if backend_of(model) is not None:
         if weights is not None:
             raise SettingError(f'MODEL {model} is an exported network and holds its weights; omit --weights '
@@ -49,7 +52,8 @@ def load_model(model: str, weights: str | None = None, device: str | None = None
     return SceneModel.load(model, weights, device or ('cuda' if torch.cuda.is_available() else 'cpu'), precision)
 
 
-def _with_classes(change: Model, semantic: tuple[str, str | None], device: str, precision: str) -> WithClasses:
+def _with_classes(change: SceneModel | ExportedModel, semantic: tuple[str, str | None], device: str,
+                  precision: str) -> WithClasses:
     model, weights = semantic
     if change.semantic_classes:
         raise SettingError(f'--semantic {model}: {change.weights} predicts classes itself ('

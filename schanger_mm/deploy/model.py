@@ -246,6 +246,11 @@ def _fill(network: nn.Module, state: dict[str, Tensor], weights: str | Path, con
 
 
 def for_inference(network: nn.Module, config_name: str, precision: str) -> nn.Module:
+    """Return the form of a network that predicts fast, or itself if it has none.
+
+    Raises:
+        SceneError: it does not run in this precision.
+    """
     if hasattr(network, 'for_inference'):
         try:
             return network.for_inference(precision)

@@ -11,14 +11,14 @@ from mmengine.config import Config
 from torch import nn
 
 from schanger_mm.checkpoints import Checkpoint
-from schanger_mm.deploy.model import filled_network, for_inference
+from schanger_mm.deploy.model import SceneModel, filled_network, for_inference
 from schanger_mm.deploy.model_files import open_named, other_statistics, reverses_bands
 from schanger_mm.deploy.runtime import Semantic
 from schanger_mm.geo.errors import SceneError
 from schanger_mm.utils.devices import find_device
 
 if TYPE_CHECKING:
-    from schanger_mm.deploy.load import Model
+    from schanger_mm.deploy.exported import ExportedModel
 
 BANDS = 3
 BINARY = ('other', 'building')
@@ -92,7 +92,7 @@ class WithClasses:
         single: classifies each date.
     """
 
-    def __init__(self, change: Model, single: SingleDateModel):
+    def __init__(self, change: SceneModel | ExportedModel, single: SingleDateModel):
         self.change, self.single = change, single
         self.config, self.weights, self.names, self.sha256 = change.config, change.weights, change.names, change.sha256
         self.device, self.device_type, self.precision = change.device, change.device_type, change.precision

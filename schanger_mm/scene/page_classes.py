@@ -47,8 +47,8 @@ def group_choice(legend: Legend, summary: Mapping) -> str:
     for code, (name, colour) in enumerate(legend.groups().items()):
         if name in counts:
             number = counts[name]['polygons']
-            words = f'{number:,} change{"" if number == 1 else "s"}, {format_area(counts[name][f"area_{unit}"], unit)}'
-            boxes.append(f'<label title="{html.escape(words)}"><input type="checkbox" name="group" value="{code}" checked>'
+            area = format_area(counts[name][f'area_{unit}'], unit)
+            boxes.append(f'<label title="{area}"><input type="checkbox" name="group" value="{code}" checked>'
                          f'{_swatch(colour)}{html.escape(name)} <small>{number:,}</small></label>')
     title = f'Kinds of change of {legend.kinds_of}' if legend.kinds_of else 'What the ground became'
     return (f'<fieldset class="groups"><legend>{html.escape(title)}</legend>{"".join(boxes)}</fieldset>'
@@ -77,17 +77,20 @@ def _matrix(transitions: Sequence[Mapping], legend: Legend, unit: str) -> str:
     colours = dict(zip(legend.classes, legend.colours))
     areas = {(one['from'], one['to']): one[f'area_{unit}'] for one in transitions}
     before, after = ([name for name in legend.classes if any(pair[side] == name for pair in areas)] for side in (0, 1))
-    head = ''.join(f'<th scope="col">{_swatch(colours[name])}{html.escape(name)}</th>' for name in after)
-    rows = ''.join(
-        f'<tr><th scope="row">{_swatch(colours[one])}{html.escape(one)}</th>'
-        + ''.join(f'<td>{format_area(areas[one, other], unit) if (one, other) in areas else "-"}</td>' for other in after)
-        + f'<td>{format_area(sum(area for pair, area in areas.items() if pair[0] == one), unit)}</td></tr>'
-        for one in before)
-    sums = ''.join(f'<td>{format_area(sum(area for pair, area in areas.items() if pair[1] == name), unit)}</td>'
-                   for name in after)
+
+    def cell(found: list[float]) -> str:
+        return f'<td>{format_area(sum(found), unit) if found else "-"}</td>'
+
+    rows = [[cell([areas[pair]] if (pair := (one, other)) in areas else []) for other in after]
+            + [cell([area for pair, area in areas.items() if pair[0] == one])] for one in before]
+    sums = [cell([area for pair, area in areas.items() if pair[1] == name]) for name in after]
+    rows.append([*sums, cell(list(areas.values()))])
+    names = [_swatch(colours[one]) + html.escape(one) for one in before] + ['all']
+    head = [_swatch(colours[one]) + html.escape(one) for one in after] + ['all']
+    body = ''.join(f'<tr><th scope="row">{name}</th>{"".join(row)}</tr>' for name, row in zip(names, rows))
     return ('<table class="numbers"><caption>Changed ground by class before (rows) and after (columns)</caption><thead>'
-            f'<tr><th scope="col">before \\ after</th>{head}<th scope="col">all</th></tr></thead><tbody>{rows}'
-            f'<tr><th scope="row">all</th>{sums}<td>{format_area(sum(areas.values()), unit)}</td></tr></tbody></table>')
+            f'<tr><td></td>{"".join(f"""<th scope="col">{name}</th>""" for name in head)}</tr></thead>'
+            f'<tbody>{body}</tbody></table>')
 
 
 def _counts(legend: Legend, summary: Mapping) -> tuple[str, dict[str, Mapping]]:
