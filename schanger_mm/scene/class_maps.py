@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 
 MOST_CLASSES = 254
 """Classes that fit into one byte, with a value for nodata."""
-COLOURS = ((210, 206, 196), (214, 96, 77), (90, 160, 80), (67, 130, 190), (230, 185, 70), (130, 100, 170),
-           (100, 190, 185), (160, 110, 70))
-"""Colours of the first classes, RGB; further ones go around the hues."""
+BACKGROUND = ('other', 'background')
+GREY = (210, 206, 196)
+"""RGB of classes with such names."""
+COLOURS = ((214, 96, 77), (90, 160, 80), (67, 130, 190), (230, 185, 70), (130, 100, 170), (100, 190, 185),
+           (160, 110, 70))
+"""RGB of the first of all other classes; further ones go around the hues."""
 GOLDEN = 0.618034
 
 
@@ -100,5 +103,7 @@ def predict_levels(source: PairSource, plan: Plan, block: Block, model: Network,
 
 def class_colours(names: Sequence[str]) -> list[tuple[int, int, int]]:
     """Return a colour for each class, RGB."""
-    more = [colorsys.hsv_to_rgb(index * GOLDEN % 1, 0.6, 0.85) for index in range(len(names) - len(COLOURS))]
-    return [*COLOURS, *((round(255 * r), round(255 * g), round(255 * b)) for r, g, b in more)][:len(names)]
+    shown = [name for name in names if name.lower() not in BACKGROUND]
+    more = [colorsys.hsv_to_rgb(index * GOLDEN % 1, 0.6, 0.85) for index in range(len(shown) - len(COLOURS))]
+    colours = iter([*COLOURS, *((round(255 * r), round(255 * g), round(255 * b)) for r, g, b in more)])
+    return [GREY if name.lower() in BACKGROUND else next(colours) for name in names]

@@ -184,7 +184,8 @@ def _listed(listed: int, count: int, name: str, legend: Legend | None) -> str:
     if listed == count:
         return f'All {count:,}, the largest first.' if count > 1 else 'The only one.'
     if legend is not None:
-        return f'{listed} of {count:,}: the largest, and the largest of each kind; all of them are in {name}.'
+        group = 'class afterwards' if legend.kinds_of is None else 'kind'
+        return f'{listed} of {count:,}: the largest, also of each {group}; all of them are in {name}.'
     return f'The {listed} largest of {count:,}; all of them are in {name}.'
 
 
