@@ -115,7 +115,9 @@ def predict(model: str, before: str, after: str | None, out: str, weights: str |
         SceneError, OSError: the only pair, or every pair, cannot be predicted.
     """
     from schanger_mm.apis.detector import ChangeDetector
+    from schanger_mm.scene.legend import Legend
     detector = ChangeDetector(model, weights, device, precision, semantic, semantic_weights)
+    Legend.of(detector.model, options.get('kinds_of'))  # once, not for each pair
     if '://' in detector.model.weights:
         print(f'{detector.model.weights}, sha256 {detector.model.sha256}')  # the commit that is used
     if after is not None and not os.path.isdir(before) and not before.lower().endswith('.csv'):

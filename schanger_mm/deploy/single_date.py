@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from schanger_mm.deploy.exported import ExportedModel
 
 BANDS = 3
+OPTIONS = ('--semantic', '--semantic-weights')
 BINARY = ('other', 'building')
 """Classes of a network with one logit whose checkpoint names none."""
 
@@ -58,7 +59,7 @@ class SingleDateModel:
     def load(cls, model: str, weights: str | None = None, device: str = 'cpu',
              precision: str = 'fp32') -> SingleDateModel:
         """Load a network by one or two names, see :func:`~schanger_mm.deploy.model_files.open_named`."""
-        found = open_named(model, weights)
+        found = open_named(model, weights, OPTIONS)
         loaded = cls(found.cfg, found.checkpoint, found.config_name, device, precision)
         loaded.names = found.names
         if found.names[1] is not None:

@@ -29,8 +29,9 @@ def data_of(page):
     return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)[1])
 
 
-def test_the_page_has_a_legend_that_filters_and_lists_some_of_each_kind(page):
-    _, text = page()
+@pytest.mark.parametrize('format', ['gpkg', 'geojson'])
+def test_the_page_has_a_legend_that_filters_and_lists_some_of_each_kind(page, format):
+    _, text = page(format=format)
     assert re.findall(r'name="group" value="(\d)" checked><i style="background:rgb\([\d, ]+\)"></i>(\w+) <small>(\d+)',
                       text) == [('0', 'new', '40'), ('1', 'demolished', '1')]
     data = data_of(text)
