@@ -13,7 +13,6 @@ from rasterio.windows import Window
 
 from schanger_mm.geo.drivers import open_raster
 from schanger_mm.geo.errors import SceneError
-from schanger_mm.scene.block import NODATA
 from schanger_mm.scene.labelling import label_runs
 from schanger_mm.scene.legend import KINDS, Legend
 from schanger_mm.scene.outline_store import OutlineStore
@@ -31,6 +30,7 @@ PRESENT = 0.2
 REPLACED = 0.5
 """Of buildings that are there at both dates, more than this share of the earlier ones has changed if replaced."""
 STRIP = 512
+"""Side in px of the squares whose polygons are classified together."""
 FOUND = np.dtype([('from', 'u1'), ('to', 'u1'), ('from_share', 'f4'), ('to_share', 'f4'), ('kind', 'u1'),
                   ('kind_share', 'f4')])
 """Of a polygon: class of each date and the share of its changed pixels that has it; kind, and the share that agrees."""
@@ -48,7 +48,7 @@ class ClassRasters:
         self.paths, self.legend = (change, before, after), legend
 
     def classify(self, store: OutlineStore, table: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Classify polygons, strip by strip of the raster, so that its tiles are decoded a few times only.
+        """Classify polygons, neighbours together, so that the rasters are read and decoded a few times only.
 
         Args:
             store: holds their outlines.
@@ -63,7 +63,6 @@ class ClassRasters:
         """
         found = np.zeros(len(rows), FOUND)
         places = table[rows]
-        order = np.lexsort((places['left'], places['top'] // STRIP))
         try:
             with ExitStack() as stack:
                 rasters = [stack.enter_context(open_raster(path)) for path in self.paths]
@@ -71,8 +70,11 @@ class ClassRasters:
                     if raster.shape != rasters[0].shape:
                         raise SceneError(f'{path} has {raster.width} x {raster.height} px and {self.paths[0]} '
                                          f'{rasters[0].width} x {rasters[0].height}; expected rasters of one run.')
-                for i in order:
-                    found[i] = self._classify(rasters, store.outline(places[i]), int(places['pixels'][i]))
+                windows = self._windows(places, *rasters[0].shape)
+                for near in _neighbours(windows):
+                    outlines = [store.outline(places[i]) for i in near]
+                    classify = self._classify_large if len(near) == 1 else self._classify_small
+                    found[near] = classify(rasters, outlines, windows[near], places['pixels'][near])
         except rasterio.errors.RasterioError as error:
             raise SceneError(f'{", ".join(map(str, self.paths))}: not readable as rasters: {error}') from error
         return found
@@ -95,28 +97,82 @@ class ClassRasters:
         """Return the name of each group, and which polygons it has, ``(N, )`` bool."""
         return [(name, self.groups(found) == code) for code, name in enumerate(self.legend.groups())]
 
-    def _classify(self, rasters: list[rasterio.DatasetReader], outline: shapely.Geometry, pixels: int) -> tuple:
-        left, top, right, bottom = (int(edge) for edge in outline.bounds)
-        margin = min(max(right - left, bottom - top, MARGIN[0]), MARGIN[1]) if self.legend.kinds_of is not None else 0
-        height, width = rasters[0].shape
-        rows = range(max(0, top - margin), min(height, bottom + margin), PIECE)
-        cols = range(max(0, left - margin), min(width, right + margin), PIECE)
-        counts, buildings = np.zeros((2, len(self.legend.classes)), np.int64), Buildings()
-        for row in rows:
-            for col in cols:
-                box = Window(col, row, min(PIECE, cols.stop - col), min(PIECE, rows.stop - row))
-                change, before, after = (raster.read(1, window=box) for raster in rasters)
-                mask = rasterize([outline], change.shape, transform=(1, 0, col, 0, 1, row), dtype='uint8')
-                inside = (mask == 1) & (change == 1)
-                for date, classes in enumerate((before, after)):
-                    counts[date] += np.bincount(classes[inside & (classes != NODATA)],
-                                                minlength=counts.shape[1])[:counts.shape[1]]
-                if self.legend.index is not None:
-                    buildings += Buildings.around(inside, before == self.legend.index, after == self.legend.index,
-                                                  pixels)
-        most, share = counts.argmax(axis=1), counts.max(axis=1) / pixels
-        kind = buildings.kind() if self.legend.index is not None else 'other'
-        return (*most, *share, KINDS.index(kind), buildings.agreeing(kind) / pixels)
+    def _windows(self, places: np.ndarray, height: int, width: int) -> np.ndarray:
+        """Return left, top, right and bottom of what is looked at of each polygon, ``(N, 4)``."""
+        box = np.stack([places[name] for name in ('left', 'top', 'right', 'bottom')], axis=1)
+        longest = (box[:, 2:] - box[:, :2]).max(axis=1, initial=0)
+        margin = np.clip(longest, *MARGIN)[:, None] * (self.legend.kinds_of is not None)
+        return np.concatenate([np.maximum(box[:, :2] - margin, 0), np.minimum(box[:, 2:] + margin, (width, height))],
+                              axis=1)
+
+    def _classify_small(self, rasters: list[rasterio.DatasetReader], outlines: list[shapely.Geometry],
+                        windows: np.ndarray, pixels: np.ndarray) -> list[tuple]:
+        """Classify neighbours, whose windows are read as one."""
+        (left, top), (right, bottom) = windows[:, :2].min(axis=0), windows[:, 2:].max(axis=0)
+        box = Window(left, top, right - left, bottom - top)
+        change, before, after = (raster.read(1, window=box) for raster in rasters)
+        numbers = rasterize(zip(outlines, range(1, len(outlines) + 1)), change.shape, dtype='int32',
+                            transform=(1, 0, left, 0, 1, top))
+        numbers[change != 1] = 0
+        found = []
+        for number, (window, count) in enumerate(zip(windows - (left, top, left, top), pixels.tolist()), 1):
+            part = np.s_[window[1]:window[3], window[0]:window[2]]
+            tally = Tally(self.legend, count)
+            tally.add(numbers[part] == number, before[part], after[part])
+            found.append(tally.result())
+        return found
+
+    def _classify_large(self, rasters: list[rasterio.DatasetReader], outlines: list[shapely.Geometry],
+                        windows: np.ndarray, pixels: np.ndarray) -> list[tuple]:
+        """Classify one polygon piece by piece."""
+        (outline, ), ((left, top, right, bottom), ), (count, ) = outlines, windows.tolist(), pixels.tolist()
+        tally = Tally(self.legend, count)
+        for row in range(top, bottom, PIECE):
+            for col in range(left, right, PIECE):
+                box = Window(col, row, min(PIECE, right - col), min(PIECE, bottom - row))
+                mask = rasterize([outline], (box.height, box.width), transform=(1, 0, col, 0, 1, row), dtype='uint8')
+                if mask.any():  # a building that is in another piece alone does not belong to the polygon
+                    change, before, after = (raster.read(1, window=box) for raster in rasters)
+                    tally.add((mask == 1) & (change == 1), before, after)
+        return [tally.result()]
+
+
+def _neighbours(windows: np.ndarray) -> list[np.ndarray]:
+    """Group polygons by squares of the raster, as places in ``windows``; one with a large window is alone."""
+    left, top = windows[:, :2].T // STRIP
+    small = (windows[:, 2:] - windows[:, :2]).max(axis=1, initial=0) <= PIECE // 2
+    alone = np.where(small, 0, np.arange(1, len(windows) + 1))
+    order = np.lexsort((left, top, alone))
+    keys = np.stack([alone, top, left])[:, order]
+    return np.split(order, np.flatnonzero((keys[:, 1:] != keys[:, :-1]).any(axis=0)) + 1) if len(windows) else []
+
+
+class Tally:
+    """Counts the classes of a polygon's changed pixels.
+
+    Args:
+        legend: of the classes.
+        pixels: number of changed pixels of the polygon.
+    """
+
+    def __init__(self, legend: Legend, pixels: int):
+        self._index, self._pixels = legend.index, pixels
+        self._counts = np.zeros((2, len(legend.classes)), np.int64)
+        self._buildings = Buildings()
+
+    def add(self, inside: np.ndarray, before: np.ndarray, after: np.ndarray) -> None:
+        """Count a window: the polygon's changed pixels ``(h, w)`` bool, and the classes of both dates, uint8."""
+        length = self._counts.shape[1]
+        for date, classes in enumerate((before, after)):
+            self._counts[date] += np.bincount(classes[inside], minlength=length)[:length]  # 255 has no class
+        if self._index is not None:
+            self._buildings += Buildings.around(inside, before == self._index, after == self._index, self._pixels)
+
+    def result(self) -> tuple:
+        """Return the polygon's record, :data:`FOUND`."""
+        most, share = self._counts.argmax(axis=1), self._counts.max(axis=1) / self._pixels
+        kind = self._buildings.kind() if self._index is not None else 'other'
+        return (*most, *share, KINDS.index(kind), self._buildings.agreeing(kind) / self._pixels)
 
 
 class Buildings:

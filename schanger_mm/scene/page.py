@@ -105,7 +105,7 @@ def _read_largest(path: Path, largest: int, legend: Legend | None) -> list[dict]
     try:
         if not read_info(path)['features']:  # an empty GeoJSON file has no columns to ask for
             return []
-        wanted = [dict(where=f'rank <= {int(largest)}')]
+        wanted: list[dict] = [dict(where=f'rank <= {int(largest)}')]
         for name in () if legend is None else legend.groups():  # features are in the order of their ranks
             text = name.replace("'", "''")
             wanted.append(dict(where=f'"{legend.column}" = \'{text}\'', max_features=EACH))

@@ -103,13 +103,15 @@ def write_polygons(change_tif: str | Path, probability_tif: str | Path, out: str
         dropped = table['area'][~table['taken'] & ~large]
         kept = np.flatnonzero(~table['taken'] & large)
         kept = kept[np.lexsort((table['col'][kept], table['row'][kept], -table['area'][kept]))]
-        found = None if classes is None else classes.classify(store, table, kept)
-        columns = write_layer(out, ground, _batches(store, table, kept, ground, simplify, classes, found, sketch))
+        classified = None if classes is None else (classes, classes.classify(store, table, kept))
+        columns = write_layer(out, ground, _batches(store, table, kept, ground, simplify, classified, sketch))
     areas = table['area'][kept]
     unit = ground.unit
-    groups = {} if classes is None else {classes.legend.counted: {
-        name: {'polygons': int(here.sum()), f'area_{unit}': float(areas[here].sum())}
-        for name, here in classes.members(found)}}
+    groups = {}
+    if classified is not None:
+        classes, found = classified
+        groups = {classes.legend.counted: {name: {'polygons': int(here.sum()), f'area_{unit}': float(areas[here].sum())}
+                                           for name, here in classes.members(found)}}
     return {
         'file': out.name,
         'found': len(kept) + len(dropped),
@@ -192,14 +194,14 @@ def _fill_holes(store: OutlineStore, ground: Ground, below: float) -> None:
 
 
 def _batches(store: OutlineStore, table: np.ndarray, order: np.ndarray, ground: Ground, tolerance: float,
-             classes: ClassRasters | None, found: np.ndarray | None, sketch: Sketch | None) -> Iterator[Batch]:
+             classified: tuple[ClassRasters, np.ndarray] | None, sketch: Sketch | None) -> Iterator[Batch]:
     """Yield what is written of rows of a table, in the given order; one empty batch where there are none."""
     for start in range(0, max(1, len(order)), BATCH):
         rows = table[order[start:start + BATCH]]
         outlines = [store.outline(row) for row in rows]
         named = {}
-        if classes is not None:
-            here = found[start:start + BATCH]
+        if classified is not None:
+            classes, here = classified[0], classified[1][start:start + BATCH]
             named = classes.columns(here)
             if sketch is not None:
                 sketch.add(outlines, classes.groups(here))

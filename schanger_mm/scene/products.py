@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from schanger_mm.scene.block import LEVELS, NODATA, changed
 from schanger_mm.scene.kinds import ClassRasters
 from schanger_mm.scene.legend import Legend
 from schanger_mm.scene.page import PREVIEW, write_page
-from schanger_mm.scene.plan import POLYGONS, Plan, Settings
+from schanger_mm.scene.plan import POLYGONS, Block, Plan, Settings
 from schanger_mm.scene.polygons import write_polygons
 from schanger_mm.scene.progress import Clock
 from schanger_mm.scene.run_folder import CHANGE, CLASSES, PAGE, PROBABILITY, STYLE, SUMMARY
@@ -39,20 +40,20 @@ def write_rasters(folder: Path, plan: Plan, load: Callable[[int], np.ndarray], t
         legend: of the classes, if the network has any.
     """
     blocks = plan.blocks()
+
+    def layer(block: Block, number: int = 0) -> np.ndarray:
+        levels = load(block.index)
+        return levels if legend is None else levels[number]
+
     if legend is not None:
         values = '; '.join(f'{value} {name}' for value, name in enumerate(legend.classes))
-        for layer, name in enumerate(CLASSES, 1):
-            write_cog(folder / name, plan.grid, blocks, lambda block, layer=layer: load(block.index)[layer],
+        for name, number in zip(CLASSES, (1, 2)):
+            write_cog(folder / name, plan.grid, blocks, partial(layer, number=number),
                       f'class: {values}; {NODATA}: no data', average=False, tags=tags, classes=legend.classes,
                       colours=legend.colours)
-        everything = load
-
-        def load(index: int) -> np.ndarray:
-            return everything(index)[0]
-
-    write_cog(folder / PROBABILITY, plan.grid, blocks, lambda block: load(block.index), DESCRIPTIONS[PROBABILITY],
+    write_cog(folder / PROBABILITY, plan.grid, blocks, layer, DESCRIPTIONS[PROBABILITY],
               average=True, tags=tags)
-    write_cog(folder / CHANGE, plan.grid, blocks, lambda block: changed(load(block.index), threshold),
+    write_cog(folder / CHANGE, plan.grid, blocks, lambda block: changed(layer(block), threshold),
               DESCRIPTIONS[CHANGE], average=False, tags=tags)
 
 
