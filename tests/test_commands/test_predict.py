@@ -67,7 +67,7 @@ def test_pairs_of_a_table_get_kinds(run, inputs, demo_checkpoint, single, tmp_pa
         assert summary['model']['semantic']['weights'] == str(single)
     words[words.index(tmp_path / 'out')] = tmp_path / 'bad'
     for more, message in (((), 'pretrain_demo is a config: give its weights with --semantic-weights'),
-                          (('--semantic-weights', demo_checkpoint), 'does not fit pretrain_demo'),
+                          (('--semantic-weights', demo_checkpoint), 'does not fit --semantic pretrain_demo'),
                           (('--semantic-weights', single, '--kinds-of', 'road'),
                            '--kinds-of road: expected one of the classes other, building')):
         error = run(*words, *more, fails=2)
