@@ -88,8 +88,8 @@ def _matrix(transitions: Sequence[Mapping], legend: Legend, unit: str) -> str:
     names = [_swatch(colours[one]) + html.escape(one) for one in before] + ['all']
     head = [_swatch(colours[one]) + html.escape(one) for one in after] + ['all']
     body = ''.join(f'<tr><th scope="row">{name}</th>{"".join(row)}</tr>' for name, row in zip(names, rows))
-    return ('<table class="numbers"><caption>Changed ground by class before (rows) and after (columns)</caption><thead>'
-            f'<tr><td></td>{"".join(f"""<th scope="col">{name}</th>""" for name in head)}</tr></thead>'
+    return ('<table class="numbers"><caption>All changed ground by class before (rows) and after (columns)</caption>'
+            f'<thead><tr><td></td>{"".join(f"""<th scope="col">{name}</th>""" for name in head)}</tr></thead>'
             f'<tbody>{body}</tbody></table>')
 
 
