@@ -24,8 +24,8 @@ from schanger_mm.apis import load_config, prepare
 from schanger_mm.demo.scenes import draw_pair, draw_pair_with_masks, draw_single
 from schanger_mm.registry import DATASETS, SCOPE
 
-pytest_plugins = ['fixtures.commands', 'fixtures.exports', 'fixtures.hub', 'fixtures.range_server', 'fixtures.rasters',
-                  'fixtures.trained', 'fixtures.web']
+pytest_plugins = ['fixtures.commands', 'fixtures.exports', 'fixtures.hub', 'fixtures.kinds', 'fixtures.range_server',
+                  'fixtures.rasters', 'fixtures.trained', 'fixtures.web']
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(__file__).parent / 'data'

@@ -61,11 +61,14 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
         self.addParameter(QgsProcessingParameterFile('MODEL', f'Network ({settings.parts()})', fileFilter=ANY_FILE))
 
     def add_predicting(self):
-        """Add threshold, smallest area and the device."""
+        """Add threshold, smallest area, the network for kinds and the device."""
         self.addParameter(QgsProcessingParameterNumber(
             'THRESHOLD', 'Threshold, 0 to 1 (empty: of the network)', NUMBER, None, True, 0, 1))
         self.addParameter(QgsProcessingParameterNumber('MIN_AREA', 'Smallest area of a change, in m2', NUMBER, 0, False,
                                                        0))
+        self.addParameter(advanced(QgsProcessingParameterFile(
+            'SEMANTIC', 'Segmentation network for single images, for kinds (a checkpoint)', optional=True,
+            fileFilter=ANY_FILE)))
         self.addParameter(advanced(QgsProcessingParameterString(
             'DEVICE', 'Device, such as cuda:0 (empty: a GPU if there is one)', optional=True)))
 
@@ -96,6 +99,8 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
     def predicting_words(self, parameters, context) -> list[str]:
         """Return the options of the command for :meth:`add_predicting`."""
         words = self.number_words(parameters, context, (('THRESHOLD', '--threshold'), ('MIN_AREA', '--min-area')))
+        if semantic := self.parameterAsString(parameters, 'SEMANTIC', context).strip():
+            words.append(f'--semantic={os.path.abspath(semantic)}')
         if device := self.parameterAsString(parameters, 'DEVICE', context).strip():
             words.append(f'--device={device}')
         return words

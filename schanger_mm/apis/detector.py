@@ -70,6 +70,9 @@ class ChangeDetector:
         weights: checkpoint for a config, or the name of a published one.
         device: such as ``'cuda:0'``; None: the GPU if there is one.
         precision: ``'fp32'``, ``'bf16'`` or, on a GPU, ``'fp16'``.
+        semantic: config or checkpoint of a segmentation network for single images, which classifies each date; for
+            a ``model`` that predicts change only.
+        semantic_weights: checkpoint for ``semantic``, if that is a config.
 
     Raises:
         MissingPackageError: rasterio or related packages are not installed.
@@ -77,10 +80,17 @@ class ChangeDetector:
     """
 
     def __init__(self, model: str | Path, weights: str | Path | None = None, device: str | None = None,
-                 precision: str = 'fp32'):
+                 precision: str = 'fp32', semantic: str | Path | None = None,
+                 semantic_weights: str | Path | None = None):
         require('rasterio', EXTRA, 'Predicting scenes')
         from schanger_mm.deploy.load import load_model
-        self.model = load_model(str(model), None if weights is None else str(weights), device, precision)
+        from schanger_mm.utils.errors import SettingError
+        if semantic is None and semantic_weights is not None:
+            raise SettingError(f'--semantic-weights {semantic_weights}: expected --semantic CONFIG beside it.')
+        single = None if semantic is None else (str(semantic), None if semantic_weights is None else
+                                                str(semantic_weights))
+        self.model = load_model(str(model), None if weights is None else str(weights), device, precision,
+                                semantic=single)
 
     @classmethod
     def from_pretrained(cls, model: str | Path, revision: str | None = None, device: str | None = None,
@@ -111,7 +121,8 @@ class ChangeDetector:
             before, after: rasters on one grid, earlier date first; with ``remote`` also addresses of GeoTIFFs and STAC
                 items.
             out: folder for ``change.tif``, ``probability.tif``, ``change.gpkg``,
-                ``summary.json`` and ``report.html``.
+                ``summary.json`` and ``report.html``; with classes also ``class_before.tif``, ``class_after.tif`` and
+                ``change.qml``.
             bands: red, green and blue, counted from 1, or one such list per date, as numbers or as text
                 (``'3,2,1/4,3,2'``); None if both have three.
             scale: how values become 0..255, such as ``'0:3000'``; see :class:`Scaling`.

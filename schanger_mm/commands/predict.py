@@ -33,6 +33,9 @@ def parser() -> argparse.ArgumentParser:
                         'subfolder per pair')
     parser.add_argument('--weights', metavar='FILE', help='checkpoint for a config: a file, hf://ORG/NAME, or a '
                         'published one (levir-base)')
+    parser.add_argument('--semantic', metavar='MODEL', help='checkpoint or config of a segmentation network for single '
+                        'images: says of each change what was there before and after (networks with classes need none)')
+    parser.add_argument('--semantic-weights', metavar='FILE', help='checkpoint for a config of --semantic')
     parser.add_argument('--device', help='device, such as cuda:0 (default: the GPU if there is one)')
     _add_reading(parser.add_argument_group('reading'))
     _add_predicting(parser.add_argument_group('predicting'))
@@ -72,6 +75,8 @@ def _add_results(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--min-area', type=float, default=0, metavar='M2', help='drop smaller polygons')
     group.add_argument('--simplify', type=float, default=0, metavar='M', help='simplify outlines to this tolerance')
     group.add_argument('--fill-holes', type=float, default=0, metavar='M2', help='fill smaller holes in polygons')
+    group.add_argument('--kinds-of', metavar='CLASS', help='name changes of this class new, demolished, replaced or '
+                       'altered (default: building, if the network has that class)')
     group.add_argument('--format', choices=['gpkg', 'geojson'], default='gpkg', help='format of the polygons')
     group.add_argument('--no-page', dest='page', action='store_false', help='do not write report.html')
     group.add_argument('--resume', action='store_true', help='continue an interrupted run')
@@ -86,7 +91,8 @@ def main(args: argparse.Namespace) -> int:
 
 
 def predict(model: str, before: str, after: str | None, out: str, weights: str | None = None,
-            device: str | None = None, precision: str = 'fp32', outside: bool = False, **options) -> int:
+            device: str | None = None, precision: str = 'fp32', outside: bool = False, semantic: str | None = None,
+            semantic_weights: str | None = None, **options) -> int:
     """Predict the pairs given on a command line, and print what was found and where it is saved.
 
     The results of one pair go to ``out``, those of folders and tables to one
@@ -95,7 +101,7 @@ def predict(model: str, before: str, after: str | None, out: str, weights: str |
     results are complete are skipped.
 
     Args:
-        model, weights, device, precision: as for :class:`ChangeDetector`.
+        model, weights, device, precision, semantic, semantic_weights: as for :class:`ChangeDetector`.
         before, after: two rasters, two folders, or a table (``.csv``) and None; see
             :func:`schanger_mm.scene.pairs.find_pairs`.
         out: folder of the results.
@@ -109,7 +115,9 @@ def predict(model: str, before: str, after: str | None, out: str, weights: str |
         SceneError, OSError: the only pair, or every pair, cannot be predicted.
     """
     from schanger_mm.apis.detector import ChangeDetector
-    detector = ChangeDetector(model, weights, device, precision)
+    from schanger_mm.scene.legend import Legend
+    detector = ChangeDetector(model, weights, device, precision, semantic, semantic_weights)
+    Legend.of(detector.model, options.get('kinds_of'))  # once, not for each pair
     if '://' in detector.model.weights:
         print(f'{detector.model.weights}, sha256 {detector.model.sha256}')  # the commit that is used
     if after is not None and not os.path.isdir(before) and not before.lower().endswith('.csv'):

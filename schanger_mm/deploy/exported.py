@@ -79,9 +79,10 @@ class ExportedModel:
     def describe(self) -> dict:
         """Describe the model as :meth:`SceneModel.describe` does, with the backend and the checkpoint's SHA-256."""
         card = self.runtime.card
+        classes = dict(semantic_classes=list(card.semantic_classes)) if card.semantic_classes else {}
         return dict(
             config=self.config, weights=self.weights, weights_sha256=self.sha256, precision=self.precision,
             threshold=self.threshold, temperature=card.temperature,
             mean=[value for date in card.mean for value in date], std=[value for date in card.std for value in date],
             bgr_to_rgb=True, classes=list(card.classes), gsd=self.gsd, backend=backend_of(self.weights),
-            checkpoint_sha256=card.checkpoint_sha256)
+            checkpoint_sha256=card.checkpoint_sha256, **classes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,7 @@ class SceneModel:
         self.sha256, self.checkpoint_meta = checkpoint.sha256, checkpoint.meta
         self.network.to(self.device).eval()
         if not plain:
-            self.network = _for_inference(self.network, config_name, precision)
+            self.network = for_inference(self.network, config_name, precision)
 
     @classmethod
     def load(cls, model: str, weights: str | None = None, device: str = 'cpu',
@@ -165,22 +166,30 @@ class SceneModel:
             Config, weights and their SHA-256, precision, threshold, temperature, statistics, classes, gsd (m, or None).
         """
         preprocessor = self.network.data_preprocessor
+        classes = dict(semantic_classes=list(self.class_names)) if self.semantic_classes else {}
         return dict(
             config=self.config, weights=self.weights, weights_sha256=self.sha256, precision=self.precision,
             threshold=self.threshold, temperature=self.temperature,
             mean=preprocessor.mean.flatten().tolist(), std=preprocessor.std.flatten().tolist(),
-            bgr_to_rgb=bool(preprocessor.bgr_to_rgb), classes=['unchanged', 'changed'], gsd=self.gsd)
+            bgr_to_rgb=bool(preprocessor.bgr_to_rgb), classes=['unchanged', 'changed'], gsd=self.gsd,
+            **classes)
 
 
-def filled_network(cfg: Config, checkpoint: Checkpoint, config_name: str) -> nn.Module:
+def filled_network(cfg: Config, checkpoint: Checkpoint, config_name: str,
+                   check: Callable[[nn.Module, str], None] | None = None) -> nn.Module:
     """Build the network of a config on the CPU, and fill it completely.
 
+    Args:
+        cfg, checkpoint, config_name: as of :class:`SceneModel`.
+        check: raises :class:`SceneError` for a network of another kind; None: any that does not compare two dates.
+
     Raises:
-        SceneError: it is not for two dates, or the weights do not fit it.
+        SceneError: it is not for two dates, or what ``check`` says; or the weights do not fit it.
         CheckpointError: the weights cannot be read.
     """
     with sized_like(checkpoint.weights, checkpoint.path, config_name):
         network = _build(cfg, config_name)
+        (check or _check_pair)(network, config_name)
     _fill(network, checkpoint.weights, checkpoint.path, config_name)
     return network
 
@@ -200,6 +209,11 @@ def _build(cfg: Config, config_name: str) -> nn.Module:
             raise SceneError(f'{config_name}: its network cannot be built ({type(error).__name__}: '
                              f'{first_line(error)}); correct the setting of model or data_preprocessor that has a '
                              'wrong value.') from error
+    return network
+
+
+def _check_pair(network: nn.Module, config_name: str) -> None:
+    """Refuse a network that does not compare two dates of three bands."""
     if getattr(network, 'num_dates', 2) != 2 or not hasattr(network, 'encode_decode'):
         raise SceneError(f'{config_name}: its network ({type(network).__name__}) is single-temporal or has no decoder; '
                          'expected a change detector for two dates.')
@@ -214,7 +228,6 @@ def _build(cfg: Config, config_name: str) -> nn.Module:
     if channels != 6:
         raise SceneError(f'{config_name}: its data_preprocessor has {channels} means; expected 6 (three bands of two '
                          'dates), the kind of network that scenes are predicted with.')
-    return network
 
 
 def _fill(network: nn.Module, state: dict[str, Tensor], weights: str | Path, config_name: str) -> None:
@@ -232,7 +245,12 @@ def _fill(network: nn.Module, state: dict[str, Tensor], weights: str | Path, con
     network.load_state_dict(state)
 
 
-def _for_inference(network: nn.Module, config_name: str, precision: str) -> nn.Module:
+def for_inference(network: nn.Module, config_name: str, precision: str) -> nn.Module:
+    """Return the form of a network that predicts fast, or itself if it has none.
+
+    Raises:
+        SceneError: it does not run in this precision.
+    """
     if hasattr(network, 'for_inference'):
         try:
             return network.for_inference(precision)

@@ -30,6 +30,8 @@ LOADERS = {'ExportedDetector', 'TIMMBackbone', 'VPD'}
 """Parts that read other files while they are built."""
 LARGEST = 1e300
 """Limit for statistics in a config; Python's integers have none."""
+OPTIONS = ('MODEL', '--weights')
+"""What a user calls a network and its weights."""
 BUILT = ('model', 'data_preprocessor')
 """Settings of a config that are built when its network is loaded."""
 
@@ -51,7 +53,7 @@ class NamedModel:
     names: tuple[str, str | None]
 
 
-def open_named(model: str, weights: str | None = None) -> NamedModel:
+def open_named(model: str, weights: str | None = None, options: tuple[str, str] = OPTIONS) -> NamedModel:
     """Read config and weights of a network by one or two names.
 
     Args:
@@ -59,35 +61,37 @@ def open_named(model: str, weights: str | None = None) -> NamedModel:
             config; a model of the hub, ``hf://org/name[@revision]``, or a folder with the same files; or a published
             checkpoint such as ``'levir-base'``, downloaded if it is missing.
         weights: checkpoint file, model of the hub, or the name of a published checkpoint.
+        options: what a user calls these two, for messages.
 
     Raises:
         SceneError, ConfigError, CheckpointError, FetchError, DownloadError: the message says why.
     """
+    asked, option = options
     if published_name(model):
         if weights is not None:
-            raise SceneError(f'MODEL {model} is a published checkpoint; omit --weights {weights}.')
+            raise SceneError(f'{asked} {model} is a published checkpoint; omit {option} {weights}.')
         model, weights = str(published_config(model)), model
     path = Path(model)
     if is_config(model) or (weights is not None and is_short_name(model)):
         if weights is None:
-            raise SceneError(f'{model} is a config: give its weights with --weights FILE (or a published '
-                             'checkpoint, such as --weights levir-base).')
+            published = ' (or a published checkpoint, such as --weights levir-base)' if options == OPTIONS else ''
+            raise SceneError(f'{model} is a config: give its weights with {option} FILE{published}.')
         cfg = load_config(model)
         checkpoint = read_checkpoint(published_weights(weights) if published_name(weights) else weights)
         return NamedModel(cfg, checkpoint, model, (model, checkpoint.label))
     if weights is not None:
-        raise SceneError(f'MODEL {model}: with --weights it must be a config: a file that ends in .py, or the '
+        raise SceneError(f'{asked} {model}: with {option} it must be a config: a file that ends in .py, or the '
                          'name of one that comes with the package, such as levir.')
     if not is_address(model) and not path.exists():
         raise SceneError(f'no model {model}: expected a config (.py), a checkpoint (.pth) of `schanger train`, '
                          'an export (.onnx, .xml), a model of the Hugging Face hub (hf://ORG/NAME), or a published one '
                          f'(SET-base or SET-small; the sets are {", ".join(sets())}).')
     checkpoint = read_checkpoint(model)
-    return NamedModel(config_of(checkpoint), checkpoint, f'{checkpoint.label} (its own config)',
+    return NamedModel(config_of(checkpoint, options), checkpoint, f'{checkpoint.label} (its own config)',
                       (checkpoint.label, None))
 
 
-def config_of(checkpoint: Checkpoint) -> Config:
+def config_of(checkpoint: Checkpoint, options: tuple[str, str] = OPTIONS) -> Config:
     """Return the config that mmengine keeps in a training checkpoint, without running code.
 
     mmengine writes it as Python and would execute it to read it; here it is
@@ -98,7 +102,7 @@ def config_of(checkpoint: Checkpoint) -> Config:
         SceneError: there is no config, or one that could run code.
     """
     path = checkpoint.label
-    ask = f'name a config as MODEL and {"this model" if checkpoint.name else "this file"} with --weights'
+    ask = f'name a config as {options[0]} and {"this model" if checkpoint.name else "this file"} with {options[1]}'
     if not checkpoint.has_config:
         reason = f'; {checkpoint.note}' if checkpoint.note else ', as converted ones do'
         raise SceneError(f'{path} holds weights but no config{reason}; {ask}.')
@@ -134,11 +138,16 @@ def other_statistics(checkpoint: Checkpoint, config_name: str, preprocessor: nn.
     model = values.get('model')
     own = (model.get('data_preprocessor') if isinstance(model, dict) else None) or values.get('data_preprocessor')
     used = dict(mean=preprocessor.mean.flatten().tolist(), std=preprocessor.std.flatten().tolist(),
-                bgr_to_rgb=bool(getattr(preprocessor, 'bgr_to_rgb', False)))
+                bgr_to_rgb=reverses_bands(preprocessor))
     return [f'{config_name} has the {key} {in_words(value)}, and {checkpoint.path} was trained with '
             f'{in_words(own[key]):.300}: its probabilities will be off; predict with the config of its training.'
             for key, value in used.items()
             if isinstance(own, dict) and key in own and in_words(own[key]) != in_words(value)]
+
+
+def reverses_bands(preprocessor: nn.Module) -> bool:
+    """Return whether a preprocessor turns B, G, R into R, G, B; mmengine's own keeps that in a private attribute."""
+    return bool(getattr(preprocessor, 'bgr_to_rgb', False) or getattr(preprocessor, '_channel_conversion', False))
 
 
 def in_words(value: object) -> str:

@@ -54,7 +54,7 @@ def blend_block(pair: PairWindow, plan: Plan, block: Block, model: Network, batc
 
     Returns:
         ``(height, width)`` float32 probability of change, NaN where a date has no data; with more than one map per
-        window, ``(N, C, h, w)``, all of them.
+        window, ``(N, C, h, w)``, all of them, unless no window has data.
 
     Raises:
         DivergedError: the network yields NaN or Inf, which would be stored as pixels without data.
@@ -173,6 +173,8 @@ class Blender:
         self._weight[rows, cols] += self._window[inside]
 
     def result(self) -> np.ndarray:
-        """Return the mean ``(..., height, width)`` float32; NaN where no window was added."""
-        result = np.full_like(self._sum, np.nan)
-        return np.divide(self._sum, self._weight, out=result, where=self._weight > 0)
+        """Return the mean ``(..., height, width)`` float32, NaN where no window was added; call it once, at the end."""
+        seen = self._weight > 0
+        np.divide(self._sum, self._weight, out=self._sum, where=seen)
+        self._sum[..., ~seen] = np.nan
+        return self._sum

@@ -35,6 +35,9 @@ function lay(pictures, box, kind) {
   for (const name of OVERLAYS) {
     place(add(scene.overlay, 'img', {src: pictures[name], alt: '', class: `${name} ${kind}`}), box);
   }
+  for (const [group, source] of Object.entries(pictures.groups || {})) {
+    place(add(scene.overlay, 'img', {src: source, alt: '', class: `changed ${kind}`, 'data-group': group}), box);
+  }
 }
 
 /* ---- view ---- */
@@ -164,9 +167,11 @@ function choose(index) {
   if (index === null) return;
   const change = data.changes[index];
   lay(change.pictures, change.crop, 'crop');
+  filterGroups();
   place(add(scene.marks, 'div', {class: 'frame'}), change.box);
   zoomTo(change.crop);
-  statusLine.textContent = `Change ${change.rank} of ${data.changes.length}: ${change.area}, mean probability ` +
+  statusLine.textContent = `Change ${change.rank}` +
+    `${change.name ? `: ${change.name}, ` : ` of ${data.changes.length}: `}${change.area}, mean probability ` +
     `${change.probability}${change.place ? `, middle ${change.place}` : ''}.`;
 }
 
@@ -186,6 +191,14 @@ function listChanges() {
     add(button, 'img', {src: change.pictures.after, alt: 'after', draggable: 'false'});
     const text = add(button, 'span');
     add(text, 'b', {}, change.area);
+    if (change.name) {
+      const name = add(text, 'small');
+      const swatch = document.querySelector(`[name=group][value="${change.group}"] + i`);
+      if (swatch) name.append(swatch.cloneNode());
+      name.append(change.name);
+      if (change.classes) add(text, 'small', {}, change.classes);
+      button.parentNode.dataset.group = change.group;
+    }
     add(text, 'small', {}, `probability ${change.probability}`);
     if (change.spot) add(text, 'small', {class: 'place'}, change.spot);
     button.addEventListener('click', () => {
@@ -196,6 +209,7 @@ function listChanges() {
     const pin = add(scene.marks, 'button', {type: 'button', class: 'pin', tabindex: '-1', 'aria-hidden': 'true'},
       `${change.rank}`);
     Object.assign(pin.style, {left: `${(left + wide / 2) / scale}px`, top: `${top / scale}px`});
+    if (change.name) pin.dataset.group = change.group;
     pin.addEventListener('click', () => choose(index));
   });
 }
@@ -281,12 +295,20 @@ function chooseOverlay() {
   document.getElementById('opacity').disabled = overlay.dataset.kind === 'none';
 }
 document.querySelectorAll('[name=overlay]').forEach((input) => input.addEventListener('change', chooseOverlay));
+
+/* Hide pictures, pins and lines of the groups that are not ticked. */
+function filterGroups() {
+  const hidden = new Set([...document.querySelectorAll('[name=group]:not(:checked)')].map((input) => input.value));
+  document.querySelectorAll('[data-group]').forEach((one) => one.classList.toggle('off', hidden.has(one.dataset.group)));
+}
+document.querySelectorAll('[name=group]').forEach((input) => input.addEventListener('change', filterGroups));
 const opacity = document.getElementById('opacity');
 const fade = () => stage.style.setProperty('--opacity', opacity.value / 100);
 opacity.addEventListener('input', fade);
 
 lay(data.preview, [0, 0, data.width, data.height], 'preview');
 listChanges();
+filterGroups();
 chooseOverlay(); // a browser that goes back to the page restores the inputs
 fade();
 split(50);

@@ -5,14 +5,19 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from schanger_mm.geo.errors import SceneError
 from schanger_mm.geo.grid import Grid
 from schanger_mm.geo.pair import PairSource, PairSpec, open_pair
+from schanger_mm.scene.legend import Legend
+from schanger_mm.scene.page_classes import EACH, class_tables, group_choice, group_overlays
 from schanger_mm.scene.pictures import Picture, change_overlay, photo, probability_overlay, take_picture
 from schanger_mm.scene.place import Place
+from schanger_mm.scene.sketch import Sketch
+from schanger_mm.scene.wording import format_area
 from schanger_mm.utils.files import refuse_existing, write_atomic
 
 PREVIEW = 2048
@@ -22,11 +27,12 @@ CROP = 448
 MARGIN = 0.35
 """What is shown around a change, in shares of its longer side; small ones get more."""
 HERE = Path(__file__).parent
+Box = tuple[int, int, int, int]
 
 
 def write_page(path: str | Path, spec: PairSpec, change_tif: str | Path, probability_tif: str | Path,
                polygons: str | Path, summary: Mapping, largest: int = 30, title: str | None = None,
-               overwrite: bool = False) -> Path:
+               overwrite: bool = False, legend: Legend | None = None, sketch: Sketch | None = None) -> Path:
     """Write ONE self-contained page: swipe between the dates, overlays, the largest changes, the summary.
 
     It needs no network, and its own policy forbids any. Its size does not grow
@@ -42,6 +48,8 @@ def write_page(path: str | Path, spec: PairSpec, change_tif: str | Path, probabi
         largest: number of changes that are listed.
         title: heading; the names of both rasters by default.
         overwrite: replace ``path``.
+        legend, sketch: of the classes and of where the polygons of each group are, both or none: changes get the
+            colour of their group and can be filtered by it.
 
     Returns:
         The path written.
@@ -57,11 +65,13 @@ def write_page(path: str | Path, spec: PairSpec, change_tif: str | Path, probabi
     with open_pair(spec) as source:
         grid, place = source.grid, Place(source.grid)
         whole = take_picture(source, change_tif, probability_tif, (0, 0, grid.width, grid.height), PREVIEW)
-        table = _read_largest(Path(polygons), largest)
-        changes = list(_changes(table, source, change_tif, probability_tif))
+        encode = partial(_encoded, legend=legend, sketch=sketch)
+        table = _read_largest(Path(polygons), largest, legend)
+        changes = list(_changes(table, source, change_tif, probability_tif, encode, legend))
     pixel = grid.ground_pixel  # the scale bar lies along a row
     scene = {'width': grid.width, 'height': grid.height, 'metres': pixel and pixel[0], 'place': place.as_dict(),
-             'preview': _encoded(whole), 'changes': changes}
+             'preview': encode(whole, (0, 0, grid.width, grid.height)),
+             'changes': changes}
     count = summary.get('polygons', {}).get('polygons', len(changes))
     parts = {
         'title': html.escape(title or f'What changed between {names[0]} and {names[1]}'),
@@ -70,8 +80,10 @@ def write_page(path: str | Path, spec: PairSpec, change_tif: str | Path, probabi
         'before': html.escape(names[0]),
         'after': html.escape(names[1]),
         'facts': _facts(summary),
-        'listed': html.escape(_listed(len(changes), count, Path(polygons).name)),
-        'summary': _sections(summary),
+        'listed': html.escape(_listed(len(changes), count, Path(polygons).name, legend)),
+        'groups': '' if legend is None else group_choice(legend, summary),
+        'classes': '' if legend is None else class_tables(legend, summary),
+        'summary': _sections(summary if legend is None else _without_tables(summary, legend)),
         'style': _part('page.css'),
         'script': _part('page.js'),
         'scene': json.dumps(scene, allow_nan=False).replace('<', '\\u003c'),
@@ -81,36 +93,35 @@ def write_page(path: str | Path, spec: PairSpec, change_tif: str | Path, probabi
     return path
 
 
-def format_area(value: float, unit: str) -> str:
-    """Word an area: m2 up to a hectare, then hectares, from 10 km2 on square kilometres; or px."""
-    if unit == 'px':
-        return f'{value:,.0f} px'
-    if value < 1e4:
-        return f'{value:,.0f} m²' if value >= 10 else f'{value:.2g} m²'
-    return f'{value / 1e4:,.2f} ha' if value < 1e7 else f'{value / 1e6:,.1f} km²'
-
-
 def _part(name: str) -> str:
     return (HERE / name).read_text(encoding='utf-8')
 
 
-def _read_largest(path: Path, largest: int) -> list[dict]:
-    """Return the columns of the largest changes, one dict for each."""
+def _read_largest(path: Path, largest: int, legend: Legend | None) -> list[dict]:
+    """Return the columns of the largest changes, and of some of each group, one dict for each."""
     from pyogrio import read_info  # takes a second where geopandas is installed
     from pyogrio.errors import DataLayerError, DataSourceError
     from pyogrio.raw import read
     try:
         if not read_info(path)['features']:  # an empty GeoJSON file has no columns to ask for
             return []
-        meta, _, _, columns = read(path, where=f'rank <= {int(largest)}', read_geometry=False)
-        rows = [dict(zip(meta['fields'], values)) for values in zip(*(column.tolist() for column in columns))]
-        return sorted(rows, key=lambda row: row['rank'])
+        wanted: list[dict] = [dict(where=f'rank <= {int(largest)}')]
+        for name in () if legend is None else legend.groups():  # features are in the order of their ranks
+            text = name.replace("'", "''")
+            wanted.append(dict(where=f'"{legend.column}" = \'{text}\'', max_features=EACH))
+        rows = {}
+        for query in wanted:
+            meta, _, _, columns = read(path, read_geometry=False, **query)
+            for values in zip(*(column.tolist() for column in columns)):
+                row = dict(zip(meta['fields'], values))
+                rows[row['rank']] = row
+        return [rows[rank] for rank in sorted(rows)]
     except (DataSourceError, DataLayerError, KeyError, ValueError) as error:
         raise SceneError(f'{path}: not readable as polygons of changes: {error}') from error
 
 
-def _changes(table: list[dict], source: PairSource, change_tif: str | Path,
-             probability_tif: str | Path) -> Iterator[dict]:
+def _changes(table: list[dict], source: PairSource, change_tif: str | Path, probability_tif: str | Path,
+             encode: Callable[[Picture, Box], dict], legend: Legend | None) -> Iterator[dict]:
     """Yield what the page shows of each listed change."""
     place = Place(source.grid)
     for row in table:
@@ -125,17 +136,34 @@ def _changes(table: list[dict], source: PairSource, change_tif: str | Path,
             'spot': place.short(*middle),
             'box': box,
             'crop': crop,
-            'pictures': _encoded(take_picture(source, change_tif, probability_tif, crop, CROP)),
+            'pictures': encode(take_picture(source, change_tif, probability_tif, crop, CROP), crop),
+            **({} if legend is None else _named(row, legend)),
         }
 
 
-def _encoded(picture: Picture) -> dict[str, str]:
+def _named(row: dict, legend: Legend) -> dict:
+    """Return group and classes of a change."""
+    words = f'{row["from"]} \u2192 {row["to"]}'
+    name = row[legend.column]
+    return {'group': list(legend.groups()).index(name), 'name': name if legend.kinds_of else words,
+            'classes': words if legend.kinds_of else ''}
+
+
+def _encoded(picture: Picture, box: Box, legend: Legend | None, sketch: Sketch | None) -> dict:
     before, after = picture.dates
-    return {'before': photo(before), 'after': photo(after), 'changed': change_overlay(picture.changed),
-            'probability': probability_overlay(picture.probability)}
+    found = {'before': photo(before), 'after': photo(after), 'changed': change_overlay(picture.changed),
+             'probability': probability_overlay(picture.probability)}
+    return found if legend is None or sketch is None else found | group_overlays(picture, box, legend, sketch)
 
 
-def _around(box: tuple[int, int, int, int], grid: Grid) -> tuple[int, int, int, int]:
+def _without_tables(summary: Mapping, legend: Legend) -> dict:
+    """Drop what the page shows as tables of its own."""
+    dropped = {'classes': 'from_to', 'polygons': legend.counted}
+    return {name: {key: value for key, value in section.items() if key != dropped.get(name)}
+            if isinstance(section, Mapping) else section for name, section in summary.items()}
+
+
+def _around(box: Box, grid: Grid) -> Box:
     """Return a square around a box, cut off where the scene ends."""
     left, top, width, height = box
     side = max(round(max(width, height) * (1 + 2 * MARGIN)), CROP // 2)
@@ -150,11 +178,14 @@ def _lead(grid: Grid) -> str:
     return f'{size} of {grid.gsd:.3g} m, {grid.crs_name}.'
 
 
-def _listed(listed: int, count: int, name: str) -> str:
+def _listed(listed: int, count: int, name: str, legend: Legend | None) -> str:
     if not count:
         return 'No changes were found.'
     if listed == count:
         return f'All {count:,}, the largest first.' if count > 1 else 'The only one.'
+    if legend is not None:
+        group = 'class afterwards' if legend.kinds_of is None else 'kind'
+        return f'{listed} of {count:,}: the largest, also of each {group}; all of them are in {name}.'
     return f'The {listed} largest of {count:,}; all of them are in {name}.'
 
 

@@ -97,10 +97,10 @@ def photo(image: np.ndarray) -> str:
     return _encode(Image.fromarray(image), 'webp', quality=QUALITY)
 
 
-def change_overlay(changed: np.ndarray) -> str:
+def change_overlay(changed: np.ndarray, colour: tuple[int, int, int] = CHANGE_COLOUR) -> str:
     """Encode shares of changed pixels ``(h, w)`` as a ``data:`` URI: one colour, as opaque as much has changed."""
     opacity = np.where(changed > 0, np.maximum(changed, FAINTEST), 0)
-    return _overlay(opacity, np.tile(CHANGE_COLOUR, (SHADES, 1)))
+    return _overlay(opacity, np.tile(colour, (SHADES, 1)))
 
 
 def probability_overlay(probability: np.ndarray) -> str:

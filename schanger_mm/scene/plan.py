@@ -135,6 +135,8 @@ class Settings:
         simplify: metres, px without a CRS.
         format: of the polygons, ``'gpkg'`` or ``'geojson'``.
         page: write ``report.html``.
+        kinds_of: class whose appearance and disappearance is named (new, demolished ...); None: building, if the
+            network has that class.
         resume: continue an interrupted run; a complete one is left unchanged.
         overwrite: replace the results of an earlier run.
 
@@ -152,6 +154,7 @@ class Settings:
     fill_holes: float = 0.0
     format: str = 'gpkg'
     page: bool = True
+    kinds_of: str | None = None
     resume: bool = False
     overwrite: bool = False
 

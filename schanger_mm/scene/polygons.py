@@ -17,9 +17,11 @@ from schanger_mm.geo.errors import SceneError
 from schanger_mm.geo.grid import Grid
 from schanger_mm.geo.polygon_files import check_name
 from schanger_mm.scene.areas import Ground
+from schanger_mm.scene.kinds import ClassRasters
 from schanger_mm.scene.outline_store import OutlineStore
 from schanger_mm.scene.polygon_layer import DRIVERS, Batch, write_layer, writing
 from schanger_mm.scene.regions import Region, trace
+from schanger_mm.scene.sketch import Sketch
 from schanger_mm.utils.files import refuse_existing
 
 STRIP = 512
@@ -31,7 +33,7 @@ LEVELS, NODATA = 254, 255
 
 def write_polygons(change_tif: str | Path, probability_tif: str | Path, out: str | Path, min_area_m2: float = 0.0,
                    simplify: float = 0.0, fill_holes_m2: float = 0.0, connectivity: int = 4, strip: int = STRIP,
-                   overwrite: bool = False) -> dict:
+                   overwrite: bool = False, classes: ClassRasters | None = None, sketch: Sketch | None = None) -> dict:
     """Write one multi-polygon per connected region of changed pixels, the largest first.
 
     Columns: ``rank`` from 1; ``area_m2`` after holes were filled and before
@@ -42,6 +44,11 @@ def write_polygons(change_tif: str | Path, probability_tif: str | Path, out: str
     raster's CRS, a GeoJSON file longitude and latitude (RFC 7946). Without a
     CRS the coordinates are those of the raster's transform, columns and rows
     where it has none, areas are in px and the column is called ``area_px``.
+
+    With ``classes``, ``from`` and ``to`` are the most frequent class of the
+    changed pixels at each date, ``from_share`` and ``to_share`` the share that
+    has it; with kinds also ``kind``, see :class:`~schanger_mm.scene.kinds.Buildings`,
+    and ``kind_share``, the share of the changed pixels that agrees.
 
     The rasters are read in strips, and outlines wait in a temporary file
     next to ``out``: memory holds 10,000 of them, and 90 bytes for each of the
@@ -59,11 +66,14 @@ def write_polygons(change_tif: str | Path, probability_tif: str | Path, out: str
         connectivity: 4, or 8 where pixels that touch at a corner are one change.
         strip: rows read at a time; the features do not depend on it.
         overwrite: replace ``out``.
+        classes: rasters of the classes of both dates; adds their columns.
+        sketch: gets the polygons by kind, or by class after; for the page.
 
     Returns:
         Counts and areas: ``found`` regions, ``polygons`` written, their ``area_m2`` in total, the
         ``largest_m2``, ``dropped`` as too small with ``dropped_m2``, ``columns`` (an empty GeoJSON file has
-        none), ``area_method``, the settings.
+        none), ``area_method``, the settings; with classes ``kinds``, or
+        without kinds ``to``: count and area of each.
 
     Raises:
         SceneError: rasters that are not readable or do not belong together, another suffix, values out of
@@ -93,9 +103,15 @@ def write_polygons(change_tif: str | Path, probability_tif: str | Path, out: str
         dropped = table['area'][~table['taken'] & ~large]
         kept = np.flatnonzero(~table['taken'] & large)
         kept = kept[np.lexsort((table['col'][kept], table['row'][kept], -table['area'][kept]))]
-        columns = write_layer(out, ground, _batches(store, table, kept, ground, simplify))
+        classified = None if classes is None else (classes, classes.classify(store, table, kept))
+        columns = write_layer(out, ground, _batches(store, table, kept, ground, simplify, classified, sketch))
     areas = table['area'][kept]
     unit = ground.unit
+    groups = {}
+    if classified is not None:
+        classes, found = classified
+        groups = {classes.legend.counted: {name: {'polygons': int(here.sum()), f'area_{unit}': float(areas[here].sum())}
+                                           for name, here in classes.members(found)}}
     return {
         'file': out.name,
         'found': len(kept) + len(dropped),
@@ -110,6 +126,7 @@ def write_polygons(change_tif: str | Path, probability_tif: str | Path, out: str
         f'min_area_{unit}': min_area_m2,
         f'fill_holes_{unit}': fill_holes_m2,
         'simplify_px' if ground.crs is None else 'simplify_m': simplify,
+        **groups,
     }
 
 
@@ -176,12 +193,18 @@ def _fill_holes(store: OutlineStore, ground: Ground, below: float) -> None:
             table['start'][i], table['size'][i] = store.append(filled)
 
 
-def _batches(store: OutlineStore, table: np.ndarray, order: np.ndarray, ground: Ground,
-             tolerance: float) -> Iterator[Batch]:
+def _batches(store: OutlineStore, table: np.ndarray, order: np.ndarray, ground: Ground, tolerance: float,
+             classified: tuple[ClassRasters, np.ndarray] | None, sketch: Sketch | None) -> Iterator[Batch]:
     """Yield what is written of rows of a table, in the given order; one empty batch where there are none."""
     for start in range(0, max(1, len(order)), BATCH):
         rows = table[order[start:start + BATCH]]
         outlines = [store.outline(row) for row in rows]
+        named = {}
+        if classified is not None:
+            classes, here = classified[0], classified[1][start:start + BATCH]
+            named = classes.columns(here)
+            if sketch is not None:
+                sketch.add(outlines, classes.groups(here))
         if tolerance > 0:
             outlines = [_simplified(outline, tolerance / ground.pixel_size) for outline in outlines]
         yield outlines, {
@@ -189,6 +212,7 @@ def _batches(store: OutlineStore, table: np.ndarray, order: np.ndarray, ground: 
             f'area_{ground.unit}': rows['area'],
             'pixels': rows['pixels'],
             'mean_probability': rows['value_sum'] / (LEVELS * rows['pixels']),
+            **named,
             'col': rows['left'], 'row': rows['top'],
             'width': rows['right'] - rows['left'], 'height': rows['bottom'] - rows['top'],
         }

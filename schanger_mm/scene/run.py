@@ -16,6 +16,7 @@ from schanger_mm.deploy.load import Model
 from schanger_mm.geo.errors import SceneError
 from schanger_mm.geo.pair import PairSource, PairSpec, open_pair
 from schanger_mm.scene.checks import estimate_shift, pair_warnings
+from schanger_mm.scene.legend import Legend
 from schanger_mm.scene.plan import Block, Plan, Settings, megapixels
 from schanger_mm.scene.preflight import check_products
 from schanger_mm.scene.products import write_products, write_rasters
@@ -38,7 +39,8 @@ def predict_scene(spec: PairSpec, model: Model, out: str | Path, settings: Setti
 
     Writes ``change.tif``, ``probability.tif``, ``change.gpkg`` (or
     ``.geojson``), ``summary.json`` and ``report.html`` to ``out``, all of them
-    when everything is complete. Until then ``<out>/.journal`` keeps every
+    when everything is complete; a network with classes adds ``class_before.tif``,
+    ``class_after.tif`` and ``change.qml``. Until then ``<out>/.journal`` keeps every
     finished block; after an interruption the same call with ``resume`` continues
     there and ends in the same rasters, byte for byte, as an uninterrupted run
     on as many threads.
@@ -62,6 +64,7 @@ def predict_scene(spec: PairSpec, model: Model, out: str | Path, settings: Setti
             results or a journal in the way, a disk that is full.
     """
     settings, clock = settings or Settings(), Clock()
+    legend = Legend.of(model, settings.kinds_of)
     warn = say or (_as_json if progress == 'json' else _to_stderr)
     threshold = model.threshold if settings.threshold is None else settings.threshold
     complete = settings.resume and finished(out)
@@ -73,6 +76,8 @@ def predict_scene(spec: PairSpec, model: Model, out: str | Path, settings: Setti
         fixed = _fixed(source, plan, model, settings.batch_size, threshold)
         asked = dict(fixed, settings=dict(fixed['settings'], min_area=settings.min_area, simplify=settings.simplify,
                                           fill_holes=settings.fill_holes, format=settings.format))
+        if legend is not None:
+            asked['settings']['kinds_of'] = legend.kinds_of
         if complete:
             return outputs.earlier(asked)
         _check_products(source, settings)
@@ -88,7 +93,7 @@ def predict_scene(spec: PairSpec, model: Model, out: str | Path, settings: Setti
                 results = run_serial(todo, spec, plan, model, settings.batch_size, threshold, clock, bar.windows)
             else:
                 results = iter(runner(todo, _task(plan, model, spec, fixed)))
-            for block in _stored(results, journal, clock):
+            for block in _stored(results, journal, clock, () if legend is None else (3, )):
                 bar.block(block)
         except KeyboardInterrupt:
             warn(f'interrupted: {len(journal.done)} of {len(plan.blocks())} blocks are finished and kept in '
@@ -102,7 +107,7 @@ def predict_scene(spec: PairSpec, model: Model, out: str | Path, settings: Setti
     if progress == 'json':
         write_json(fraction=1.0, message='writing rasters, polygons and page')
     with clock('rasters'):
-        write_rasters(outputs.partial, plan, journal.load, threshold, _tags(fixed))
+        write_rasters(outputs.partial, plan, journal.load, threshold, _tags(fixed), legend)
     speed = dict(blocks=len(todo), resumed_blocks=resumed, megapixels=megapixels(todo),
                  windows=sum(len(plan.windows(block)) for block in todo),
                  megapixels_per_second=megapixels(todo) / clock.seconds['blocks'], threads=model.threads)
@@ -110,7 +115,7 @@ def predict_scene(spec: PairSpec, model: Model, out: str | Path, settings: Setti
                  inputs=fixed['inputs'], model=fixed['model'], speed=speed, settings=asked['settings'],
                  versions=fixed['versions'])
     try:
-        summary = write_products(outputs.partial, spec, parts, settings, clock)
+        summary = write_products(outputs.partial, spec, parts, settings, clock, legend)
     except OSError as error:
         raise SceneError(f'{outputs.partial}: polygons, page or summary cannot be written ({error}); the finished '
                          'blocks are kept: free some space, then run the same command with --resume.') from error
@@ -120,12 +125,14 @@ def predict_scene(spec: PairSpec, model: Model, out: str | Path, settings: Setti
     return summary
 
 
-def _stored(results: Iterable[tuple[Block, np.ndarray]], journal: Journal, clock: Clock) -> Iterator[Block]:
+def _stored(results: Iterable[tuple[Block, np.ndarray]], journal: Journal, clock: Clock,
+            layers: tuple[int, ...]) -> Iterator[Block]:
     """Store blocks in a thread while the next one is predicted; yield each when it is on the disk."""
 
     def store(block: Block, array: np.ndarray) -> Block:
-        if array.shape != (block.height, block.width) or array.dtype != np.uint8:
-            raise SceneError(f'block {block.index}: expected {block.height} x {block.width} uint8, got '
+        expected = (*layers, block.height, block.width)
+        if array.shape != expected or array.dtype != np.uint8:
+            raise SceneError(f'block {block.index}: expected {" x ".join(map(str, expected))} uint8, got '
                              f'{array.shape} {array.dtype}.')
         with clock('storing'):
             journal.store(block.index, array)
@@ -162,8 +169,9 @@ def _fixed(source: PairSource, plan: Plan, model: Model, batch_size: int, thresh
 def _tags(fixed: dict) -> dict[str, str]:
     """Return the metadata of the rasters, without dates and paths, so that equal runs give equal files."""
     settings, model = fixed['settings'], fixed['model']
+    semantic = dict(schanger_mm_semantic_sha256=model['semantic']['weights_sha256']) if 'semantic' in model else {}
     return {**{f'schanger_mm_{name}': str(settings[name]) for name in ('threshold', 'window', 'overlap', 'scaling')},
-            'schanger_mm_weights_sha256': model['weights_sha256'],
+            'schanger_mm_weights_sha256': model['weights_sha256'], **semantic,
             'schanger_mm_versions': ', '.join(f'{name} {version}' for name, version in fixed['versions'].items())}
 
 
@@ -193,7 +201,8 @@ def _task(plan: Plan, model: Model, spec: PairSpec, fixed: dict) -> BlockTask:
         identity = source.fingerprint(whole=False)  # whole files would be read by each worker
     return BlockTask(spec, plan, *model.names, str(model.device), model.precision, fixed['settings']['batch_size'],
                      fixed['settings']['threshold'], model.threads, identity, model.sha256,
-                     pixel_versions(model.packages))
+                     pixel_versions(model.packages), getattr(model, 'semantic_names', None),
+                     getattr(model, 'semantic_sha256', None))
 
 
 def _to_stderr(text: str) -> None:

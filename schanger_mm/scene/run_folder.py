@@ -170,7 +170,9 @@ def _short(value: object) -> str:
 
 
 CHANGE, PROBABILITY, SUMMARY, PAGE = 'change.tif', 'probability.tif', 'summary.json', 'report.html'
-NAMES = (CHANGE, PROBABILITY, *POLYGONS.values(), SUMMARY, PAGE)
+CLASSES = ('class_before.tif', 'class_after.tif')
+STYLE = 'change.qml'
+NAMES = (CHANGE, PROBABILITY, *CLASSES, *POLYGONS.values(), STYLE, SUMMARY, PAGE)
 _PUBLISHING = 'publishing'
 
 

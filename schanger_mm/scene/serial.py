@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
 
 import numpy as np
 
-from schanger_mm.deploy.runtime import Semantic
 from schanger_mm.geo.errors import SceneError
 from schanger_mm.geo.grid import Grid
 from schanger_mm.geo.pair import PairSpec, PairWindow, open_pair
-from schanger_mm.scene.block import Network, blend_block, name_of, quantise
+from schanger_mm.scene.block import Network, blend_block, name_of
+from schanger_mm.scene.class_maps import SemanticNetwork, Stacked, classes_of, encode, split_maps, with_classes
 from schanger_mm.scene.plan import Block, Plan
 from schanger_mm.scene.progress import Clock
 
@@ -20,7 +19,7 @@ from schanger_mm.scene.progress import Clock
 def run_serial(blocks: Sequence[Block], spec: PairSpec, plan: Plan, model: Network, batch_size: int, threshold: float,
                clock: Clock, progress: Callable[[int], None] = lambda count: None
                ) -> Iterator[tuple[Block, np.ndarray]]:
-    """Yield each block with its result of :func:`predict_block`.
+    """Yield each block with its result of :func:`~schanger_mm.scene.class_maps.predict_levels`.
 
     While the network works on a block, a thread reads the next one; two
     blocks of pixels are in memory at a time.
@@ -31,11 +30,11 @@ def run_serial(blocks: Sequence[Block], spec: PairSpec, plan: Plan, model: Netwo
         plan: of the scene.
         model: the network.
         batch_size: windows per forward pass.
-        threshold: as for :func:`predict_block`.
+        threshold: probability above which a pixel is changed.
         clock: gets the seconds of 'reading', 'waiting' and 'network'.
         progress: called with the number of windows after each forward pass.
     """
-    timed = _Timed(model, clock, progress)
+    classes, timed = len(classes_of(model)), _Timed(with_classes(model), clock, progress)
     with ThreadPoolExecutor(1, 'reader') as reader:  # one thread: the pair is opened, read and closed there
         source = reader.submit(open_pair, spec).result()
 
@@ -49,9 +48,9 @@ def run_serial(blocks: Sequence[Block], spec: PairSpec, plan: Plan, model: Netwo
                 with clock('waiting'):
                     pair = ahead.result()
                 ahead = reader.submit(read, blocks[index + 1]) if index + 1 < len(blocks) else None
-                probability = blend_block(pair, plan, block, timed, batch_size)
+                maps = blend_block(pair, plan, block, timed, batch_size)
                 del pair  # otherwise three blocks would be in memory
-                yield block, quantise(probability, threshold)
+                yield block, encode(maps, threshold, classes)
         finally:
             reader.submit(source.close).result()
 
@@ -88,13 +87,6 @@ def predict_arrays(before: np.ndarray, after: np.ndarray, model: Network, window
     return _blend_arrays(before, after, model, window, overlap, batch_size)
 
 
-class SemanticNetwork(Protocol):
-    """A model that predicts the classes of both dates, too, such as :class:`~schanger_mm.deploy.model.SceneModel`."""
-
-    def semantic(self, images: np.ndarray) -> Semantic:
-        """Predict ``(N, 2, 3, h, w)`` float32 in 0..255, RGB, date A first."""
-
-
 def predict_semantic_arrays(before: np.ndarray, after: np.ndarray, model: SemanticNetwork, window: int = 256,
                             overlap: int = 128, batch_size: int = 4) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Predict two images as one block, with the classes of both dates.
@@ -105,22 +97,7 @@ def predict_semantic_arrays(before: np.ndarray, after: np.ndarray, model: Semant
         The probability of change ``(H, W)`` float32, and the most probable class of each pixel before and after,
         ``(H, W)`` uint8 from 0; probabilities of windows are averaged.
     """
-    maps = _blend_arrays(before, after, _Stacked(model), window, overlap, batch_size)
-    classes = (len(maps) - 1) // 2
-    one, other = (maps[1 + part * classes:1 + (part + 1) * classes].argmax(axis=0).astype(np.uint8) for part in (0, 1))
-    return maps[0], one, other
-
-
-class _Stacked:
-    """A network whose windows are ``(1 + 2 K, h, w)``: change, and the classes of both dates."""
-
-    def __init__(self, model: SemanticNetwork):
-        self._model = model
-        self.weights = name_of(model)  # type: ignore[arg-type]  # any object has a name
-
-    def predict(self, images: np.ndarray) -> np.ndarray:
-        found = self._model.semantic(images)
-        return np.concatenate([found.probability[:, None], found.before, found.after], axis=1)
+    return split_maps(_blend_arrays(before, after, Stacked(model), window, overlap, batch_size))
 
 
 def _blend_arrays(before: np.ndarray, after: np.ndarray, model: Network, window: int, overlap: int,

@@ -14,7 +14,7 @@ import numpy as np
 from schanger_mm.deploy.load import Model, load_model
 from schanger_mm.geo.errors import SceneError
 from schanger_mm.geo.pair import PairSource, PairSpec, open_pair
-from schanger_mm.scene.block import predict_block
+from schanger_mm.scene.class_maps import predict_levels
 from schanger_mm.scene.plan import Block, Plan
 from schanger_mm.scene.summary import versions
 from schanger_mm.utils.errors import UserError
@@ -47,6 +47,8 @@ class BlockTask:
         fingerprint: of the pair, see ``PairSource.fingerprint``.
         weights_sha256: of the weights.
         versions: see :func:`pixel_versions`.
+        semantic: model and weights of a network that classifies each date, as :func:`load_model` takes them.
+        semantic_sha256: of its weights.
     """
 
     spec: PairSpec
@@ -61,9 +63,11 @@ class BlockTask:
     fingerprint: dict[str, Any]
     weights_sha256: str
     versions: dict[str, str]
+    semantic: tuple[str, str | None] | None = None
+    semantic_sha256: str | None = None
 
     def __call__(self, block: Block) -> np.ndarray:
-        """Predict one block, see :func:`~schanger_mm.scene.block.predict_block`.
+        """Predict one block, see :func:`~schanger_mm.scene.class_maps.predict_levels`.
 
         Raises:
             SceneError: other versions, rasters or weights than those of the task.
@@ -71,7 +75,7 @@ class BlockTask:
         with _turn:  # one block at a time in a process, with all of its threads
             source, model = _opened(self)
             model.use_threads(self.threads)  # torch keeps the number for the calling thread alone, so every time
-            return predict_block(source, self.plan, block, model, self.batch_size, self.threshold)
+            return predict_levels(source, self.plan, block, model, self.batch_size, self.threshold)
 
 
 _turn = threading.Lock()
@@ -92,9 +96,13 @@ def _opened(task: BlockTask) -> tuple[PairSource, Model]:
                       'or copies that keep the modification time (rsync -a)')
                 _same('bands or nodata values', _reading(task.fingerprint[date]), _reading(found), 'copy the .aux.xml '
                       'files beside the rasters as well')
-            model = load_model(task.model, task.weights, task.device, task.precision, task.threads)
+            model = load_model(task.model, task.weights, task.device, task.precision, task.threads,
+                               task.semantic)
             _same(f'weights in {model.weights}', dict(sha256=task.weights_sha256), dict(sha256=model.sha256), 'all '
                   'machines must read the same file')
+            if task.semantic is not None:
+                _same(f'weights in {task.semantic[1] or task.semantic[0]}', dict(sha256=task.semantic_sha256),
+                      dict(sha256=model.semantic_sha256), 'all machines must read the same file')  # type: ignore[union-attr]
             stack.pop_all()
         _kept.append((words, source, model))
     return _kept[0][1:]
@@ -161,7 +169,7 @@ class DaskRunner:
         self.distributed = require('distributed', 'dask', 'Running a scene on several workers')
 
     def __call__(self, blocks: Iterable[Block], task: BlockTask) -> Iterator[tuple[Block, np.ndarray]]:
-        """Yield each block and its ``(height, width)`` uint8, in the order in which they are done.
+        """Yield each block and its uint8 levels, in the order in which they are done.
 
         Raises:
             SceneError: no scheduler or worker answers, a worker has other

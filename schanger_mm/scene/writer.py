@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,7 +24,8 @@ TILE = 512
 
 
 def write_cog(path: Path, grid: Grid, blocks: Iterable[Block], pixels: Callable[[Block], np.ndarray],
-              description: str, average: bool, tags: dict[str, str]) -> None:
+              description: str, average: bool, tags: dict[str, str], classes: Sequence[str] = (),
+              colours: Sequence[tuple[int, int, int]] = ()) -> None:
     """Write a one-band uint8 raster with nodata 255 as a cloud-optimised GeoTIFF.
 
     Pixels go through an uncompressed file next to ``path``, since the layout
@@ -40,6 +41,8 @@ def write_cog(path: Path, grid: Grid, blocks: Iterable[Block], pixels: Callable[
         description: what the band holds.
         average: overviews hold means of values; False: the nearest value.
         tags: kept in the file's metadata.
+        classes: names of the values from 0, kept in the metadata of the band as ``CLASS_0`` and so on.
+        colours: RGB of the same values; the raster then has a colour table.
 
     Raises:
         SceneError: the disk is full, or the folder not writable.
@@ -55,6 +58,9 @@ def write_cog(path: Path, grid: Grid, blocks: Iterable[Block], pixels: Callable[
             with rasterio.open(plain, 'w', **profile) as raster:
                 raster.set_band_description(1, description)
                 raster.update_tags(**tags)
+                if colours:
+                    raster.write_colormap(1, dict(enumerate(colours)))
+                    raster.update_tags(1, **{f'CLASS_{value}': name for value, name in enumerate(classes)})
                 for block in blocks:
                     raster.write(pixels(block), 1, window=_window(block))
             _check_size(plain, grid)

@@ -39,6 +39,42 @@ def test_predicting_writes_everything_and_says_where(run, inputs, demo_checkpoin
     assert error.count('\n') == 1 and 'already holds change.tif' in error
 
 
+@pytest.fixture(scope='module')
+def single(root, tmp_path_factory):
+    """Random weights of the demo's network for single images."""
+    import torch
+    from mmengine.registry import DefaultScope
+
+    from schanger_mm.apis import load_config
+    from schanger_mm.registry import MODELS, SCOPE
+    cfg = load_config(root / 'configs/schanger/pretrain_demo.py')
+    with DefaultScope.overwrite_default_scope(SCOPE):
+        network = MODELS.build(dict(cfg.model, data_preprocessor=cfg.data_preprocessor))
+    path = tmp_path_factory.mktemp('single') / 'single.pth'
+    torch.save(dict(state_dict=network.state_dict()), path)
+    return path
+
+
+def test_pairs_of_a_table_get_kinds(run, inputs, demo_checkpoint, single, tmp_path):
+    table = inputs / 'pairs.csv'
+    table.write_text('before,after,name\nbefore.tif,after.tif,one\nafter.tif,before.tif,two\n')
+    words = ['predict', 'demo', table, '--weights', demo_checkpoint, '--out', tmp_path / 'out', '--window', 64,
+             '--overlap', 0, '--block', 128, '--device', 'cpu', '--no-page', '--semantic', 'pretrain_demo']
+    run(*words, '--semantic-weights', single, '--kinds-of', 'other')
+    for name in ('one', 'two'):
+        summary = json.loads((tmp_path / 'out' / name / 'summary.json').read_text())
+        assert summary['classes']['kinds_of'] == 'other' and (tmp_path / 'out' / name / 'class_after.tif').is_file()
+        assert summary['model']['semantic']['weights'] == str(single)
+    words[words.index(tmp_path / 'out')] = tmp_path / 'bad'
+    for more, message in (((), 'pretrain_demo is a config: give its weights with --semantic-weights'),
+                          (('--semantic-weights', demo_checkpoint), 'does not fit --semantic pretrain_demo'),
+                          (('--semantic-weights', single, '--kinds-of', 'road'),
+                           '--kinds-of road: expected one of the classes other, building')):
+        error = run(*words, *more, fails=2)
+        assert error.count('\n') == 1 and message in error
+    assert not (tmp_path / 'bad').exists()
+
+
 @pytest.fixture
 def addresses(served, inputs):
     """Serve both rasters, the later one as an asset of a STAC item; return their addresses."""
@@ -64,17 +100,22 @@ def test_addresses_are_read_with_an_option(run, addresses, demo_checkpoint, serv
 
 
 @pytest.mark.long
-def test_two_workers_write_the_rasters_of_one_process(run, inputs, addresses, demo_checkpoint, tmp_path):
+def test_two_workers_write_the_rasters_of_one_process(run, inputs, addresses, demo_checkpoint, single, tmp_path):
     pytest.importorskip('distributed')
     words = ['tools/predict.py', 'configs/schanger/demo.py', inputs / 'before.tif', inputs / 'after.tif', '--weights',
              demo_checkpoint, '--window', 64, '--overlap', 32, '--block', 64, '--device', 'cpu', '--no-page']
     run(*words, '--out', tmp_path / 'one')
     run(*words, '--out', tmp_path / 'two', '--workers', 2)
+    classes = ['--semantic', 'pretrain_demo', '--semantic-weights', single]
+    run(*words, *classes, '--out', tmp_path / 'four')
+    run(*words, *classes, '--out', tmp_path / 'five', '--workers', 2)
     words[2:4] = addresses
     run(*words, '--out', tmp_path / 'three', '--workers', 2, '--remote', '--asset', 'rgb')
     for name in ('change.tif', 'probability.tif'):
         assert (tmp_path / 'one' / name).read_bytes() == (tmp_path / 'two' / name).read_bytes()
         assert (tmp_path / 'one' / name).read_bytes() == (tmp_path / 'three' / name).read_bytes()
+    for name in ('change.tif', 'class_before.tif', 'class_after.tif'):
+        assert (tmp_path / 'four' / name).read_bytes() == (tmp_path / 'five' / name).read_bytes()
     one, two = (json.loads((tmp_path / name / 'summary.json').read_text())['timings'] for name in ('one', 'two'))
     assert 'network' in one and 'network' not in two, 'the network of workers runs elsewhere'
 

@@ -133,3 +133,17 @@ def test_int8_has_no_place_for_classes(own, tmp_path):
     with pytest.raises(DeployError, match='--precision int8: judged by F1 of change only'):
         export(apis.load_config(own.config), 'own.py', own.checkpoint, tmp_path / 'a.onnx', 'onnx', precision='int8',
                calibration='data')
+
+
+def test_a_scene_predicted_by_an_export_has_the_classes_too(own, tmp_path, write_raster, noise):
+    rasterio = pytest.importorskip('rasterio')
+    pair = [write_raster(f'{name}.tif', noise(96, 128, seed=seed)) for name, seed in (('a', 1), ('b', 2))]
+    detector = apis.ChangeDetector(own.files['onnx'], device='cpu')
+    result = detector.predict(*pair, tmp_path / 'out', window=64, overlap=32, block=64, page=False)
+    assert result.summary['classes']['names'] == ['other', 'building']
+    assert result.summary['classes']['kinds_of'] == 'building'
+    array = detector.predict_array(
+        *(np.moveaxis(rasterio.open(path).read(), 0, -1) for path in pair), window=64, overlap=32)
+    for date, classes in (('before', array.before), ('after', array.after)):
+        with rasterio.open(result.paths[f'class_{date}.tif']) as raster:
+            assert (raster.read(1) == classes).mean() > 0.999

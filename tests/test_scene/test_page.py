@@ -7,7 +7,7 @@ from rasterio.transform import Affine
 
 from schanger_mm.geo.errors import SceneError
 from schanger_mm.geo.pair import PairSpec
-from schanger_mm.scene.page import format_area, write_page
+from schanger_mm.scene.page import write_page
 from schanger_mm.scene.polygons import write_polygons
 from schanger_mm.scene.summary import write_summary
 
@@ -128,10 +128,3 @@ def test_polygons_that_are_none_are_refused(make, tmp_path):
     with pytest.raises(SceneError, match=r'other.gpkg: not readable as polygons'):
         write_page(tmp_path / 'page.html', PairSpec(str(tmp_path / 'a.tif'), str(tmp_path / 'b.tif')),
                    tmp_path / 'change.tif', tmp_path / 'probability.tif', tmp_path / 'other.gpkg', {})
-
-
-@pytest.mark.parametrize('area, unit, words', [
-    (0.25, 'm2', '0.25 m²'), (9_999, 'm2', '9,999 m²'), (12_345, 'm2', '1.23 ha'), (2.5e7, 'm2', '25.0 km²'),
-    (12_345, 'px', '12,345 px')])
-def test_areas_are_worded(area, unit, words):
-    assert format_area(area, unit) == words

@@ -216,3 +216,49 @@ def test_the_place_under_the_pointer_is_worded(page):
     assert '13.599' in words and '° E)' in words
     assert page.is_visible('#north')
     assert page.inner_text('#changes .place >> nth=0').startswith('50.53')
+
+
+@pytest.fixture(scope='module')
+def kinds_report(tmp_path_factory):
+    """The page of two kinds of changes, side by side."""
+    import rasterio
+
+    from schanger_mm.scene.kinds import ClassRasters
+    from schanger_mm.scene.legend import Legend
+    from schanger_mm.scene.sketch import Sketch
+    folder = tmp_path_factory.mktemp('kinds')
+    before, after = np.zeros((2, 1, 100, 200), np.uint8)
+    after[:, 40:60, 20:40], before[:, 40:60, 150:160] = 1, 1
+    change = before | after
+    bands = dict(a=np.full((3, 100, 200), 90, np.uint8), b=np.full((3, 100, 200), 120, np.uint8), change=change,
+                 probability=change * 200, before=before, after=after)
+    for name, values in bands.items():
+        with rasterio.open(folder / f'{name}.tif', 'w', driver='GTiff', width=200, height=100, dtype='uint8',
+                           count=len(values), crs='EPSG:32633',
+                           transform=rasterio.Affine(0.5, 0, 4e5, 0, -0.5, 5.6e6)) as raster:
+            raster.write(values)
+    paths = {name: folder / f'{name}.tif' for name in bands}
+    legend, sketch = Legend(('other', 'building'), 'building'), Sketch(200, 100, 2048)
+    classes = ClassRasters(paths['change'], paths['before'], paths['after'], legend)
+    rasters = paths['change'], paths['probability']
+    found = write_polygons(*rasters, folder / 'change.gpkg', classes=classes, sketch=sketch)
+    return write_page(folder / 'report.html', PairSpec(str(paths['a']), str(paths['b'])), *rasters,
+                      folder / 'change.gpkg', dict(polygons=found), legend=legend, sketch=sketch)
+
+
+def test_kinds_are_switched_on_the_map_and_in_the_list(browser, kinds_report):
+    page = browser.new_page()
+    said = []
+    page.on('pageerror', lambda error: said.append(str(error)))
+    page.goto(kinds_report.as_uri())
+    assert page.locator('#changes li').count() == page.locator('#changes li:visible').count() == 2
+    assert page.locator('#overlay img[data-group]:visible').count() == 2
+    page.click('input[name=group][value="1"]')  # demolished
+    assert page.locator('#changes li:visible').inner_text().split('\n')[1:3] == ['100 m²', 'new']
+    assert page.locator('#overlay img[data-group]:visible').count() == page.locator('.pin:visible').count() == 1
+    page.click('#changes li:visible button')
+    assert page.inner_text('#status').startswith('Change 1: new, 100 m²')
+    assert page.locator('#overlay img.crop[data-group]:visible').count() == 1
+    page.click('input[name=group][value="1"]')
+    assert page.locator('#changes li:visible').count() == 2 and said == []
+    page.close()

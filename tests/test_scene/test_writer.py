@@ -4,7 +4,7 @@ import rasterio
 
 from schanger_mm.geo.errors import SceneError
 from schanger_mm.geo.grid import Grid
-from schanger_mm.scene.plan import Plan
+from schanger_mm.scene.plan import Block, Plan
 from schanger_mm.scene.writer import write_cog
 
 GRID = Grid(1300, 900, (0.5, 0.0, 500000.0, 0.0, -0.5, 5000000.0), 'EPSG:32633')
@@ -59,3 +59,15 @@ def test_a_full_disk_leaves_no_file(tmp_path, pixels, longest_file):
             write(tmp_path / 'p.tif', pixels)
         assert not [path for path in tmp_path.iterdir() if path.suffix == '.tif' and path.name[0] == '.']
     write(tmp_path / 'p.tif', pixels)
+
+
+def test_a_raster_of_classes_has_colours_and_names(tmp_path):
+    grid = Grid(20, 10, (1.0, 0.0, 0.0, 0.0, 1.0, 0.0), None)
+    values = np.arange(200, dtype=np.uint8).reshape(10, 20) % 3
+    write_cog(tmp_path / 'c.tif', grid, [Block(0, 0, 0, 20, 10)], lambda block: values, 'classes', False, {},
+              ('field', 'road', 'house'), [(1, 2, 3), (4, 5, 6), (7, 8, 9)])
+    with rasterio.open(tmp_path / 'c.tif') as raster:
+        assert [raster.colormap(1)[value] for value in range(3)] == [(1, 2, 3, 255), (4, 5, 6, 255), (7, 8, 9, 255)]
+        assert {key: raster.tags(1)[key] for key in ('CLASS_0', 'CLASS_2')} == dict(CLASS_0='field', CLASS_2='house')
+        assert raster.nodata == 255 and raster.tags(ns='IMAGE_STRUCTURE')['LAYOUT'] == 'COG'
+        np.testing.assert_array_equal(raster.read(1), values)

@@ -1,5 +1,6 @@
 """Procedurally drawn, aerial-like scenes: a demo set that needs no download and is not solved by differencing."""
 
+from schanger_mm.demo.scenes.kinds import KindPair, draw_kind_pair, write_kind_pair
 from schanger_mm.demo.scenes.render import (
     MAX_SHIFT,
     Conditions,
@@ -16,12 +17,15 @@ __all__ = [
     'MAX_SHIFT',
     'Conditions',
     'DemoSizes',
+    'KindPair',
     'Scene',
     'draw_conditions',
+    'draw_kind_pair',
     'draw_pair',
     'draw_pair_with_masks',
     'draw_scene',
     'draw_single',
     'render',
     'write_demo_set',
+    'write_kind_pair',
 ]

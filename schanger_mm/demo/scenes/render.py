@@ -169,7 +169,8 @@ def render(
     return np.clip(np.round(image), 0, 255).astype(np.uint8)
 
 
-def _relief(rng: np.random.Generator, size: int) -> np.ndarray:
+def draw_relief(rng: np.random.Generator, size: int) -> np.ndarray:
+    """Draw the mottling of the ground (size, size), grey levels."""
     return 3.0 * _smooth_noise(rng, size, 12) + 2.5 * _smooth_noise(rng, size, 4)
 
 
@@ -193,7 +194,7 @@ def draw_pair_with_masks(rng: np.random.Generator, size: int) -> tuple[np.ndarra
     """
     rate = 0.0 if rng.random() < 0.12 else rng.uniform(0.15, 0.85)
     scene = draw_scene(rng, size, rate)
-    relief = _relief(rng, size)
+    relief = draw_relief(rng, size)
     a = render(rng, scene, 0, draw_conditions(rng), relief)
     b = render(rng, scene, 1, draw_conditions(rng, misregistered=True), relief)
     return a, b, scene.label(), *(footprints(scene.buildings, date, size) for date in (0, 1))
@@ -206,5 +207,5 @@ def draw_single(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.nda
         Image (size, size, 3) uint8 RGB and mask (size, size) uint8, 255 = building.
     """
     scene = draw_scene(rng, size, change_rate=0.2)
-    image = render(rng, scene, 0, draw_conditions(rng), _relief(rng, size))
+    image = render(rng, scene, 0, draw_conditions(rng), draw_relief(rng, size))
     return image, footprints(scene.buildings, 0, size)

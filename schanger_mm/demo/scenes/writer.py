@@ -35,7 +35,7 @@ class DemoSizes:
                 raise SettingError(f'DemoSizes.{name}: expected a whole number >= 0, found {count!r}')
 
 
-def _write_png(path: Path, image: np.ndarray) -> None:
+def write_png(path: Path, image: np.ndarray) -> None:
     """Write RGB (H, W, 3) or grey (H, W) uint8 to any path; `cv2.imwrite` can fail silently."""
     ordered = image[..., ::-1] if image.ndim == 3 else image
     written, data = cv2.imencode('.png', np.ascontiguousarray(ordered))
@@ -144,7 +144,7 @@ def _draw_into(draft: Path, sizes: DemoSizes, image_size: int, seed: int, progre
     for done, (split_id, index, names, draw) in enumerate(plan, start=1):
         rng = np.random.default_rng(np.random.SeedSequence((seed, split_id, index)))
         for name, image in zip(names, draw(rng, image_size), strict=True):
-            _write_png(draft / name, image)
+            write_png(draft / name, image)
         if progress is not None:
             progress(done, len(plan))
 
