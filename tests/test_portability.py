@@ -14,7 +14,7 @@ EVERYWHERE = {
            'devnull', 'dup2', 'environ', 'fdopen', 'fsdecode', 'fsencode', 'fspath', 'fstat', 'fsync', 'getcwd',
            'getpid', 'listdir', 'makedirs', 'name', 'open', 'pardir', 'path', 'pathsep', 'pipe', 'remove', 'scandir',
            'sep', 'stat', 'stat_result', 'strerror', 'urandom', 'walk', 'write'},
-    'signal': {'SIGINT', 'SIG_DFL', 'SIG_IGN', 'Signals', 'getsignal', 'signal'},
+    'signal': {'SIGINT', 'SIG_DFL', 'SIG_IGN', 'Signals', 'default_int_handler', 'getsignal', 'signal'},
     'select': set(), 'ctypes': set(),
     'multiprocessing': {'active_children'},
     'mmap': {'ACCESS_READ', 'mmap'},

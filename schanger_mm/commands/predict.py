@@ -87,7 +87,17 @@ def _add_results(group: argparse._ArgumentGroup) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Predict; return 1 if some of several pairs failed."""
+    if args.progress == 'json':
+        _listen_to_interrupts()
     return predict(**vars(args))
+
+
+def _listen_to_interrupts() -> None:
+    """Let SIGINT interrupt, also where a shell has told its background jobs to ignore it: programs cancel by it."""
+    import signal
+    import threading
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def predict(model: str, before: str, after: str | None, out: str, weights: str | None = None,

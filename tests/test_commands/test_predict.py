@@ -2,11 +2,14 @@
 
 import json
 import shutil
+import signal
 
 import numpy as np
 import pytest
 import rasterio
 from rasterio.transform import from_origin
+
+from schanger_mm.commands import predict
 
 
 @pytest.fixture(scope='module')
@@ -128,3 +131,16 @@ def test_two_workers_write_the_rasters_of_one_process(run, inputs, addresses, de
 def test_mistakes_end_in_one_clear_error(run, demo_checkpoint, tmp_path, words, message):
     words = [demo_checkpoint if word == 'tiny.pth' else word for word in words]
     assert message in run('tools/predict.py', 'configs/schanger/demo.py', *words, '--out', tmp_path, fails=2)
+
+
+def test_a_background_job_with_progress_for_a_program_can_be_interrupted(monkeypatch):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        monkeypatch.setattr(predict, 'predict', lambda **options: 0)
+        words = ['a.pth', 'a.tif', 'b.tif', '--out', 'o']
+        assert predict.main(predict.parser().parse_args(words)) == 0
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        assert predict.main(predict.parser().parse_args([*words, '--progress', 'json'])) == 0
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -50,13 +50,13 @@ class Profile:
         """Run `qgis_process run`."""
         words = [self.program, 'run', f'schanger:{algorithm}', '--', *(f'{key}={value}' for key, value in
                                                                        parameters.items())]
-        return subprocess.run(words, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=100)
+        return subprocess.run(words, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=300)
 
     def script(self, task, **arguments):
         """Run a function of in_qgis.py in QGIS' Python and return what it returns."""
         done = subprocess.run([SYSTEM_PYTHON, str(RUNNER), str(self.plugins), str(self.command), task,
                                json.dumps(arguments, default=str)],
-                              cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=100)
+                              cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout.splitlines()[-1])
 
