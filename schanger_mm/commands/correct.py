@@ -22,7 +22,7 @@ def parser() -> argparse.ArgumentParser:
                         '(default: correct)')
     parser.add_argument('--margin', type=float, default=16, metavar='PX', help='pixels around a checked polygon that '
                         'count as seen, and as unchanged outside of polygons (default: 16)')
-    add_cutting(parser)
+    add_cutting(parser, val=0)  # checked ground lies close together, and can seldom be divided into areas
     return parser
 
 

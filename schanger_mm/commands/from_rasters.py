@@ -20,20 +20,20 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument('before', help='raster of date A')
     parser.add_argument('after', help='raster of date B')
     parser.add_argument('changes', help='polygons of changes: GeoPackage, GeoJSON, Shapefile; in any CRS')
-    add_cutting(parser)
+    add_cutting(parser, val=0.2)
     parser.add_argument('--min-valid', type=float, default=1.0, metavar='SHARE',
                         help='keep tiles in which at least this share of the pixels has data at both dates; below 1, '
                         'masks are 128 at pixels without data, which needs label_ignore=128 in the config (default: 1)')
     return parser
 
 
-def add_cutting(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say how two rasters are read and cut into tiles."""
+def add_cutting(parser: argparse.ArgumentParser, val: float) -> None:
+    """Add the options that say how two rasters are read and cut into tiles; ``val`` is the default of --val."""
     parser.add_argument('--out', required=True, metavar='DIR', help='output folder; must be absent or empty')
     parser.add_argument('--layer', help='layer of CHANGES, if it has several')
     parser.add_argument('--size', type=int, default=256, metavar='PX', help='side of a tile (default: 256)')
-    parser.add_argument('--val', type=float, default=0.2, metavar='SHARE',
-                        help='share of the tiles for validation, 0 for none (default: 0.2)')
+    parser.add_argument('--val', type=float, default=val, metavar='SHARE',
+                        help=f'share of the tiles for validation, 0 for none (default: {val:g})')
     parser.add_argument('--seed', type=int, default=36, help='seed of the split (default: 36)')
     parser.add_argument('--block', type=int, metavar='PX',
                         help='side of the squares that are assigned to one split as a whole (default: four tiles)')

@@ -20,6 +20,7 @@ from schanger_mm.data_tools.sample_check import (
     third_value,
 )
 from schanger_mm.data_tools.split import SplitRequest, write_splits
+from schanger_mm.data_tools.tile_record import recorded_ignore
 from schanger_mm.datasets.reading import COLOUR, wrong_form
 from schanger_mm.utils.errors import DatasetError, SettingError
 from schanger_mm.utils.files import refuse_existing, write_text
@@ -84,7 +85,8 @@ def write_own_config(root: str | Path, out: str | Path | None = None, splits: Se
     refuse_existing(out, overwrite=overwrite)
     parts = find_parts(root, splits, folders, suffixes)
     facts = [fact for name, part in parts.items() for fact in _look_at(name, part)]
-    label = _label_settings(facts)
+    ignore = recorded_ignore(root)
+    label = _label_settings(facts) if ignore is None else dict(label_ignore=ignore)
     drawn = ''
     if VAL not in parts:
         drawn = _draw(parts, out.with_name(f'{out.stem}_splits'), group_by, overwrite, command)

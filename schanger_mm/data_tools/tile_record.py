@@ -54,3 +54,20 @@ def differing(earlier: object, now: object) -> str:
         keys = [key for key in {**earlier, **now} if earlier.get(key) != now.get(key)]
         return ', '.join(f'{key} {differing(earlier.get(key), now.get(key))}' for key in keys)
     return f'{earlier} then, {now} now'
+
+
+def recorded_ignore(root: Path) -> int | None:
+    """Return the mask value of pixels that do not count, of tiles cut by us; None: there are none, or other data.
+
+    Raises:
+        JsonError: the record is damaged.
+    """
+    if not (root / RECORD).is_file():
+        return None
+    record = read_table(root / RECORD)
+    counts, values = record.get('counts'), record.get('mask_values')
+    if not isinstance(counts, dict) or not isinstance(values, dict) or not isinstance(values.get('ignore'), int):
+        return None
+    used = [counts.get(name) for name in ('train', 'val')]
+    ignored = sum(part.get('ignored_pixels', 0) for part in used if isinstance(part, dict))
+    return values['ignore'] if ignored else None

@@ -169,7 +169,7 @@ def mark_changes(world):
     changes = geopandas.read_file(world / 'new_buildings.gpkg')
     changes['rank'] = range(1, len(changes) + 1)
     changes['correct'] = ['no', *['yes'] * (len(changes) - 1)]
-    changes.to_file(world / 'changes/change.gpkg')
+    changes.to_file(world / 'changes/change.gpkg', layer='changes')
 
 
 def check_points(world):

@@ -163,6 +163,9 @@ def test_another_review_is_another_run(city):
 
 def test_the_config_for_such_tiles_ignores_unreviewed_ground(city):
     cut(city)
+    for label in (city / 'tiles/train/label').glob('*.png'):  # the values alone need not tell
+        mask = np.array(Image.open(label))
+        Image.fromarray(np.where(mask == 255, 0, mask)).save(label)
     text = write_own_config(city / 'tiles', city / 'own.py')
     assert "label_ignore=128" in (city / 'own.py').read_text() and 'schanger train' in text
 
