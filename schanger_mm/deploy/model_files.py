@@ -146,8 +146,9 @@ def other_statistics(checkpoint: Checkpoint, config_name: str, preprocessor: nn.
 
 
 def reverses_bands(preprocessor: nn.Module) -> bool:
-    """Return whether a preprocessor turns B, G, R into R, G, B; mmengine's own keeps that in a private attribute."""
-    return bool(getattr(preprocessor, 'bgr_to_rgb', False) or getattr(preprocessor, '_channel_conversion', False))
+    """Return whether a preprocessor turns B, G, R into R, G, B; ours, mmengine's and mmseg's have a name each for it."""
+    return any(bool(getattr(preprocessor, name, False))
+               for name in ('bgr_to_rgb', '_channel_conversion', 'channel_conversion'))
 
 
 def in_words(value: object) -> str:
