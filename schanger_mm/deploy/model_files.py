@@ -146,7 +146,7 @@ def other_statistics(checkpoint: Checkpoint, config_name: str, preprocessor: nn.
 
 
 def reverses_bands(preprocessor: nn.Module) -> bool:
-    """Return whether a preprocessor turns B, G, R into R, G, B; ours, mmengine's and mmseg's each have a name for it."""
+    """Return whether a preprocessor turns B, G, R into R, G, B; ours, mmengine's and mmseg's name it differently."""
     return any(bool(getattr(preprocessor, name, False))
                for name in ('bgr_to_rgb', '_channel_conversion', 'channel_conversion'))
 
