@@ -58,6 +58,7 @@ def single(root, tmp_path_factory):
     return path
 
 
+@pytest.mark.long
 def test_pairs_of_a_table_get_kinds(run, inputs, demo_checkpoint, single, tmp_path):
     table = inputs / 'pairs.csv'
     table.write_text('before,after,name\nbefore.tif,after.tif,one\nafter.tif,before.tif,two\n')

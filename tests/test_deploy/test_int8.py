@@ -64,6 +64,7 @@ def test_convolutions_are_in_int8_and_probabilities_are_near(trained, quantised)
     assert np.corrcoef(np.ravel(float32), np.ravel(found))[0, 1] > 0.9
 
 
+@pytest.mark.long
 def test_openvino_runs_them_too(quantised, needs, tmp_path):
     needs('openvino')
     path, tiles = quantised

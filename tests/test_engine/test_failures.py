@@ -164,6 +164,7 @@ def test_a_killed_worker_is_explained(config):
                     r'the shared memory in /dev/shm is full .* from the newest checkpoint\.$', message), message
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('how', ['memory', 'torch memory'])
 def test_a_worker_that_runs_out_of_memory_says_so(how, config):
     with pytest.raises(MemoryFailure, match='^training, iteration 1: .*out of memory.*fewer num_workers') as failed:

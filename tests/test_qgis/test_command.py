@@ -103,7 +103,7 @@ def test_an_exception_of_the_caller_ends_the_command_too(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         command.run([sys.executable, '-c', 'import os, time; print(os.getpid(), flush=True); time.sleep(60)'], tmp_path,
-                    print, fail, lambda: False)
+                    print, fail, lambda: False, patience=1)
     with pytest.raises(ProcessLookupError):
         os.kill(processes[0], 0)
 

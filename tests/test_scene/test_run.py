@@ -153,6 +153,7 @@ def test_what_a_user_should_know_of_config_and_weights_is_in_the_summary(root, t
     assert f'warning: {text}' in said
 
 
+@pytest.mark.long
 def test_blocks_and_batches_change_nothing_but_rounding(tmp_path, spec, model):
     results = []
     for number, more in enumerate([dict(block=64), dict(block=192), dict(block=512), dict(block=512, batch_size=9)]):
@@ -164,6 +165,7 @@ def test_blocks_and_batches_change_nothing_but_rounding(tmp_path, spec, model):
     assert np.abs(results[3] - results[2]).max() <= 1  # other batches may round the last bits otherwise
 
 
+@pytest.mark.long
 def test_an_aligned_date_does_not_depend_on_the_blocks(tmp_path, write_raster, noise, model):
     transform, width, height = calculate_default_transform('EPSG:32633', 'EPSG:32632', 300, 260, 500_000, 4_999_870,
                                                            500_150, 5_000_000)
@@ -250,6 +252,7 @@ def test_results_and_journals_in_the_way_are_not_touched(tmp_path, spec, model):
         predict_scene(spec, model, tmp_path / 'file', Settings(**SMALL))
 
 
+@pytest.mark.long
 def test_a_full_disk_ends_in_one_line_and_the_run_goes_on_later(tmp_path, spec, model, monkeypatch):
     predict_scene(spec, model, tmp_path / 'whole', Settings(**SMALL))
     out, store = tmp_path / 'out', Journal.store
@@ -327,6 +330,7 @@ def test_a_changed_input_or_setting_does_not_resume(tmp_path, spec, model, monke
         predict_scene(spec, model, out, Settings(**SMALL, resume=True))
 
 
+@pytest.mark.long
 def test_a_runner_may_return_blocks_in_any_order(tmp_path, spec, model):
     tasks = []
 
@@ -427,6 +431,7 @@ sys.exit(8)
 '''
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not hasattr(os, 'fork'), reason='needs fork')
 def test_a_run_that_is_killed_again_and_again_ends_in_the_same_bytes(tmp_path, spec, checkpoint, root):
     words = [spec.before, spec.after, checkpoint, str(tmp_path / 'whole'), str(tmp_path / 'out')]
