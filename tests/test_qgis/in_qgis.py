@@ -14,6 +14,11 @@ from qgis.core import (  # noqa: E402
     QgsLayerNotesUtils,
     QgsProcessingContext,
     QgsProcessingFeedback,
+    QgsProcessingModelAlgorithm,
+    QgsProcessingModelChildAlgorithm,
+    QgsProcessingModelChildParameterSource,
+    QgsProcessingModelParameter,
+    QgsProcessingParameterRasterLayer,
     QgsProject,
     QgsRasterLayer,
     QgsVectorLayer,
@@ -59,6 +64,31 @@ def batch(rows):
     """Run several pairs, one after the other."""
     answers = [run('detectchanges', row) for row in rows]
     return [[results, feedback.errors] for results, feedback in answers]
+
+
+def modeler(before, after, model):
+    """Run a model of two steps, as the modeler makes it: detect changes, and the centroids of the polygons."""
+    source = QgsProcessingModelChildParameterSource
+    whole = QgsProcessingModelAlgorithm('two dates', 'test')
+    for name in ('earlier', 'later'):
+        whole.addModelParameter(QgsProcessingParameterRasterLayer(name, name), QgsProcessingModelParameter(name))
+    first = QgsProcessingModelChildAlgorithm('schanger:detectchanges')
+    first.setChildId('detect')
+    first.addParameterSources('BEFORE', [source.fromModelParameter('earlier')])
+    first.addParameterSources('AFTER', [source.fromModelParameter('later')])
+    first.addParameterSources('MODEL', [source.fromStaticValue(model)])
+    whole.addChildAlgorithm(first)
+    second = QgsProcessingModelChildAlgorithm('native:centroids')
+    second.setChildId('centroids')
+    second.addParameterSources('INPUT', [source.fromChildOutput('detect', 'CHANGES')])
+    whole.addChildAlgorithm(second)
+    feedback, context = Feedback(), QgsProcessingContext()
+    context.setProject(QgsProject.instance())
+    results, done = whole.run(dict(earlier=before, later=after), context, feedback)
+    steps = results.get('CHILD_RESULTS', {}) if done else {}
+    points = context.getMapLayer(steps['centroids']['OUTPUT']) if 'centroids' in steps else None
+    return dict(errors=feedback.errors, changes=steps.get('detect', {}).get('COUNT'),
+                points=points and points.featureCount())
 
 
 def cancel(parameters):

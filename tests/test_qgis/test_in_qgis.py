@@ -60,6 +60,9 @@ def test_a_wrong_input_ends_in_the_message_of_the_command(profile, pair):
     assert done.returncode == 1 and 'Traceback' not in done.stdout + done.stderr
     assert '96 x 96' in done.stdout + done.stderr and '50 x 96' in done.stdout + done.stderr, done.stderr
     assert not (pair / 'out of narrow/change.gpkg').exists()
+    done = profile.process('detectchanges', BEFORE=pair / '2019.tif', AFTER=pair / '2023.tif', MODEL=pair / 'net.onnx',
+                           SEMANTIC=pair / 'nothing.pth', OUTPUT=pair / 'out of nothing')
+    assert done.returncode == 1 and 'nothing.pth' in done.stdout + done.stderr
 
 
 def test_a_batch_goes_on_after_a_bad_pair_and_extents_are_cut(profile, pair, expected):
@@ -76,6 +79,11 @@ def test_a_batch_goes_on_after_a_bad_pair_and_extents_are_cut(profile, pair, exp
     with rasterio.open(pair / 'part/change.tif') as cut, rasterio.open(expected / 'change.tif') as whole:
         assert (cut.transform.c, cut.transform.f) == (620_019, 3_349_981) and cut.shape == (22, 22)
         np.testing.assert_array_equal(cut.read(1), whole.read(1)[38:60, 38:60])
+
+
+def test_a_model_of_the_modeler_takes_its_polygons_on(profile, pair):
+    found = profile.script('modeler', before=pair / '2019.tif', after=pair / '2023.tif', model=pair / 'net.onnx')
+    assert found == dict(errors=[], changes=3, points=3)
 
 
 def test_cancelling_keeps_the_finished_blocks_and_a_second_run_continues(profile, pair):
