@@ -46,6 +46,8 @@ def notes(summary: dict) -> str:
     model, inputs = summary.get('model') or {}, summary.get('inputs') or {}
     rows = [('Network', model.get('weights')), ('SHA-256', model.get('weights_sha256')),
             ('Config', model.get('config')), ('Threshold', model.get('threshold')), ('Date', summary.get('date'))]
+    if semantic := model.get('semantic'):
+        rows += [('Network for kinds', semantic.get('weights')), ('SHA-256', semantic.get('weights_sha256'))]
     rows += [(date.capitalize(), _named(inputs.get(date))) for date in ('before', 'after')]
     rows += [(f'Setting {name}', value) for name, value in (summary.get('settings') or {}).items()]
     rows += [('Warning', text) for text in summary.get('warnings') or ()]
