@@ -10,7 +10,7 @@ from schanger_mm.scene.plan import Block, Plan
 from schanger_mm.utils.errors import DivergedError
 
 if TYPE_CHECKING:
-    from schanger_mm.geo.pair import PairSource, PairWindow
+    from schanger_mm.geo.pair import PairWindow
 
 LEVELS = 254
 """A probability p is stored as round(254 p)."""
@@ -27,16 +27,6 @@ class Network(Protocol):
 def name_of(model: Network) -> str:
     """Name a network by the file of its weights, for messages."""
     return str(getattr(model, 'weights', type(model).__name__))
-
-
-def predict_block(source: PairSource, plan: Plan, block: Block, model: Network, batch_size: int,
-                  threshold: float = 0.5) -> np.ndarray:
-    """Read, predict, blend and quantise one block.
-
-    Returns:
-        ``(height, width)`` uint8 as returned by :func:`quantise`.
-    """
-    return quantise(blend_block(source.read(*plan.region(block)), plan, block, model, batch_size), threshold)
 
 
 def blend_block(pair: PairWindow, plan: Plan, block: Block, model: Network, batch_size: int) -> np.ndarray:

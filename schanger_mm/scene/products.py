@@ -78,7 +78,8 @@ def write_products(folder: Path, spec: PairSpec, parts: dict, settings: Settings
     with clock('polygons'):
         if legend is not None:
             before, after = (folder / name for name in CLASSES)
-            classes, sketch = ClassRasters(change, before, after, legend), Sketch.of(change, PREVIEW)
+            classes = ClassRasters(change, before, after, legend)
+            sketch = Sketch.of(change, PREVIEW) if settings.page else None
         found = write_polygons(change, probability, polygons, min_area_m2=settings.min_area,
                                simplify=settings.simplify, fill_holes_m2=settings.fill_holes, classes=classes,
                                sketch=sketch)

@@ -252,7 +252,7 @@ def test_large_images_are_not_held_in_memory(tmp_path):
     """mmseg's sliding window keeps whole maps. More: test_scene/test_run.py, with a real network and 80 blocks."""
     rasterio = pytest.importorskip('rasterio')
     from schanger_mm.geo.pair import PairSpec, open_pair
-    from schanger_mm.scene.block import predict_block
+    from schanger_mm.scene.class_maps import predict_levels
     from schanger_mm.scene.plan import Plan
     peaks = []
     for times in (2, 16):
@@ -265,7 +265,7 @@ def test_large_images_are_not_held_in_memory(tmp_path):
         with open_pair(PairSpec(*paths)) as source:
             plan = Plan(source.grid, 256, 64, 64)
             tracemalloc.start()
-            blocks = [predict_block(source, plan, block, Mean(), 4, 0.5).shape for block in plan.blocks()]
+            blocks = [predict_levels(source, plan, block, Mean(), 4, 0.5).shape for block in plan.blocks()]
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
         assert len(blocks) == times

@@ -61,12 +61,12 @@ def serial(task):
     """Return every block as this process predicts it, by index."""
     from schanger_mm.deploy.model import SceneModel
     from schanger_mm.geo.pair import open_pair
-    from schanger_mm.scene.block import predict_block
+    from schanger_mm.scene.class_maps import predict_levels
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     model = SceneModel.load(task.model, task.weights, 'cpu')
     with open_pair(task.spec) as source:
-        blocks = {block.index: predict_block(source, task.plan, block, model, 4, 0.5) for block in task.plan.blocks()}
+        blocks = {block.index: predict_levels(source, task.plan, block, model, 4, 0.5) for block in task.plan.blocks()}
     torch.set_num_threads(threads)
     assert len(blocks) == 20 and len({block.tobytes() for block in blocks.values()}) == 20
     return blocks

@@ -6,7 +6,8 @@ from hypothesis.extra import numpy as arrays
 
 from schanger_mm.geo.grid import Grid
 from schanger_mm.geo.pair import PairWindow
-from schanger_mm.scene.block import FLOOR, NODATA, Blender, blend_block, changed, predict_block, quantise, weights
+from schanger_mm.scene.block import FLOOR, NODATA, Blender, blend_block, changed, quantise, weights
+from schanger_mm.scene.class_maps import predict_levels
 from schanger_mm.scene.plan import Plan
 from schanger_mm.utils.errors import DivergedError
 
@@ -53,8 +54,8 @@ def scene(pair, block, batch_size=4, model=None, window=64, stride=32):
     plan = Plan(Grid(width, height, (1.0, 0.0, 0.0, 0.0, 1.0, 0.0), None), block, window, stride)
     result = np.empty((height, width), np.uint8)
     for part in plan.blocks():
-        result[part.row:part.row + part.height, part.col:part.col + part.width] = predict_block(
-            pair, plan, part, model or Contrast(), batch_size)
+        result[part.row:part.row + part.height, part.col:part.col + part.width] = predict_levels(
+            pair, plan, part, model or Contrast(), batch_size, 0.5)
     return result
 
 
