@@ -15,7 +15,7 @@ from schanger_mm.utils.errors import DatasetError, SettingError
 from schanger_mm.utils.names import natural_key
 from schanger_mm.utils.text import first_of
 
-from .layout import LABEL, NONE, Split, find_splits
+from .layout import LABEL, MAPS, NONE, Split, find_splits
 from .lists import listed_names
 from .parallel import run_parallel
 
@@ -84,7 +84,7 @@ def dataset_statistics(root: str | Path, split: str | None = None, folders: Mapp
     if split is None and (Path(root) / 'train').is_dir():
         split = 'train'
     names = None if split is None else [split]
-    found = find_splits(root, names, dict(folders or {}, **{LABEL: NONE}), single, suffixes)
+    found = find_splits(root, names, {**(folders or {}), **dict.fromkeys((LABEL, *MAPS), NONE)}, single, suffixes)
     if len(found) > 1:
         raise DatasetError(f'{root}: statistics are computed from one split; choose it with --split, one of '
                            f'{first_of([each.name for each in found])}.')

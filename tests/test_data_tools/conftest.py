@@ -61,6 +61,22 @@ def pairs(tmp_path):
 
 
 @pytest.fixture
+def class_pairs(tmp_path):
+    """Write pairs with class maps of both dates below train and val: 0 everywhere, and 1 that became 2 in 96 px."""
+    def make(paint=lambda classes: classes, folders=('label_a', 'label_b'), mask=False) -> Path:
+        root = tmp_path / 'classes'
+        for number, (split, count) in enumerate((('train', 3), ('val', 2))):
+            for i in range(count):
+                for place, folder in enumerate(('A', 'B')):
+                    save(root / split / folder / f'{i}.png', noise(100 * number + 10 * i + place))
+                    save(root / split / folders[place] / f'{i}.png', paint(square(place + 1)))
+                if mask:
+                    save(root / split / 'label' / f'{i}.png', square())
+        return root
+    return make
+
+
+@pytest.fixture
 def command(monkeypatch, capsys):
     """Run a tool with words as typed; returns exit status, stdout and stderr."""
     def run(tool, *words):
