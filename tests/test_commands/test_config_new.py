@@ -34,6 +34,15 @@ def test_what_it_writes_trains_in_any_folder(run, data, tmp_path):
                     'to replace it.\n'
 
 
+def test_class_maps_of_both_dates_train(run, demo_set, tmp_path):
+    said = run('config new', '--data', demo_set, '--label', 'none', '--classes', 'other=0', 'building=255', '--out',
+               'own.py', cwd=tmp_path)
+    assert 'class maps have 2 classes' in said and 'inherits schanger_mm::semantic/semantic_custom.py; next:' in said
+    text = run('train', 'own.py', '--max-iters', 2, '--cfg-options', 'train_dataloader.num_workers=0',
+               'val_dataloader.num_workers=0', 'train_dataloader.batch_size=1', cwd=tmp_path)
+    assert 'Sek: ' in text and 'building' in text and (tmp_path / 'work_dirs/own/iter_2.pth').is_file()
+
+
 def test_what_is_not_there_is_one_line(run, tmp_path):
     (tmp_path / 'empty').mkdir()
     assert 'no folder nowhere; expected the folder of a data set' in run('config new', '--data', 'nowhere', fails=2)

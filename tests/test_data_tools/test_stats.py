@@ -25,6 +25,17 @@ def test_each_date_by_the_definition(pairs):
         assert np.allclose(date.mean, mean, rtol=0, atol=1e-12) and np.allclose(date.std, std, rtol=0, atol=1e-12)
 
 
+def test_class_maps_are_no_images(class_pairs):
+    root = class_pairs()
+    expected = dataset_statistics(root, workers=1)
+    assert [date.folder.name for date in expected] == ['A', 'B']
+    for folder, name in (('A', 'im1'), ('B', 'im2'), ('label_a', 'label1'), ('label_b', 'labels')):
+        (root / 'train' / folder).rename(root / 'train' / name)  # im1, im2: SECOND; one folder of maps is nobody's fault
+    dates = dataset_statistics(root, workers=1)
+    assert [(date.folder.name, date.images) for date in dates] == [('im1', 3), ('im2', 3)]
+    assert [date.mean.tolist() for date in dates] == [date.mean.tolist() for date in expected]
+
+
 def test_channels_are_red_green_blue_and_the_std_is_that_within_an_image(tmp_path, write):
     for i, value in enumerate((0, 102)):
         write(tmp_path / f'images/{i}.png', np.full((8, 8, 3), (value, 51, 255), np.uint8))

@@ -149,9 +149,9 @@ def test_folders_of_maps(class_pairs):
     folders = dict(label_before='label_a', label_after='to')
     assert verify_dataset(root, ['val'], folders, workers=1).splits[0].maps == dict(
         label_before=root / 'val/label_a', label_after=root / 'val/to')
-    with pytest.raises(DatasetError, match='expected the class maps of both dates .label_a and .*NAME.*, found label_a'):
+    with pytest.raises(DatasetError, match='expected the class maps of both dates .*NAME.*, found label_a'):
         verify_dataset(root, ['val'], dict(label_before='label_a'), workers=1)
-    with pytest.raises(DatasetError, match='expected one folder of labels .*, it has the sub-folders A, B, label_a, to'):
+    with pytest.raises(DatasetError, match='expected one folder of labels .*, it has the sub-folders A, B, label_a'):
         verify_dataset(root, ['val'], dict(label_before='none'), workers=1)
     with pytest.raises(SettingError, match='--classes: .* has no class maps of both dates'):
         verify_dataset(root, ['val'], dict(label_before='none', label='none'), workers=1, classes=LISTED)
@@ -173,7 +173,8 @@ def test_the_command(class_pairs, command, tmp_path):
     status, out, _ = command('verify', root, '--classes', 'no class=0', 'water=100', 'unlabelled=200', '--workers', 1,
                              '--json', tmp_path / 'found.json')
     found = json.loads((tmp_path / 'found.json').read_text())
-    assert status == 0 and 'no class: 93.75%' in out and found['classes'] == {'no class': 0, 'water': 100, 'unlabelled': 200}
+    assert status == 0 and 'no class: 93.75%' in out
+    assert found['classes'] == {'no class': 0, 'water': 100, 'unlabelled': 200}
     assert found['samples'][0]['classes']['label_after'] == {'no class': 1440, 'unlabelled': 96}
     status, _, err = command('stats', root, '--workers', 1)
     assert status == 0 and err == ''
