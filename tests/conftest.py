@@ -131,7 +131,10 @@ def fakes(tmp_path_factory):
             for name, stems in lists.items():
                 (root / f'{name}.txt').write_text(stems.replace(' ', '\n'))
             return root
-        cls = DATASETS.get(kind if kind != 'FolderCDDataset' else 'LEVIRCDDataset')
+        of_type = dict(FolderCDDataset='LEVIRCDDataset', SemanticChangeDataset='DemoSemanticDataset')
+        cls = DATASETS.get(of_type.get(kind, kind))
+        if kind == 'SemanticChangeDataset':  # values as semantic_custom.py has them
+            cls = type(kind, (cls, ), dict(CLASSES=dict(class_0=0, class_1=1)))
         for split in cls.SPLITS.values():
             for index in range(2):
                 images = draw_semantic(cls, rng) if hasattr(cls, 'CLASSES') else draw_pair(rng, SIZE)

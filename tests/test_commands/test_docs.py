@@ -18,7 +18,7 @@ from fixtures.shell_lines import LINES, PAGES, ROOT, Line, lines_of
 from schanger_mm.apis import load_config
 from schanger_mm.commands.table import module_of
 from schanger_mm.config.loading import parse_options
-from schanger_mm.demo.scenes import draw_pair, draw_single
+from schanger_mm.demo.scenes import draw_pair, draw_pair_with_masks, draw_single
 
 pytestmark = pytest.mark.long
 CITY = 'data/my_city'
@@ -53,6 +53,15 @@ def draw_city(folder, rng):
     (folder / 'data/my_table/split.csv').write_text('\n'.join(rows))
     (folder / 'my_table.py').write_text(re.search(
         r'```python\n(# my_table\.py\n.*?)```', (ROOT / 'docs/own_pairs.md').read_text(), re.DOTALL)[1])
+
+
+def draw_classes(folder, rng):
+    """Draw pairs with class maps of both dates, of two of the classes that docs/semantic.md names."""
+    for index, split in enumerate(['train'] * 4 + ['val'] * 2):
+        *dates, _, before, after = draw_pair_with_masks(rng, 72)
+        maps = [np.where(mask[..., None] > 0, (100, 30, 230), (0, 155, 0)) for mask in (before, after)]  # B, G, R
+        for name, image in zip(('A', 'B', 'label_a', 'label_b'), (*dates, *maps)):
+            write(folder / 'data/my_city_classes' / split / name / f'{index}.png', image)
 
 
 def draw_pairs(folder, count):
@@ -102,6 +111,7 @@ def world(tmp_path_factory, fakes):
     draw_city(folder, rng)
     draw_region(folder, rng)
     draw_rasters(folder, rng)
+    draw_classes(folder, rng)
     shutil.copytree(fakes('LEVIRCDDataset'), folder / 'data/LEVIR-CD')
     shutil.copytree(fakes('SECONDDataset'), folder / 'data/SECOND')
     draw_pairs(folder / 'data/LEVIR-CD+/train', 70)  # enough for the lists that the pages draw

@@ -30,7 +30,7 @@ def test_class_maps_are_no_images(class_pairs):
     expected = dataset_statistics(root, workers=1)
     assert [date.folder.name for date in expected] == ['A', 'B']
     for folder, name in (('A', 'im1'), ('B', 'im2'), ('label_a', 'label1'), ('label_b', 'labels')):
-        (root / 'train' / folder).rename(root / 'train' / name)  # im1, im2: SECOND; one folder of maps is nobody's fault
+        (root / 'train' / folder).rename(root / 'train' / name)  # im1, im2: SECOND; one map alone is fine
     dates = dataset_statistics(root, workers=1)
     assert [(date.folder.name, date.images) for date in dates] == [('im1', 3), ('im2', 3)]
     assert [date.mean.tolist() for date in dates] == [date.mean.tolist() for date in expected]
