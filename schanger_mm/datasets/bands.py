@@ -22,6 +22,8 @@ from schanger_mm.utils.optional import require
 
 COLOURS = 3
 """Bands of a colour image, which has them as B, G, R in memory, as everywhere in mmcv; any other keeps its order."""
+ALL = 'all'
+"""Every band that a file has."""
 MOST = 512
 """Bands that OpenCV can hold in one array."""
 Header = tuple[tuple[int, int], int, str]
@@ -44,9 +46,11 @@ class BandReading:
     scale: Range | None = None
 
     @classmethod
-    def of(cls, owner: str, bands: Sequence[int] | None = None, files: Sequence[str] | None = None,
+    def of(cls, owner: str, bands: Sequence[int] | str | None = None, files: Sequence[str] | None = None,
            scale: str | None = None) -> BandReading | None:
-        """Check the settings of a loading transform named ``owner``; None where all of them are None.
+        """Check settings, whose names follow ``owner`` in messages (``LoadImage.``); None where all of them are None.
+
+        ``bands`` may also be ``'all'``, which 8-bit images of other than three bands need.
 
         Raises:
             SettingError: both ``bands`` and ``files``, an invalid one, or a scale of percentiles.
@@ -55,24 +59,26 @@ class BandReading:
         if bands is None and files is None and scale is None:
             return None
         if bands is not None and files is not None:
-            raise SettingError(f'{owner}: expected `bands` or `files`, found both; files with one band each are named '
-                               'in the order in which they are wanted.')
+            raise SettingError(f'{owner}bands, {owner}files: expected one of them, found both; files of one band each '
+                               'are named in the order in which they are wanted.')
+        if bands == ALL:
+            bands = None
         numbers = all(type(band) is int and band > 0 for band in bands or ())
         if bands is not None and not (numbers and 0 < len(bands) <= MOST):
-            raise SettingError(f'{owner}.bands: expected numbers from 1 up, such as (4, 3, 2), found {bands!r}.')
+            raise SettingError(f"{owner}bands: expected numbers from 1, such as (4, 3, 2), or 'all', found {bands!r}.")
         if files is not None and (isinstance(files, str) or not all(isinstance(one, str) and one for one in files)
                                   or not 0 < len(set(files)) == len(files) <= MOST):
-            raise SettingError(f"{owner}.files: expected the ending of each band's file, such as ('/B02.tif', "
+            raise SettingError(f"{owner}files: expected the ending of each band's file, such as ('/B02.tif', "
                                f"'/B03.tif'), found {files!r}.")
-        require('rasterio', 'geo', f'{owner} with `bands`, `files` or `scale`')
-        return cls(None if bands is None else tuple(bands), None if files is None else tuple(files),
+        require('rasterio', 'geo', 'Reading images by bands')
+        return cls(None if bands is None else tuple(map(int, bands)), None if files is None else tuple(files),
                    _range(owner, scale))
 
     def describe(self) -> str:
         """Return the settings as the arguments of a loading transform."""
         scale = None if self.scale is None else str(self.scale)
         parts = (('bands', self.bands), ('files', self.files), ('scale', scale))
-        return ', '.join(f'{name}={value!r}' for name, value in parts if value is not None)
+        return ', '.join(f'{name}={value!r}' for name, value in parts if value is not None) or f'bands={ALL!r}'
 
     def paths(self, path: str) -> list[str]:
         """Return the files of an image.
@@ -132,10 +138,10 @@ class BandReading:
         if len(kinds) > 1:
             raise DatasetError(f'{path}: expected bands of one type, found {", ".join(kinds)}; convert them to one.')
         if kinds[0].startswith('complex'):
-            raise DatasetError(f'{path}: expected real values, found {kinds[0]}; convert it first (to amplitudes, say).')
+            raise DatasetError(f'{path}: expected real values, found {kinds[0]}; convert it first, to amplitudes.')
         if self.scale is None and kinds[0] != 'uint8':
-            raise DatasetError(f"{path}: holds {kinds[0]}, so set in its loading transform which of its values become "
-                               "0 and 255: scale='MIN:MAX', such as '0:3000' ('0:255' if they already do).")
+            raise DatasetError(f'{path}: holds {kinds[0]}, so set which of its values become 0 and 255 in its loading '
+                               "transform: scale='MIN:MAX', such as '0:3000' ('0:255' if they already do).")
         return (data.height, data.width), len(numbers), kinds[0]
 
     def _decode(self, path: str, data: Any) -> tuple[Header, np.ndarray]:
@@ -192,9 +198,25 @@ def _range(owner: str, scale: str | None) -> Range | None:
     try:
         scaling = Scaling.parse(str(scale))
     except SceneError as error:
-        raise SettingError(f"{owner}.scale: expected 'MIN:MAX' in values of the files, such as '0:3000', found "
+        raise SettingError(f"{owner}scale: expected 'MIN:MAX' in values of the files, such as '0:3000', found "
                            f'{scale!r}.') from error
     if scaling.before is None or scaling.before.percent or scaling.before != scaling.after:
-        raise SettingError(f"{owner}.scale: expected 'MIN:MAX' in values of the files, the same for all images, found "
+        raise SettingError(f"{owner}scale: expected 'MIN:MAX' in values of the files, the same for all images, found "
                            f'{scale!r}.')
     return scaling.before
+
+
+def read_options(bands: str | None, files: Sequence[str] | None, scale: str | None) -> BandReading | None:
+    """Read ``--bands`` (``4,3,2`` or ``all``), ``--files`` and ``--scale`` of a command; None without any of them.
+
+    Raises:
+        SettingError: see :meth:`BandReading.of`.
+    """
+    numbers: Any = bands
+    if bands is not None and bands != ALL:
+        try:
+            numbers = tuple(map(int, bands.split(',')))
+        except ValueError as error:
+            raise SettingError(f'--bands: expected numbers with commas between (4,3,2), or {ALL}, found {bands!r}.'
+                               ) from error
+    return BandReading.of('--', numbers, files, scale)

@@ -18,7 +18,7 @@ from schanger_mm.utils.text import first_of
 
 from .reading import COLOUR, GREY, read_header, read_label, wrong_form
 from .samplers import Draw
-from .transforms.loading import LoadImage
+from .transforms.loading import LoadImage, loader_of
 from .transforms.private_draws import seed_private_generators
 
 LABEL = 'seg_map_path'
@@ -255,7 +255,7 @@ class CheckedDataset(BaseSegDataset):
 
     @property
     def _loader(self) -> LoadImage | None:
-        return next((step for step in self.pipeline.transforms if isinstance(step, LoadImage)), None)
+        return loader_of(self)
 
     def _check_headers(self, samples: list[dict[str, str]]) -> None:
         taken = None if self._loader is None else (COLOUR, GREY) if self._loader.allow_grey else (COLOUR,)

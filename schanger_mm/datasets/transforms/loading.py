@@ -62,7 +62,8 @@ class LoadImage(FileLoader):
 
     Args:
         allow_grey (bool): repeat 8-bit grey images to three channels.
-        bands (Sequence[int], optional): numbers of the bands to take, from 1.
+        bands (Sequence[int] | str, optional): numbers of the bands to take,
+            from 1, or ``'all'``.
         files (Sequence[str], optional): endings of the files of an image that
             has one per band, such as ``('/B02.tif', '/B03.tif')``; ``img_path`` is the first.
         scale (str, optional): values that become 0 and 255, such as
@@ -75,11 +76,11 @@ class LoadImage(FileLoader):
         SettingError: settings that do not go together.
     """
 
-    def __init__(self, allow_grey: bool = False, bands: Sequence[int] | None = None,
+    def __init__(self, allow_grey: bool = False, bands: Sequence[int] | str | None = None,
                  files: Sequence[str] | None = None, scale: str | None = None, **kwargs) -> None:
         super().__init__(**kwargs)
         self.allow_grey = allow_grey
-        self.reading = BandReading.of(type(self).__name__, bands, files, scale)
+        self.reading = BandReading.of(f'{type(self).__name__}.', bands, files, scale)
         if self.reading is not None and (allow_grey or (files is not None and self.backend_args is not None)):
             raise SettingError(f'{type(self).__name__}: {self.reading.describe()} cannot be together with '
                                f'{"allow_grey" if allow_grey else "backend_args"}.')
@@ -135,6 +136,14 @@ class LoadBiTemporalImages(LoadImage):
         results['img'] = images
         results['img_shape'] = results['ori_shape'] = images[0].shape[:2]
         return results
+
+
+def loader_of(dataset: object) -> LoadImage | None:
+    """Return the transform that loads the images of a data set, of its first part if it wraps others; or None."""
+    while parts := getattr(dataset, 'datasets', None):
+        dataset = parts[0]
+    steps = getattr(getattr(dataset, 'pipeline', None), 'transforms', [])
+    return next((step for step in steps if isinstance(step, LoadImage)), None)
 
 
 @TRANSFORMS.register_module()
