@@ -224,7 +224,8 @@ def small_settings(world, words):
         if cfg.get(loader):
             yield from (f'{loader}.num_workers=0', f'{loader}.persistent_workers=False', f'{loader}.batch_size=2')
     parts = {'': cfg.train_dataloader.dataset,
-             **{f'.{name}': cfg.train_dataloader.dataset.get(name, {}) for name in ('labelled', 'unlabelled')}}
+             **{f'.{name}': part for name in ('labelled', 'unlabelled')
+                if isinstance(part := cfg.train_dataloader.dataset.get(name), dict)}}
     steps = {f'train_dataloader.dataset{name}.pipeline.{index}': step for name, part in parts.items()
              for index, step in enumerate(part.get('pipeline') or [])}
     inner = {f'{key}.transforms.{index}': step for key, whole in steps.items()
