@@ -104,8 +104,8 @@ def to_rgb8(image: np.ndarray, bands: Sequence[int] | None = None) -> np.ndarray
         image = np.repeat(image.reshape(*image.shape[:2], -1)[..., :1], 3, axis=2)
     if bands is not None and image.shape[2] > COLOURS:
         if len(bands) != COLOURS or not 0 < min(bands) <= max(bands) <= image.shape[2]:
-            raise SettingError(f'visualizer.bands={tuple(bands)}: expected three numbers from 1 to {image.shape[2]}, of '
-                               'the bands that are shown as red, green and blue.')
+            raise SettingError(f'visualizer.bands={tuple(bands)}: expected three numbers from 1 to {image.shape[2]}, '
+                               'of the bands that are shown as red, green and blue.')
         image = image[..., [band - 1 for band in bands]]
     image = image[..., :COLOURS]
     if image.dtype == np.uint8:
