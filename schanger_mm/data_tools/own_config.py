@@ -7,10 +7,14 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from schanger_mm.data_tools.class_list import OPTION, find_classes
+from schanger_mm.data_tools.image_forms import ImageForm, check_bands, judge_forms, measure_scale
 from schanger_mm.data_tools.layout import LABEL, MAPS, NONE, TWO_DATES, Split, find_splits
 from schanger_mm.data_tools.lists import listed_names
-from schanger_mm.data_tools.own_config_text import TEST, TRAIN, VAL, Part, base_of, config_text
+from schanger_mm.data_tools.own_config_text import TEST, TRAIN, VAL, ImageSettings, Part, base_of, config_text
+from schanger_mm.data_tools.parallel import run_parallel
 from schanger_mm.data_tools.sample_check import (
     LOSSY,
     USUAL_THRESHOLD,
@@ -21,9 +25,12 @@ from schanger_mm.data_tools.sample_check import (
     third_value,
 )
 from schanger_mm.data_tools.split import SplitRequest, write_splits
+from schanger_mm.data_tools.stats import Task as StatisticsTask
+from schanger_mm.data_tools.stats import sample_statistics
 from schanger_mm.data_tools.tile_record import recorded_ignore
+from schanger_mm.datasets.bands import BandReading
 from schanger_mm.datasets.class_values import ClassValues
-from schanger_mm.datasets.reading import COLOUR, wrong_form
+from schanger_mm.geo.scaling import Range
 from schanger_mm.utils.errors import DatasetError, SettingError
 from schanger_mm.utils.files import refuse_existing, write_text
 from schanger_mm.utils.names import natural_key
@@ -75,12 +82,15 @@ def write_own_config(root: str | Path, out: str | Path | None = None, splits: Se
     parts = find_parts(root, splits, folders, suffixes)
     classes = _classes(root, parts, classes)
     facts = [fact for name, part in parts.items() for fact in _look_at(name, part, classes)]
+    form = _image_form(parts, facts)
+    scale = None if form is None else _scale(parts, facts, form)
     ignore = recorded_ignore(root)
     label = _label_settings(facts) if ignore is None else dict(label_ignore=ignore)
     drawn = ''
     if VAL not in parts:
         drawn = _draw(parts, out.with_name(f'{out.stem}_splits'), group_by, overwrite, command)
-    write_text(out, config_text(out, root, parts, _findings(facts, classes), label, classes), overwrite)
+    images = None if form is None else _measured(parts[TRAIN], form, scale)
+    write_text(out, config_text(out, root, parts, _findings(facts, classes), label, classes, images), overwrite)
     lines = [f'{name}: {len(part.names)} pairs in {", ".join(map(str, part.split.folders.values()))}'
              for name, part in parts.items()]
     return '\n'.join([*lines, _findings(facts, classes), *filter(None, [drawn]),
@@ -193,11 +203,46 @@ def _look_at(name: str, part: Part, classes: ClassValues | None) -> list[SampleF
             raise DatasetError('the files of a pair have different sizes: ' + ', '.join(
                 f'{task.paths[role]} is {width}x{height}' for role, (height, width) in facts.sizes.items())
                 + '; cut or resample them to one grid.')
-        for role, form in facts.forms.items():
-            if role not in (LABEL, *MAPS) and form != COLOUR:
-                raise DatasetError(f'{task.paths[role]}: {wrong_form(form)}')
         found.append(facts)
     return found
+
+
+def _image_form(parts: Mapping[str, Part], facts: Sequence[SampleFacts]) -> ImageForm | None:
+    """Return the form of the images that were decoded; None for 8-bit colours.
+
+    Raises:
+        DatasetError: they have several, or one that no training reads.
+    """
+    form, wrong = judge_forms({parts[fact.split].files[role][fact.stem]: fact.forms[role] for fact in facts
+                               for role in TWO_DATES})
+    if wrong:
+        raise DatasetError(wrong[0])
+    return form
+
+
+def _scale(parts: Mapping[str, Part], facts: Sequence[SampleFacts], form: ImageForm) -> Range | None:
+    """Check the bands of all images, and return which values become 0 and 255; None for 8-bit ones.
+
+    Raises:
+        DatasetError: images have different numbers of bands, or the values are all the same.
+    """
+    check_bands([path for part in parts.values() for path in _images(part, part.names)], form)
+    train = parts[TRAIN]
+    return None if form.bytes else measure_scale(_images(train, [fact.stem for fact in facts if fact.split == TRAIN]))
+
+
+def _measured(train: Part, form: ImageForm, scale: Range | None) -> ImageSettings:
+    """Compute mean and standard deviation of the training images, as ``schanger stats`` does."""
+    dates = []
+    for role in TWO_DATES:
+        tasks = [StatisticsTask(Path(train.files[role][name]), None, BandReading(scale=scale)) for name in train.names]
+        dates.append(np.concatenate(list(run_parallel(sample_statistics, tasks, None, f'reading {role}'))).mean(axis=0))
+    mean, std = (255 * np.concatenate([date[index] for date in dates]) for index in (0, 1))
+    return ImageSettings(form, scale, mean.round(3).tolist(), std.round(3).tolist())
+
+
+def _images(part: Part, names: Sequence[str]) -> list[Path]:
+    return [Path(part.files[role][name]) for role in TWO_DATES for name in names]
 
 
 def _label_settings(facts: Sequence[SampleFacts]) -> dict[str, int]:

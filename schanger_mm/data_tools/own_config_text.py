@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from schanger_mm.data_tools.image_forms import PERCENTILES, ImageForm
 from schanger_mm.data_tools.layout import LABEL, MAPS, TWO_DATES, Split
 from schanger_mm.data_tools.sample_check import USUAL_THRESHOLD
+from schanger_mm.datasets.bands import COLOURS
 from schanger_mm.datasets.class_values import ClassValues
+from schanger_mm.geo.scaling import Range
 
 BASE = 'schanger_mm::schanger/custom.py'
 SEMANTIC_BASE = 'schanger_mm::semantic/semantic_custom.py'
@@ -29,8 +32,45 @@ class Part:
     list_split: str | None = None
 
 
+@dataclass
+class ImageSettings:
+    """How images of other bands or depth are read.
+
+    Args:
+        form: their form.
+        scale: the values that become 0 and 255; None for 8-bit images.
+        mean, std: of each band in 0..255, date A first; three bands are R, G, B.
+    """
+
+    form: ImageForm
+    scale: Range | None
+    mean: list[float]
+    std: list[float]
+
+    def comment(self) -> list[str]:
+        """Say what was found."""
+        low, high = PERCENTILES
+        scaled = '' if self.scale is None else (
+            f' Values from {self.scale.low:g} to {self.scale.high:g} become 0 to 255, others are clipped: percentiles '
+            f'{low} and {high}')
+        return [f'# Images are {self.form.text}.{scaled}', *(
+            [] if self.scale is None else ['# of the pairs decoded, rounded outwards to two digits.'])]
+
+    def pipelines(self) -> list[str]:
+        """Return the lines that define how images are read and normalised."""
+        loader = _call(self.form.settings(str(self.scale)))[len('dict'):]
+        lines = ['train_pipeline = _base_.train_pipeline', f'train_pipeline[0].update{loader}']
+        if self.form.bands != COLOURS:
+            lines += ['# Hue and saturation are of colours; bands of a sensor differ by gains.',
+                      "train_pipeline[2]['transforms'][5]['transforms'][0]['transforms'][1] = [dict(type='BandGain')]"]
+        order = '' if self.form.bands == COLOURS else ',\n    bgr_to_rgb=False'
+        return [*lines, 'test_pipeline = _base_.test_pipeline', f'test_pipeline[0].update{loader}',
+                '# Mean and standard deviation of the training images, date A first, as `schanger stats` measures them.',
+                f'data_preprocessor = dict(\n    mean={self.mean},\n    std={self.std}{order})', '']
+
+
 def config_text(out: Path, root: Path, parts: Mapping[str, Part], findings: str, label: Mapping[str, int],
-                classes: ClassValues | None = None) -> str:
+                classes: ClassValues | None = None, images: ImageSettings | None = None) -> str:
     """Return the config as text.
 
     Args:
@@ -40,6 +80,7 @@ def config_text(out: Path, root: Path, parts: Mapping[str, Part], findings: str,
         findings: one line about images and masks.
         label: settings by which the masks are read.
         classes: the classes of both dates, if there are class maps.
+        images: how images are read that are not 8-bit with three bands.
     """
     named = {} if classes is None else _class_settings(classes)
     loaders = {name: {**_settings(root, parts.get(name) or parts[VAL]), **label, **named}
@@ -57,20 +98,34 @@ def config_text(out: Path, root: Path, parts: Mapping[str, Part], findings: str,
     if 'label_ignore' in label:
         lines.append(f'# Mask value {label["label_ignore"]} is taken for nodata. If it is a class, write masks of 0 '
                      'and 255.')
+    if images is not None:
+        lines += images.comment()
     if classes is not None:
         lines += _about_classes(classes, LABEL in parts[TRAIN].split.folders)
     if TEST not in parts:
         lines.append('# There are no test pairs: `schanger test` scores the validation pairs, which is optimistic, '
                      'since the best checkpoint is chosen on them.')
-    lines += [f"_base_ = '{base_of(classes)}'", '', f'pairs = {_call(shared)}']
+    lines += [f"_base_ = '{base_of(classes)}'", '', *([] if images is None else images.pipelines()),
+              f'pairs = {_call(shared)}']
     for name, settings in loaders.items():
         own = {key: value for key, value in settings.items() if key not in shared}
-        lines.append(f'{name}_dataloader = dict(dataset={_call(own, "**pairs")})')
+        read = '' if images is None else f', pipeline={"train" if name == TRAIN else "test"}_pipeline'
+        lines.append(f'{name}_dataloader = dict(dataset={_call(own, "**pairs")[:-1]}{read}))')
+    colours = images is None or images.form.bands == COLOURS
+    model = [] if colours else [f'backbone=dict(in_channels={images.form.bands})']
     if classes is not None:
-        lines.append(f'model = dict(decode_head=dict(semantic=dict(num_classes={len(classes.names)})))')
+        model.append(f'decode_head=dict(semantic=dict(num_classes={len(classes.names)}))')
+    if model:
+        lines.append(f'model = dict({", ".join(model)})')
+    if images is None:
+        ending = ["# Mean and standard deviation of your images, instead of ImageNet's: `schanger stats` prints them."]
+    elif colours:
+        ending = []
+    else:
+        ending = ['# To start from weights for colours, say which bands are red, green and blue:',
+                  "# custom_hooks = [*_base_.custom_hooks, dict(type='InflateBandsHook', rgb=(3, 2, 1))]"]
     return '\n'.join([
-        *lines, '',
-        "# Mean and standard deviation of your images, instead of ImageNet's: `schanger stats` prints them.",
+        *lines, '', *ending,
         "# Weights to start from (`schanger fetch pretrain small` fetches the authors'):",
         "# load_from = 'checkpoints/schanger_small_pretrain_mm.pth'",
         f'# A longer training: `schanger train {out.name} --max-iters 20000`; 3000 iterations are the default.', ''])

@@ -13,6 +13,7 @@ from schanger_mm.datasets.class_values import UNCHANGED, ClassValues
 from schanger_mm.datasets.reading import IGNORED, palette_values, read_label
 from schanger_mm.utils.errors import DatasetError, SettingError
 
+from .image_forms import read_any
 from .layout import LABEL, MAPS
 from .pixels import Pixels, read_pixels
 
@@ -114,7 +115,7 @@ def check_sample(task: Task) -> SampleFacts:
     label, maps = None, {}
     for role, path in task.paths.items():
         try:
-            pixels = read_pixels(path)
+            pixels = read_pixels(path) if role in (LABEL, *MAPS) else read_any(path)
             facts.sizes[role], facts.forms[role] = pixels.array.shape[:2], pixels.form
             if role == LABEL:
                 label = _check_label(facts, path, pixels, task)
@@ -170,7 +171,7 @@ def _compare_maps(facts: SampleFacts, maps: dict[str, np.ndarray], label: np.nda
         facts.maps_only = int(((label == 0) & (changes == 1)).sum())
 
 
-def _check_label(facts: SampleFacts, path: Path, pixels: Pixels, task: Task) -> np.ndarray:
+def _check_label(facts: SampleFacts, path: Path, pixels: Pixels, task: Task) -> np.ndarray | None:
     try:
         exact = read_label(str(path), ignore=task.ignore)
     except DatasetError:  # values in between, or a file that no threshold helps: that is raised below

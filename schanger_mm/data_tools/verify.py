@@ -8,12 +8,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from schanger_mm.datasets.class_values import ClassValues
-from schanger_mm.datasets.reading import COLOUR, wrong_form
+from schanger_mm.datasets.reading import COLOUR
 from schanger_mm.utils.errors import DatasetError, SettingError
 from schanger_mm.utils.names import natural_key
 
 from .class_list import OPTION, find_classes
 from .duplicates import find_duplicates
+from .image_forms import judge_forms
 from .layout import LABEL, MAPS, Split, find_splits
 from .lists import listed_names, splits_of_lists
 from .parallel import run_parallel
@@ -37,6 +38,7 @@ PROBLEMS = {
     'unreadable': 'files are corrupt or cannot be used',
     'sizes': 'samples have files of different size (width x height)',
     'form': f'images are not {COLOUR}',
+    'mixed': 'images have another form than most',
     'lossy': f'LOSSY labels (values other than 0/1 or 0/255): they need `label_threshold={USUAL_THRESHOLD}` in the '
              'dataset of the config, or, where the values are classes, a binary mask of each',
     'third': 'labels hold a third value: if it is nodata, set `label_ignore` to it (--ignore here), not '
@@ -50,6 +52,7 @@ PROBLEMS = {
 """Problems that make a data set fail, as text that follows a count."""
 
 NOTES = {
+    'bands': 'form of all images for which the config needs settings (`schanger config new` writes them)',
     'one_date': 'classes are at one date only',
     'half': 'splits have class maps with a class at one date only in some pixels, which training ignores',
     'contradiction': 'splits have masks that contradict the class maps; training takes the mask',
@@ -165,6 +168,7 @@ def verify_dataset(root: str | Path, splits: Sequence[str] | None = None,
     result.label_values = label_values(result.facts)
     for facts, task in zip(result.facts, tasks, strict=True):
         _check_one(facts, task, result)
+    _check_forms(tasks, result)
     for split in result.splits:
         labelled = [facts for facts in result.of(split) if facts.label is not None or (
             facts.classes and LABEL not in split.folders)]
@@ -185,6 +189,16 @@ def _classes_in(tasks: Sequence[Task], workers: int | None, result: Verification
     except DatasetError as error:
         result.found['no_classes'].append(str(error))
         return None
+
+
+def _check_forms(tasks: Sequence[Task], result: Verification) -> None:
+    """Report images that are not of the most frequent form, or that no training takes in this form."""
+    forms = {str(task.paths[role]): form for facts, task in zip(result.facts, tasks, strict=True)
+             for role, form in facts.forms.items() if role not in (LABEL, *MAPS)}
+    taken, wrong = judge_forms(forms)
+    result.found['form' if taken is None else 'mixed'].extend(wrong)
+    if taken is not None:
+        result.found['bands'].append(taken.needs())
 
 
 def _compare_dates(split: Split, result: Verification) -> None:
@@ -261,8 +275,6 @@ def _check_one(facts: SampleFacts, task: Task, result: Verification) -> None:
         found['sizes'].append(', '.join(f'{task.paths[role]} is {w}x{h}' for role, (h, w) in facts.sizes.items()))
     elif any(side % STRIDE for size in facts.sizes.values() for side in size):
         found['padding'].append(facts.name)
-    found['form'].extend(f'{task.paths[role]}: {wrong_form(form)}' for role, form in facts.forms.items()
-                         if role not in (LABEL, *MAPS) and form != COLOUR)
     if facts.label == LOSSY and result.threshold is None:
         found['lossy' if result.third is None else 'third'].append(f'{task.paths[LABEL]}: {facts.values}')
         if result.third is not None:
