@@ -65,7 +65,7 @@ class ImageSettings:
                       "train_pipeline[2]['transforms'][5]['transforms'][0]['transforms'][1] = [dict(type='BandGain')]"]
         order = '' if self.form.bands == COLOURS else ',\n    bgr_to_rgb=False'
         return [*lines, 'test_pipeline = _base_.test_pipeline', f'test_pipeline[0].update{loader}',
-                '# Mean and standard deviation of the training images, date A first, as `schanger stats` measures them.',
+                '# Mean and standard deviation of the training images, date A first, as `schanger stats` has them.',
                 f'data_preprocessor = dict(\n    mean={self.mean},\n    std={self.std}{order})', '']
 
 

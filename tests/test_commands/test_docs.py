@@ -64,6 +64,19 @@ def draw_classes(folder, rng):
             write(folder / 'data/my_city_classes' / split / name / f'{index}.png', image)
 
 
+def draw_bands(folder, rng):
+    """Draw pairs of four bands of 16 bits."""
+    import rasterio
+    for index in range(4):
+        *dates, label = draw_pair(rng, 72)
+        for name, image in zip('AB', dates):
+            path = folder / f'data/my_bands/{name}/{index}.tif'
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with rasterio.open(path, 'w', driver='GTiff', width=72, height=72, count=4, dtype='uint16') as file:
+                file.write(30 * image[..., [0, 1, 2, 1]].transpose(2, 0, 1).astype(np.uint16))
+        write(folder / f'data/my_bands/label/{index}.png', label)
+
+
 def draw_pairs(folder, count):
     """Write pairs of one colour each, named as tiles are."""
     for index in range(count):
@@ -112,8 +125,10 @@ def world(tmp_path_factory, fakes):
     draw_region(folder, rng)
     draw_rasters(folder, rng)
     draw_classes(folder, rng)
+    draw_bands(folder, rng)
     shutil.copytree(fakes('LEVIRCDDataset'), folder / 'data/LEVIR-CD')
     shutil.copytree(fakes('SECONDDataset'), folder / 'data/SECOND')
+    shutil.copytree(fakes('OSCDDataset'), folder / 'data/OSCD')
     draw_pairs(folder / 'data/LEVIR-CD+/train', 70)  # enough for the lists that the pages draw
     draw_pairs(folder / 'data/GZ-CD', 12)
     for index in range(4):

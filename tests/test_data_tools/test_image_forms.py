@@ -32,7 +32,7 @@ def save(path, values):
 
 @pytest.mark.parametrize('count, dtype, form, loader', [
     (4, 'uint16', '16-bit 4-band', "bands='all', scale='MIN:MAX'"), (13, 'int16', '16-bit 13-band', "scale='MIN:MAX'"),
-    (6, 'float32', '32-bit float 6-band', "scale='MIN:MAX'"), (5, 'uint8', '8-bit 5-band', "bands='all' in the loading"),
+    (6, 'float32', '32-bit float 6-band', "scale='MIN:MAX'"), (5, 'uint8', '8-bit 5-band', "bands='all' in the"),
     (2, 'uint8', '8-bit 2-band', "bands='all' in the loading"), (64, 'uint8', '8-bit 64-band', "bands='all' in")])
 def test_one_form_is_a_note_that_says_what_the_config_needs(band_pairs, count, dtype, form, loader):
     result = verify_dataset(band_pairs(count, dtype), workers=1)
