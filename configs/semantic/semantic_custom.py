@@ -1,6 +1,8 @@
 # SChanger-small on your own pairs with class maps of both dates: change, and the classes of both dates.
-#   schanger config new --data DIR writes a config that inherits this one; docs/semantic.md shows what is in it.
-# Expects DIR/{train,val,test}/{A,B,label_a,label_b}; name the classes by classes=, their pixel values by values=.
+#   python tools/train.py configs/semantic/semantic_custom.py --cfg-options train_dataloader.dataset.data_root=DIR \
+#       val_dataloader.dataset.data_root=DIR test_dataloader.dataset.data_root=DIR
+# Expects DIR/{train,val,test}/{A,B,label_a,label_b} with the values 0 and 1; classes= and values= name others:
+# `schanger config new` writes a config that does, and inherits this one.
 _base_ = '../schanger/custom.py'
 
 train_pipeline = _base_.train_pipeline
