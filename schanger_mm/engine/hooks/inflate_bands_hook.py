@@ -41,7 +41,7 @@ class InflateBandsHook(Hook):
 
     def __init__(self, rgb: Sequence[int] | None = None, others: str = 'mean'):
         self.rgb, self.others = None if rgb is None else tuple(rgb), others
-        numbers = rgb is None or (len(set(self.rgb)) == len(self.rgb) == COLOURS and min(self.rgb) > 0)
+        numbers = rgb is None or (len(set(rgb)) == len(rgb) == COLOURS and min(rgb) > 0)
         if not numbers or others not in WAYS or (rgb is None and others == 'zero'):
             raise SettingError(f'InflateBandsHook: expected rgb=(4, 3, 2), the numbers of the red, green and blue band '
                                f"from 1, or None with others='mean', and others 'mean' or 'zero'; found rgb={rgb}, "
