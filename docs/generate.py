@@ -28,6 +28,7 @@ GROUPS = {
     'schanger': ('SChanger', 'The paper\'s benchmarks, pre-training, ablations, and your own pairs.'),
     'sadl': ('SaDL', 'Pre-training for few labels, controls, and the detectors that start from it.'),
     'semi': ('Labelled and unlabelled pairs', 'UniMatch around any detector, and its supervised controls.'),
+    'bands': ('Any number of bands', 'Sentinel-2 with 13 bands: [Bands](../docs/bands.md).'),
     'semantic': ('What changed into what', 'Change and the classes of both dates: [Classes](../docs/semantic.md).'),
     'few_labels': ('Comparing starts and networks', 'What `schanger compare` trains.'),
     'neighbours': ('With mmsegmentation and mmpretrain', 'Parts of other packages in our detector.'),

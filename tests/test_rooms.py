@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / 'schanger_mm'
-ROOMS = ('version', 'utils', 'config', 'registry', 'datasets', 'models', 'geo', 'checkpoints', 'evaluation',
+ROOMS = ('version', 'utils', 'config', 'registry', 'geo', 'datasets', 'models', 'checkpoints', 'evaluation',
          'visualization', 'engine', 'deploy', 'data_tools', 'scene', 'demo', 'benchmark', 'apis', 'analysis',
          'experiments', 'commands', '__main__')
 
