@@ -26,7 +26,7 @@ from .pixels import Pixels, read_pixels
 FEWEST, MOST = 2, 64
 """Numbers of bands that are taken; one band is a grey image."""
 PERCENTILES = 0.1, 99.9
-"""The values that become 0 and 255, of the valid values of all bands together."""
+"""The valid values of each band by which its range is measured."""
 _FORM = re.compile(r'(\d+)-bit (?:float )?(\d+)-band')
 _ANY = BandReading(scale=Range(0, 1))
 """A rule that takes any type; its values are not used."""
@@ -105,14 +105,22 @@ def read_any(path: str | Path) -> Pixels:
 
 
 def measure_scale(paths: Sequence[Path]) -> Range:
-    """Return the percentiles 0.1 and 99.9 of all valid values, rounded outwards to two digits.
+    """Return the range of values of all bands, rounded outwards to two digits.
+
+    Of each band, the percentiles 0.1 and 99.9 of its valid values count, so that no band is cut off because the others
+    are brighter.
 
     Raises:
         DatasetError: a file cannot be read, or the values are all the same.
     """
-    values = np.concatenate([_open(path, lambda data: data.read(masked=True).compressed()) for path in paths])
-    values = values[np.isfinite(values)] if values.dtype.kind == 'f' else values
-    low, high = np.percentile(values.astype(np.float64), PERCENTILES) if values.size else (0, 0)
+    images = [_open(path, lambda data: data.read(masked=True)) for path in paths]
+    ranges = []
+    for band in range(len(images[0])):
+        values = np.concatenate([image[band].compressed() for image in images]).astype(np.float64)
+        values = values[np.isfinite(values)]
+        if values.size:
+            ranges.append(np.percentile(values, PERCENTILES))
+    low, high = (min(low for low, _ in ranges), max(high for _, high in ranges)) if ranges else (0, 0)
     if low == high:
         raise DatasetError(f'{paths[0].parent}: (nearly) all values of {len(paths)} images are {low:g}; expected '
                            'images with different values.')

@@ -154,6 +154,13 @@ def test_the_scale_leaves_out_what_is_not_valid(tmp_path):
     assert str(measure_scale([tmp_path / 'a.tif'])) == '-0.22:0.88'
 
 
+def test_the_scale_cuts_no_band_off_because_others_are_brighter(tmp_path):
+    values = np.random.default_rng(0).integers(1000, 3000, (13, 32, 48)).astype(np.uint16)
+    values[10] //= 100  # 10 to 29, as Sentinel-2's cirrus band
+    save(tmp_path / 'a.tif', values)
+    assert str(measure_scale([tmp_path / 'a.tif'])) == '10:3000'
+
+
 @pytest.mark.parametrize('value, down, up', [
     (3127, 3100, 3200), (83, 83, 83), (0.1374, 0.13, 0.14), (-13.4, -14, -13), (0, 0, 0), (100, 100, 100),
     (65535, 65000, 66000), (1.0001, 1.0, 1.1)])
