@@ -16,9 +16,9 @@ from schanger_mm.deploy.card import backend_of
 from schanger_mm.deploy.open import check_format, open_runtime
 from schanger_mm.models.detectors.semantic_outputs import SemanticOutputs
 from schanger_mm.registry import MODELS, SCOPE
+from schanger_mm.utils.band_order import COLOURS
 from schanger_mm.utils.errors import SettingError
 
-BANDS = 6
 SURE = 1e-12
 """Probabilities of 0 and 1 become logits of -28 and 28."""
 
@@ -41,10 +41,12 @@ class ExportedDetector(SemanticOutputs, EncoderDecoder):
 
     def __init__(self, file: str, backend: str | None = None, precision: str = 'fp32', threads: int | None = None,
                  test_cfg: dict | None = None, data_preprocessor: dict | None = None):
+        runtime = open_runtime(file, backend, 'cpu', threads or torch.get_num_threads(), precision)
+        channels = 2 * runtime.bands
         BaseSegmentor.__init__(self, data_preprocessor=data_preprocessor or dict(
-            type=f'{SCOPE}.BiTemporalPreProcessor', mean=[0.0] * BANDS, std=[1.0] * BANDS))
-        self.runtime = open_runtime(file, backend, 'cpu', threads or torch.get_num_threads(), precision)
-        card = self.runtime.card
+            type=f'{SCOPE}.BiTemporalPreProcessor', mean=[0.0] * channels, std=[1.0] * channels,
+            bgr_to_rgb=runtime.bands == COLOURS))
+        self.runtime, card = runtime, runtime.card
         self.num_dates = 2
         self.semantic_classes = len(card.semantic_classes)
         self.test_cfg = ConfigDict(test_cfg or dict(mode='whole'))
@@ -54,7 +56,7 @@ class ExportedDetector(SemanticOutputs, EncoderDecoder):
                                            align_corners=card.align_corners)
 
     def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
-        """Return logits ``(N, 1, H, W)`` for pairs ``(N, 6, H, W)``, RGB in 0..255, date A first.
+        """Return logits ``(N, 1, H, W)`` for pairs ``(N, 2C, H, W)`` in 0..255, RGB if C is 3, date A first.
 
         With K classes there are ``2 K`` more channels, see :func:`split_logits`.
         """
