@@ -79,7 +79,7 @@ def export(cfg: Config, config: str, checkpoint: str | Checkpoint, out: str | Pa
                           'classes of both dates, too; export it in fp32.')
     graph = PairGraph(model.network, normalise == 'inside', model.temperature)
     card = make_card(model, graph, config, normalise, tile or _tile(cfg, graph.divisor), gsd)
-    load = LoadBiTemporalImages(**loading_of(cfg))
+    load = LoadBiTemporalImages(**loading_of(cfg, model.bands))
     known = [_read_pair(load, before, after, card) for before, after in pairs] or _test_pairs(cfg, card)
 
     def reference(before: np.ndarray, after: np.ndarray) -> np.ndarray | Sequence[np.ndarray]:

@@ -11,7 +11,7 @@ from schanger_mm.deploy.card import backend_of
 from schanger_mm.deploy.open import check_format, open_runtime
 from schanger_mm.deploy.runtime import Semantic
 from schanger_mm.geo.reading import Reading
-from schanger_mm.utils.band_order import COLOURS
+from schanger_mm.utils.band_order import COLOUR_BANDS
 from schanger_mm.utils.devices import FOR_INFERENCE, count_cores, keep_freed_memory, parse_device
 from schanger_mm.utils.errors import SettingError
 from schanger_mm.utils.files import sha256_of
@@ -92,5 +92,6 @@ class ExportedModel:
             config=self.config, weights=self.weights, weights_sha256=self.sha256, precision=self.precision,
             threshold=self.threshold, temperature=card.temperature,
             mean=[value for date in card.mean for value in date], std=[value for date in card.std for value in date],
-            bgr_to_rgb=self.bands == COLOURS, classes=list(card.classes), gsd=self.gsd, backend=backend_of(self.weights),
-            checkpoint_sha256=card.checkpoint_sha256, **classes, **self.reading.describe())
+            bgr_to_rgb=self.bands == COLOUR_BANDS, classes=list(card.classes), gsd=self.gsd,
+            backend=backend_of(self.weights), checkpoint_sha256=card.checkpoint_sha256, **classes,
+            **self.reading.describe())

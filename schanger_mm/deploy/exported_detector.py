@@ -16,7 +16,7 @@ from schanger_mm.deploy.card import backend_of
 from schanger_mm.deploy.open import check_format, open_runtime
 from schanger_mm.models.detectors.semantic_outputs import SemanticOutputs
 from schanger_mm.registry import MODELS, SCOPE
-from schanger_mm.utils.band_order import COLOURS
+from schanger_mm.utils.band_order import COLOUR_BANDS
 from schanger_mm.utils.errors import SettingError
 
 SURE = 1e-12
@@ -45,7 +45,7 @@ class ExportedDetector(SemanticOutputs, EncoderDecoder):
         channels = 2 * runtime.bands
         BaseSegmentor.__init__(self, data_preprocessor=data_preprocessor or dict(
             type=f'{SCOPE}.BiTemporalPreProcessor', mean=[0.0] * channels, std=[1.0] * channels,
-            bgr_to_rgb=runtime.bands == COLOURS))
+            bgr_to_rgb=runtime.bands == COLOUR_BANDS))
         self.runtime, card = runtime, runtime.card
         self.num_dates = 2
         self.semantic_classes = len(card.semantic_classes)

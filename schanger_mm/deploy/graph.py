@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from schanger_mm.deploy.errors import DeployError
 from schanger_mm.deploy.fusion import FORMS_TO_EXPORT
 from schanger_mm.models.inference import example_images, inference_form
-from schanger_mm.utils.band_order import COLOURS
+from schanger_mm.utils.band_order import COLOUR_BANDS
 
 
 class PairGraph(nn.Module):
@@ -33,7 +33,7 @@ class PairGraph(nn.Module):
         self.normalise, self.temperature = normalise, temperature
         self.bands = preprocessor.mean.numel() // 2
         # three bands come as R, G, B, and in training as B, G, R; others in one order
-        self.flip = bool(preprocessor.bgr_to_rgb) != (self.bands == COLOURS)
+        self.flip = bool(preprocessor.bgr_to_rgb) != (self.bands == COLOUR_BANDS)
         example = example_images(2 * self.bands, self.divisor)
         self.network = inference_form(network, example, portable=True, forms=FORMS_TO_EXPORT)
         self.network.data_preprocessor = None

@@ -21,7 +21,7 @@ MOST = 128
 
 @dataclass(frozen=True)
 class Tile:
-    """A piece of a labelled pair: ``(1, C, H, W)`` float32 in 0..255, RGB if C is 3, and a mask ``(H, W)`` of 0, 1 and 255."""
+    """A piece of a labelled pair: ``(1, C, H, W)`` float32, RGB if C is 3, and a mask ``(H, W)`` of 0, 1 and 255."""
 
     before: np.ndarray
     after: np.ndarray
@@ -51,7 +51,8 @@ def read_halves(folder: str | Path, side: int,
         raise DeployError(f'--calibration {folder}: expected at least two pairs, half of which judge the result; '
                           f'found {len(pairs)}.')
     tiles, held_back = (
-        _spread([tile for index in range(start, len(pairs), 2) for tile in _cut(pairs.get_data_info(index), side, load)])
+        _spread([tile for index in range(start, len(pairs), 2)
+                 for tile in _cut(pairs.get_data_info(index), side, load)])
         for start in (0, 1))
     if not any((tile.mask == 1).any() for tile in held_back):
         raise DeployError(f'--calibration {folder}: nothing is changed in the pairs that are held back (every other '

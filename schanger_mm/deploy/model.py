@@ -235,7 +235,8 @@ def _check_pair(network: nn.Module, config_name: str) -> None:
     if network.out_channels == 1 and not (isinstance(threshold, (int, float)) and 0 <= threshold < 1):
         raise SceneError(f'{config_name}: the decode head has the threshold {in_words(threshold):.60}; expected 0 or '
                          'more and less than 1.')
-    channels, bands = getattr(network.data_preprocessor, 'mean', torch.empty(0)).numel(), getattr(network, 'bands', None)
+    channels = getattr(network.data_preprocessor, 'mean', torch.empty(0)).numel()
+    bands = getattr(network, 'bands', None)
     if not channels or channels % 2 or bands not in (None, channels // 2):
         expected = 'one for each band of two dates' if bands is None else f'{2 * bands} ({bands} bands of two dates)'
         raise SceneError(f'{config_name}: its data_preprocessor has {channels} means; expected {expected}, the kind of '

@@ -63,7 +63,8 @@ class Runtime(ABC):
 
         Args:
             before, after: ``(N, C, H, W)`` float32 in 0..255, numpy or
-                torch, earlier date first; RGB where there are three bands, otherwise in the order of the training; if the file expects normalised
+                torch, earlier date first; RGB where there are three bands,
+                otherwise in the order of the training; if the file expects normalised
                 values, they are normalised here. Any H and W, unless the file
                 has a fixed size.
 

@@ -9,6 +9,7 @@ from mmengine.config import Config
 
 from schanger_mm.geo.errors import SceneError
 from schanger_mm.geo.reading import Reading
+from schanger_mm.utils.band_order import COLOUR_BANDS
 
 LOADERS = ('LoadBiTemporalImages', 'LoadImage')
 READING = ('bands', 'files', 'scale')
@@ -16,11 +17,20 @@ READING = ('bands', 'files', 'scale')
 DATALOADERS = ('test_dataloader', 'val_dataloader', 'train_dataloader')
 
 
-def loading_of(cfg: Config) -> dict[str, Any]:
-    """Return those of the arguments ``READING`` that the loading transform of a config has.
+def loading_of(cfg: Config, bands: int) -> dict[str, Any]:
+    """Return the arguments by which a loading transform reads images for the network of a config.
 
-    It is that of the first of its dataloaders, test before training, that has one.
+    They are those of ``READING`` that the transform in the first of its dataloaders, test before training, has. A
+    config without any for other than three bands gets the first bands of a file.
+
+    Args:
+        cfg: the config.
+        bands: number that its network takes.
     """
+    return _loading(cfg) or ({} if bands == COLOUR_BANDS else dict(bands=tuple(range(1, bands + 1))))
+
+
+def _loading(cfg: Config) -> dict[str, Any]:
     for loader in DATALOADERS:
         for step in _steps(cfg.get(loader)):
             if str(step.get('type')).split('.')[-1] in LOADERS:
@@ -39,7 +49,7 @@ def reading_of(cfg: Config, config_name: str, bands: int) -> Reading:
     Raises:
         SceneError: values that no loading transform takes, or another number of bands.
     """
-    found = loading_of(cfg)
+    found = _loading(cfg)
     numbers = None if 'files' in found else found.get('bands')
     reading = Reading.parse(numbers, found.get('scale'), f'{config_name}: its transform that loads images')
     if reading.bands is not None and len(reading.bands) != bands:

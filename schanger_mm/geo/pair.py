@@ -15,7 +15,7 @@ from schanger_mm.geo.errors import SceneError
 from schanger_mm.geo.fingerprint import content_of, file_states, fingerprint
 from schanger_mm.geo.grid import Grid
 from schanger_mm.geo.raster import BANDS, Raster, limit_cache
-from schanger_mm.geo.reading import Reading
+from schanger_mm.geo.reading import EIGHT_BIT, Reading
 from schanger_mm.geo.scaling import Range, Scaling
 
 
@@ -58,7 +58,7 @@ class PairSpec:
     ignore_alpha: bool = False
     remote: bool = False
     count: int | None = BANDS
-    trained: Reading = Reading()
+    trained: Reading = EIGHT_BIT
     stored: bool = False
 
     def __post_init__(self) -> None:
@@ -170,7 +170,7 @@ class PairSource:
         Raises:
             SceneError: a raster is truncated, damaged or out of reach.
         """
-        images = np.zeros((2, self.bands, height, width), self._dtype)
+        images = np.zeros((2, self.bands, height, width), self.before.dtype if self.as_stored else np.float32)
         valid = np.zeros((height, width), bool)
         left, top = max(col, 0), max(row, 0)
         right, bottom = min(col + width, self.grid.width), min(row + height, self.grid.height)
@@ -180,18 +180,15 @@ class PairSource:
             scalings = self.spec.scaling.before, self.spec.scaling.after
             for image, date, rule in zip(images, (self.before, self.after), scalings):
                 values, has_data = date.read(left, top, right - left, bottom - top)
-                image[:, rows, cols] = values if self._as_stored else rules.to_bytes_range(values, rule)
+                image[:, rows, cols] = values if self.as_stored else rules.to_bytes_range(values, rule)
                 valid[rows, cols] &= has_data
         images[:, :, ~valid] = 0
         return PairWindow(images, valid)
 
     @property
-    def _as_stored(self) -> bool:
+    def as_stored(self) -> bool:
+        """Return whether values are not scaled, and neither 8-bit."""
         return self.spec.stored and self.before.dtype != 'uint8'
-
-    @property
-    def _dtype(self) -> str:
-        return self.before.dtype if self._as_stored else 'float32'
 
     def read_reduced(self, col: int, row: int, width: int, height: int, size: tuple[int, int],
                      shown: Sequence[int] | None = None) -> PairWindow:

@@ -66,6 +66,7 @@ class Raster:
         bands: that are read, counted from 1, red first of three.
         colours: positions among ``bands`` of those marked as red, green and blue; None if not each is there once.
         bits: of a value, 8 or fewer for ``uint8``, which may be stored in one bit.
+        names: descriptions of these bands, None where there is none.
         tags: scale and offset of these bands, which say what stored values mean; (1, 0) where there are none.
         masked: whether it says at all which pixels hold data.
         files: what it is made of, sidecar files and sources of a VRT among it.
@@ -106,6 +107,7 @@ class Raster:
                 self._data = self._stack.enter_context(_without_alpha(self._data))
             self.bands = _choose_bands(path, self._data, bands or _as_trained(self._data, trained), count)
             self.colours = _colours(self._data, self.bands)
+            self.names = tuple(self._data.descriptions[band - 1] for band in self.bands)
             self.tags = tuple((self._data.scales[band - 1], self._data.offsets[band - 1]) for band in self.bands)
             self.dtype = _common_type(path, self._data, self.bands)
             self.bits = _bits(self._data, self.bands)

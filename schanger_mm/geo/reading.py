@@ -36,9 +36,9 @@ class Reading:
             SceneError: something else, or percentiles, which say nothing about another raster.
         """
         if bands is not None and not valid_bands(bands):
-            raise SceneError(f'{where}: bands = {str(bands):.60}; expected numbers from 1 up.')
+            raise SceneError(f'{where}: bands = {bands!s:.60}; expected numbers from 1 up.')
         if scale is not None and not valid_scale(scale):
-            raise SceneError(f'{where}: scale = {str(scale):.60}; expected MIN:MAX in values, such as 0:3000.')
+            raise SceneError(f'{where}: scale = {scale!s:.60}; expected MIN:MAX in values, such as 0:3000.')
         return cls(None if bands is None else tuple(bands),  # type: ignore[arg-type]
                    None if scale is None else Scaling.parse(scale).before)  # type: ignore[arg-type]
 
@@ -46,6 +46,9 @@ class Reading:
         """Return what differs from plain 8-bit files, as JSON holds it."""
         found = dict(bands=self.bands and list(self.bands), scale=self.scale and str(self.scale))
         return {key: value for key, value in found.items() if value is not None}
+
+
+EIGHT_BIT = Reading()
 
 
 def valid_bands(value: object) -> bool:
