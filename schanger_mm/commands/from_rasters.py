@@ -15,8 +15,8 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser."""
     parser = RasterParser(
         description='Cut two rasters and polygons of changes into DIR/{train,val}/{A,B,label}: tiles (8-bit PNG of '
-        'three bands, otherwise GeoTIFF) and masks of 0 and 255. Train and val are separate areas that do not touch. An '
-        'interrupted run continues where it stopped.')
+        'three bands, otherwise GeoTIFF) and masks of 0 and 255. Train and val are separate areas that do not touch. '
+        'An interrupted run continues where it stopped.')
     parser.add_argument('before', help='raster of date A')
     parser.add_argument('after', help='raster of date B')
     parser.add_argument('changes', help='polygons of changes: GeoPackage, GeoJSON, Shapefile; in any CRS')
