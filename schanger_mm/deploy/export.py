@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from mmengine.config import Config
 from schanger_mm.checkpoints import Checkpoint
 from schanger_mm.checkpoints.hub import is_address
 from schanger_mm.config.building import build
-from schanger_mm.datasets.transforms import LoadBiTemporalImages
+from schanger_mm.datasets.transforms import LoadBiTemporalImages, LoadImage
 from schanger_mm.deploy.card import BACKENDS, EXTRA, Card
 from schanger_mm.deploy.errors import DeployError
 from schanger_mm.deploy.formats import ProgramRuntime, write_onnx, write_openvino, write_program
@@ -79,8 +80,8 @@ def export(cfg: Config, config: str, checkpoint: str | Checkpoint, out: str | Pa
                           'classes of both dates, too; export it in fp32.')
     graph = PairGraph(model.network, normalise == 'inside', model.temperature)
     card = make_card(model, graph, config, normalise, tile or _tile(cfg, graph.divisor), gsd)
-    load = LoadBiTemporalImages(**loading_of(cfg, model.bands))
-    known = [_read_pair(load, before, after, card) for before, after in pairs] or _test_pairs(cfg, card)
+    loading = loading_of(cfg, model.bands)
+    known = [_read_pair(loading, before, after, card) for before, after in pairs] or _test_pairs(cfg, card)
 
     def reference(before: np.ndarray, after: np.ndarray) -> np.ndarray | Sequence[np.ndarray]:
         return (model.semantic if model.semantic_classes else model.predict)(np.stack([before, after], axis=1))
@@ -96,7 +97,7 @@ def export(cfg: Config, config: str, checkpoint: str | Checkpoint, out: str | Pa
         runtime = ProgramRuntime(partial, program) if format == 'program' else open_runtime(partial)
         done = compare(runtime.semantic if card.semantic_classes else runtime, reference, pairs_to_see)
         cost = '' if calibration is None else _in_int8(partial, onnx_file, Path(aside) / 'int8.onnx', card, runtime,
-                                                       calibration, load)
+                                                       calibration, loading)
         out.unlink(missing_ok=True)  # so that an old .xml is never combined with a new .bin
         for file in sorted(Path(folder).iterdir()):
             move_into_place(file, out.with_suffix(file.suffix))
@@ -159,11 +160,11 @@ def _check_precision(precision: str, calibration: str | Path | None, format: str
 
 
 def _in_int8(path: Path, onnx_file: Path, target: Path, card: Card, float32: Runtime,
-             calibration: str | Path, load: LoadBiTemporalImages) -> str:
+             calibration: str | Path, loading: dict[str, Any]) -> str:
     """Replace an export in float32 by one in int8, made of its ONNX file by way of ``target``; say what that costs."""
     onnxruntime = require('onnxruntime', EXTRA, 'Exporting in int8')
     card = replace(card, versions={**card.versions, 'int8': f'onnxruntime {onnxruntime.__version__}'})
-    tiles, held_back = read_halves(calibration, card.tile, load)
+    tiles, held_back = read_halves(calibration, card.tile, LoadBiTemporalImages(**loading))
     quantise(onnx_file, target, card, tiles)
     written = [target]
     if path.suffix == BACKENDS['openvino']:
@@ -186,8 +187,9 @@ def _per_date(values: torch.Tensor, flip: bool) -> tuple[tuple[float, ...], tupl
     return (tuple(before[::-1]), tuple(after[::-1])) if flip else (tuple(before), tuple(after))
 
 
-def _read_pair(load: LoadBiTemporalImages, before: str, after: str, card: Card) -> Pair:
-    one, other = (turned(image, -1) for image in load(dict(img_path=[before, after]))['img'])
+def _read_pair(loading: dict[str, Any], before: str, after: str, card: Card) -> Pair:
+    load = LoadImage(**loading)
+    one, other = (turned(load(dict(img_path=path))['img'], -1) for path in (before, after))
     return real_pair(f'{before} and {after}', one, other, card.tile)
 
 
