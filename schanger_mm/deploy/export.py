@@ -116,14 +116,15 @@ def make_card(model: SceneModel, graph: PairGraph, config: str, normalise: str, 
     if gsd is not None and not 0 < gsd < float('inf'):
         raise DeployError(f'--gsd {gsd}: expected metres per pixel, above 0.')
     mean, std = (_per_date(values, graph.flip) for values in (graph.mean, graph.std))
+    reading = model.reading.describe()
     return Card(
         inputs=graph.INPUTS, classes=CLASSES, mean=mean, std=std, normalisation=normalise, threshold=model.threshold,
         tile=tile, fixed_size=False, gsd=model.gsd if gsd is None else gsd,
         align_corners=bool(model.network.decode_head.align_corners), config=_short(config),
         checkpoint=_short(model.weights), checkpoint_sha256=model.sha256,
         versions=dict(schanger_mm=__version__, torch=str(torch.__version__)), temperature=graph.temperature,
-        semantic_classes=model.class_names, scale=model.reading.scale and str(model.reading.scale),
-        bands=model.reading.bands or ())
+        semantic_classes=model.class_names, scale=reading.get('scale'),
+        bands=tuple(reading.get('bands', ())))
 
 
 def _short(name: str) -> str:
