@@ -10,7 +10,7 @@ from PIL import Image
 
 from schanger_mm.apis import ChangeInferencer, load_config
 from schanger_mm.apis.inputs import InputError
-from schanger_mm.datasets.transforms import LoadImage
+from schanger_mm.datasets.transforms import LoadBiTemporalImages, LoadImage
 from schanger_mm.deploy.export import export
 from schanger_mm.deploy.labelled_tiles import read_halves
 from schanger_mm.deploy.model import SceneModel
@@ -82,7 +82,8 @@ def test_files_that_are_no_rasters_are_named(checkpoint, pair, tmp_path):
 
 def test_folders_with_a_file_per_band_are_for_testing(cfg, tmp_path):
     other = cfg.copy()
-    other.test_dataloader.dataset.pipeline[0] = dict(type='LoadBiTemporalImages', files=('b.tif', 'g.tif', 'r.tif', 'n.tif'))
+    files = ('b.tif', 'g.tif', 'r.tif', 'n.tif')
+    other.test_dataloader.dataset.pipeline[0] = dict(type='LoadBiTemporalImages', files=files)
     with DefaultScope.overwrite_default_scope(SCOPE):
         network = MODELS.build(dict(cfg.model, data_preprocessor=cfg.data_preprocessor))
     torch.save(dict(meta=dict(cfg=other.pretty_text), state_dict=network.state_dict()), tmp_path / 'a.pth')
@@ -105,7 +106,6 @@ def test_labelled_tiles_have_the_bands_of_the_training(pair, tmp_path, write_ras
             write_raster(f'set/{date}/{name}.tif', one)
         (tmp_path / 'set/label').mkdir(exist_ok=True)
         Image.fromarray(np.full((64, 48), 255, np.uint8)).save(tmp_path / f'set/label/{name}.png')
-    from schanger_mm.datasets.transforms import LoadBiTemporalImages
     tiles, held_back = read_halves(tmp_path / 'set', 64, LoadBiTemporalImages(**LOADING))
     assert len(tiles) == len(held_back) == 1
     np.testing.assert_allclose(tiles[0].after[0], in_memory(values)[1], rtol=1e-5)

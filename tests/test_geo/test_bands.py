@@ -114,7 +114,8 @@ def test_a_pair_is_scaled_by_one_rule_over_all_bands(write_raster):
 
 @pytest.mark.parametrize(('bands', 'count', 'message'), [
     ((1, 2, 3), 4, '--bands: expected 4 numbers from 1 up, as the model needs 4 bands, .* found 1,2,3'),
-    (((1, 2, 3, 4), (1, 2)), 4, 'found 1,2'), ((0, 1, 2, 3), 4, 'found 0,1,2,3'), ((1, 2, 3, 4), 3, 'expected 3 numbers')])
+    (((1, 2, 3, 4), (1, 2)), 4, 'found 1,2'), ((0, 1, 2, 3), 4, 'found 0,1,2,3'),
+    ((1, 2, 3, 4), 3, 'expected 3 numbers')])
 def test_another_number_of_named_bands_is_refused(bands, count, message):
     with pytest.raises(SceneError, match=message):
         PairSpec('a.tif', 'b.tif', bands, count=count)
@@ -134,7 +135,8 @@ def test_bands_and_scale_of_the_training_are_taken_and_said(write_raster):
     trained = Reading((8, 4, 3, 2), Range(0, 3000))
     with open_pair(PairSpec(*paths, count=4, trained=trained)) as source:
         assert source.spec.bands == (8, 4, 3, 2) and str(source.spec.scaling) == '0:3000'
-        assert source.notes == ['bands as in the training: --bands 8,4,3,2', 'values as in the training: --scale 0:3000']
+        assert source.notes == ['bands as in the training: --bands 8,4,3,2',
+                                'values as in the training: --scale 0:3000']
         images, spec = source.read(0, 0, 30, 20).images, source.spec
     np.testing.assert_allclose(images[0], before[[7, 3, 2, 1]] * (255 / 3000), rtol=1e-6)
     with open_pair(spec) as source:  # what workers open

@@ -83,7 +83,8 @@ def test_one_value_and_pixels_without_data_are_no_trouble(write_raster, result):
 
 @pytest.mark.parametrize('show', [(1, 2), (0, 1, 2), (1, 2, 5)])
 def test_bands_that_are_not_there_cannot_be_shown(show):
-    with pytest.raises(SceneError, match='--show-bands: expected three numbers from 1 to 4, .* found ' + ','.join(map(str, show))):
+    found = ','.join(map(str, show))
+    with pytest.raises(SceneError, match=f'--show-bands: expected three numbers from 1 to 4, .* found {found}'):
         check_shown(show, 4)
     check_shown((4, 4, 4), 4)
     check_shown(None, 4)
@@ -109,7 +110,8 @@ def test_values_in_another_unit_than_those_of_the_training_are_warned_about(writ
     paths = [write_raster(name, date) for name, date in zip(('a.tif', 'b.tif'), values)]
     with open_pair(PairSpec(*paths, count=4, trained=SCALED)) as source:
         found = [text for text in pair_warnings(source) if 'hardly differ' in text]
-    assert len(found) == 2 and 'a.tif: its values hardly differ in the range of the training, --scale 0:10000' in found[0]
+    assert len(found) == 2
+    assert 'a.tif: its values hardly differ in the range of the training, --scale 0:10000' in found[0]
     paths, _ = pair(write_raster, 4)
     with open_pair(PairSpec(*paths, count=4, trained=SCALED)) as source:
         assert not any('hardly' in text for text in pair_warnings(source))
