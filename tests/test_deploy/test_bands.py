@@ -9,12 +9,13 @@ import torch
 from mmengine.registry import DefaultScope
 
 from schanger_mm.apis import ChangeDetector, load_config
+from schanger_mm.config.loading import ConfigError
 from schanger_mm.deploy import DeployError, read_card
 from schanger_mm.deploy import export as module
 from schanger_mm.deploy.card import Card
 from schanger_mm.deploy.export import export
 from schanger_mm.deploy.exported import ExportedModel
-from schanger_mm.deploy.exported_detector import ExportedDetector
+from schanger_mm.deploy.exported_detector import ExportedDetector, use_exported
 from schanger_mm.deploy.model import SceneModel
 from schanger_mm.geo.errors import SceneError
 from schanger_mm.registry import MODELS, SCOPE
@@ -149,6 +150,20 @@ def test_an_export_of_four_bands_is_scored_as_its_checkpoint(exported):
     logits = detector.encode_decode(inputs, [{}])
     expected = detector.runtime(image[None, :4], image[None, 4:])
     np.testing.assert_allclose(logits.sigmoid()[:, 0].numpy(), expected, atol=1e-6)
+
+
+def test_an_export_is_scored_on_values_like_those_of_its_training(root, card, make_onnx, tmp_path):
+    four = dataclasses.replace(card, mean=((0.0, ) * 4, ) * 2, std=((1.0, ) * 4, ) * 2, scale='0:3000')
+    file = str(make_onnx(tmp_path / 'four.onnx', text=four.dumps()))
+    use_exported(cfg := config(root, 4, dict(scale='0:3000')), file)
+    assert cfg.model.type == 'ExportedDetector'
+    with pytest.raises(ConfigError, match=r"values scaled from 0:3000, .* has scale=None; set scale='0:3000'"):
+        use_exported(config(root, 4), file)
+    with pytest.raises(SceneError, match='takes 3 bands, and its data_preprocessor has means of 4'):
+        use_exported(config(root, 4, dict(bands=(1, 2, 3), scale='0:3000')), file)
+    plain = str(make_onnx(tmp_path / 'plain.onnx'))
+    with pytest.raises(ConfigError, match='trained on 8-bit images, .* set scale=None'):
+        use_exported(config(root, 3, dict(scale='0:3000')), plain)
 
 
 def test_a_card_has_scale_and_bands_only_where_they_are_set(card):
