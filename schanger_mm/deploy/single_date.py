@@ -141,12 +141,12 @@ class WithClasses:
 
 
 def _other_reading(change: Reading, single: Reading, name: str) -> list[str]:
-    """Warn if both networks were trained on images that were read in different ways."""
-    if change == single:
+    """Warn if both networks were trained on values that were scaled in different ways."""
+    if change.scale == single.scale:
         return []
-    ways = ' and '.join(str(one.describe() or '8-bit images') for one in (change, single))
-    return [f'--semantic {name}: both networks get the same values, but were trained on values that were read in '
-            f'different ways ({ways}); its classes may be wrong.']
+    ways = ' and '.join(str(one.scale or 'none') for one in (change, single))
+    return [f'--semantic {name}: both networks get the same values, but were trained on values of different scales '
+            f'({ways}); its classes may be wrong.']
 
 
 def _check(network: nn.Module, name: str) -> None:
