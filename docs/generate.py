@@ -34,7 +34,8 @@ GROUPS = {
     'opencd': ('With Open-CD', 'Our parts in Open-CD\'s detector: [Use with Open-CD](../configs/opencd/README.md).'),
 }
 """By folder of configs: heading and first sentence."""
-SINGLE_IMAGES = {'FolderCDDataset': 'your own', 'InriaDataset': 'Inria', 'BuildingDataset': 'Inria'}
+SINGLE_IMAGES = {'FolderCDDataset': 'your own', 'SemanticChangeDataset': 'your own', 'InriaDataset': 'Inria',
+                 'BuildingDataset': 'Inria'}
 """What to call the data of types that read any folder."""
 
 

@@ -131,7 +131,21 @@ def fakes(tmp_path_factory):
             for name, stems in lists.items():
                 (root / f'{name}.txt').write_text(stems.replace(' ', '\n'))
             return root
-        cls = DATASETS.get(kind if kind != 'FolderCDDataset' else 'LEVIRCDDataset')
+        of_type = dict(FolderCDDataset='LEVIRCDDataset', SemanticChangeDataset='DemoSemanticDataset')
+        cls = DATASETS.get(of_type.get(kind, kind))
+        if kind == 'SemanticChangeDataset':  # values as semantic_custom.py has them
+            cls = type(kind, (cls, ), dict(CLASSES=dict(class_0=0, class_1=1)))
+        if kind == 'OSCDDataset':
+            for name in ('train', 'val', 'test'):
+                for city in cls.CITIES[name]:
+                    *dates, label = draw_pair(rng, SIZE)
+                    for number, (folder, date) in enumerate(zip(cls.FOLDERS, dates), start=1):
+                        for band in ['B8A', *(f'B{band:02}' for band in range(1, 13))]:
+                            write(root / folder / city / f'imgs_{number}_rect' / f'{band}.tif',
+                                  30 * date[..., 1].astype(np.uint16))
+                    write(root / cls.FOLDERS[2].replace('Train', 'Test' if name == 'test' else 'Train') / city /
+                          'cm/cm.png', label)
+            return root
         for split in cls.SPLITS.values():
             for index in range(2):
                 images = draw_semantic(cls, rng) if hasattr(cls, 'CLASSES') else draw_pair(rng, SIZE)

@@ -85,6 +85,10 @@ def one_of_each_network():
 NETWORKS = one_of_each_network()
 
 
+def bands(cfg):
+    return cfg.model.backbone.get('in_channels', 3)
+
+
 @functools.cache
 def output(name):
     """Build the network of a config and run it without computing; return it and what comes out."""
@@ -94,7 +98,7 @@ def output(name):
     for part in ('backbone', 'neck', 'decode_head'):  # SaDL's views cannot live there
         (getattr(net, part, None) or torch.nn.Identity()).to('meta')
     side = 56 if getattr(net, 'size_divisor', 1) == 14 else 64
-    images = torch.empty(2, 3 * getattr(net, 'num_dates', 1), side, side * 3 // 2, device='meta')
+    images = torch.empty(2, bands(cfg) * getattr(net, 'num_dates', 1), side, side * 3 // 2, device='meta')
     detector = cfg.model.type == 'SiameseEncoderDecoder'
     return net, net(images, mode='tensor') if detector else net.extract_feat(images)
 
@@ -120,7 +124,7 @@ def cheap(small):
 def test_the_network_keeps_the_contract(name):
     cfg, (net, result) = read(name), output(same_network(name))
     if cfg.model.type == 'SiameseEncoderDecoder':
-        channels = 3 * net.num_dates
+        channels = bands(cfg) * net.num_dates
         if net.semantic_classes:
             classes = [result[f'seg_logits_{date}'] for date in ('from', 'to')]
             result = result['seg_logits']
@@ -207,7 +211,7 @@ def test_predicts_fast_and_exports(name, cheap, tmp_path):
             export(cfg, name, checkpoint, out, 'program')
         assert not out.exists()
         return
-    pair = 255 * np.random.default_rng(0).random((1, 2, 3, 45, 70), np.float32)
+    pair = 255 * np.random.default_rng(0).random((1, 2, bands(cfg), 45, 70), np.float32)
     expected = SceneModel(cfg, checkpoint, name, plain=True).predict(pair)
     np.testing.assert_allclose(SceneModel(cfg, checkpoint, name).predict(pair), expected, atol=1e-5)
     words = export(cfg, name, checkpoint, out, 'program')  # compares with the plain network before it writes

@@ -22,7 +22,7 @@ from schanger_mm.datasets.transforms.loading import FileLoader
 from schanger_mm.registry import DATASETS, MODELS, SCOPE
 from schanger_mm.utils.errors import SettingError
 from schanger_mm.utils.files import refuse_existing, write_png
-from schanger_mm.visualization.panel import MIN_CELL, PAPER, draw_change_panel
+from schanger_mm.visualization.panel import COLOURS, MIN_CELL, PAPER, draw_change_panel, to_rgb8
 from schanger_mm.visualization.report import format_table
 
 SHEET = 'browse.png'
@@ -83,6 +83,7 @@ def browse_dataset(cfg: Config, out: str | Path, split: str = 'train', number: i
     files = [folder / f'{name}.png' for name in _names(dataset, chosen)]
     refuse_existing(*files, folder / SHEET if sheet else None, overwrite=overwrite)
 
+    bands = (cfg.get('visualizer') or {}).get('bands')
     samples = []
     for index in chosen:
         set_random_seed(seed + index)
@@ -91,7 +92,7 @@ def browse_dataset(cfg: Config, out: str | Path, split: str = 'train', number: i
     received = _preprocess(preprocessor, samples, training=split == 'train') if preprocessor else []
     small = []
     for file, sample, batch in itertools.zip_longest(files, samples, received):
-        picture = _draw(sample, batch, file.stem, dataset.metainfo['classes'][1])
+        picture = _draw(sample, batch, file.stem, dataset.metainfo['classes'][1], bands)
         write_png(file, picture)
         if sheet:
             small.append(_fit_width(picture, SHEET_CELL))
@@ -143,7 +144,7 @@ def _names(dataset: BaseDataset, chosen: Sequence[int]) -> list[str]:
 
 def _preprocess(preprocessor: torch.nn.Module, samples: list[dict], training: bool) -> list[dict]:
     """Return each sample's dates (C, H, W) RGB, label, shape before padding, and whether the dates were swapped."""
-    reverse = not (getattr(preprocessor, 'bgr_to_rgb', False) or getattr(preprocessor, '_channel_conversion', False))
+    converts = getattr(preprocessor, 'bgr_to_rgb', False) or getattr(preprocessor, '_channel_conversion', False)
     received = []
     for group in [samples] if training else [[sample] for sample in samples]:
         batch = preprocessor(pseudo_collate(copy.deepcopy(group)), training)
@@ -151,6 +152,7 @@ def _preprocess(preprocessor: torch.nn.Module, samples: list[dict], training: bo
             plain = preprocessor(pseudo_collate([copy.deepcopy(sample)]), False)['inputs'][0]
             h, w = plain.shape[1:]
             dates = values.chunk(_number_of_dates(sample))
+            reverse = not converts and len(dates[0]) == COLOURS
             received.append(dict(
                 dates=[date.flip(0) if reverse else date for date in dates], shape=(h, w), label=_label(packed),
                 swapped=not torch.equal(values[:, :h, :w], plain)))
@@ -169,13 +171,14 @@ def _statistics(received: list[dict]) -> list[dict]:
     rows = []
     for i, name in enumerate(('first date', 'second date')[:len(received[0]['dates'])]):
         pixels = torch.cat([one['dates'][i][:, :one['shape'][0], :one['shape'][1]].flatten(1) for one in received], 1)
+        bands = 'RGB' if len(pixels) == COLOURS else range(1, 1 + len(pixels))
         rows.append({'input': name, **{f'{what} {band}': float(value) for what, values in (
-            ('mean', pixels.mean(1)), ('std', pixels.std(1))) for band, value in zip('RGB', values)}})
+            ('mean', pixels.mean(1)), ('std', pixels.std(1))) for band, value in zip(bands, values)}})
     return rows
 
 
-def _draw(sample: dict, received: dict | None, name: str, positive: str) -> np.ndarray:
-    images = [np.ascontiguousarray(date.flip(0).permute(1, 2, 0).numpy())
+def _draw(sample: dict, received: dict | None, name: str, positive: str, bands: Sequence[int] | None) -> np.ndarray:
+    images = [to_rgb8((date.flip(0) if len(date) == COLOURS else date).permute(1, 2, 0).numpy(), bands)
               for date in sample['inputs'].chunk(_number_of_dates(sample))]
     label = _label(sample['data_samples'])
     rows = [draw_change_panel(images, label, title=name, positive=positive)]
@@ -183,7 +186,7 @@ def _draw(sample: dict, received: dict | None, name: str, positive: str) -> np.n
         outlined = [_outline(image, label) for image in images]
         rows.append(draw_change_panel(outlined, _enlarge(label), title='outline of the label', positive=positive))
     if received is not None:
-        shown = [_to_grey_levels(date) for date in received['dates']]
+        shown = [to_rgb8(_to_grey_levels(date), bands) for date in received['dates']]
         title = f'what the network receives, {-SPAN:g} black to {SPAN:g} white'
         title += ', dates swapped' if received['swapped'] else ''
         rows.append(draw_change_panel(shown, received['label'], title=title, positive=positive))

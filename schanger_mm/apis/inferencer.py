@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from mmseg.structures import SegDataSample
 
 from schanger_mm.apis.inputs import ImagePair, Images, list_pairs
 from schanger_mm.datasets.bitemporal import BiTemporalDataset
+from schanger_mm.datasets.class_values import COLOURS
 from schanger_mm.datasets.transforms import LoadImage, PackBiTemporalInputs
 from schanger_mm.deploy.card import backend_of
 from schanger_mm.deploy.trained_reading import loading_of
@@ -22,6 +23,8 @@ from schanger_mm.utils.errors import DivergedError
 from schanger_mm.utils.files import refuse_existing, write_png
 from schanger_mm.visualization import ChangeVisualizer
 
+CLASS_MAPS = dict(before='pred_sem_seg_from', after='pred_sem_seg_to')
+"""Folder of the class maps of a date, and their key in a sample."""
 PLAIN_STEPS = {'LoadBiTemporalImages', 'LoadChangeLabel', 'LoadSemanticLabels', 'PackBiTemporalInputs'}
 
 
@@ -48,8 +51,8 @@ class ChangeInferencer:
         precision: ``'fp32'``, ``'bf16'`` or, on a GPU, ``'fp16'``.
 
     Attributes:
-        dataset_meta: ``classes``, two names, and ``palette``, two RGB colours; ``semantic_classes`` of a network with
-            classes, of which the first is "unchanged".
+        dataset_meta: ``classes``, two names, and ``palette``, two RGB colours; of a network with classes also
+            ``semantic_classes`` and ``semantic_palette``, of which the first is "unchanged".
 
     Raises:
         SceneError: the model cannot be loaded, or its test pipeline does more than load images.
@@ -74,6 +77,8 @@ class ChangeInferencer:
         self.dataset_meta = _dataset_meta(loaded.weights, loaded.checkpoint_meta)
         if loaded.semantic_classes:
             self.dataset_meta['semantic_classes'] = ('unchanged', *loaded.class_names)
+            self.dataset_meta['semantic_palette'] = _class_palette(loaded.weights, loaded.checkpoint_meta,
+                                                                   loaded.semantic_classes)
         self._pack = PackBiTemporalInputs()
 
     @classmethod
@@ -101,7 +106,9 @@ class ChangeInferencer:
             opacity: opacity of the palette's colour on changed pixels of the later image.
             out_dir: folder of the files; None writes none.
             img_out_dir: folder in it for pictures, ``<name>.png``; empty writes none.
-            pred_out_dir: folder in it for maps of 0 and 255, ``<name>.png``; empty writes none.
+            pred_out_dir: folder in it for maps of 0 and 255, ``<name>.png``; of a network with classes also
+                ``before/<name>.png`` and ``after/<name>.png``, the class of every pixel, from 0, with a palette; empty
+                writes none.
             overwrite: replace files of an earlier call.
 
         Returns:
@@ -127,14 +134,19 @@ class ChangeInferencer:
         masks, pictures = ([] if out_dir is None or not folder else
                            [Path(out_dir, folder, f'{pair.name}.png') for pair in pairs]
                            for folder in (pred_out_dir, img_out_dir))
-        _check_outputs(masks, pictures, pairs)
+        maps = {date: [Path(str(out_dir), pred_out_dir, date, f'{pair.name}.png') for pair in pairs]
+                for date in CLASS_MAPS if masks and 'semantic_classes' in self.dataset_meta}
+        every = [*masks, *chain(*maps.values())]
+        _check_outputs(every, pictures, pairs)
         if not overwrite:
-            refuse_existing(*masks, *pictures)
+            refuse_existing(*every, *pictures)
         samples, visualization = [], []
         for index, (pair, image, sample) in enumerate(self._predict(pairs, batch_size)):
             samples.append(sample)
             if masks:
                 write_png(masks[index], self._mask(sample) * 255)
+            for date, files in maps.items():
+                write_png(files[index], _class_map(sample, date), self.dataset_meta['semantic_palette'][1:])
             if pictures or show or return_vis:
                 picture = self.draw(image, self._mask(sample), opacity)
                 if pictures:
@@ -179,9 +191,8 @@ class ChangeInferencer:
     @staticmethod
     def _classes(samples: Sequence[SegDataSample]) -> dict[str, list[np.ndarray]]:
         """Return the class maps of each date, nothing of a network without classes."""
-        dates = dict(classes_before='pred_sem_seg_from', classes_after='pred_sem_seg_to')
-        return {name: [sample.get(key).data[0].numpy().astype(np.uint8) for sample in samples]
-                for name, key in dates.items() if samples and key in samples[0]}
+        return {f'classes_{date}': [_class_map(sample, date) for sample in samples]
+                for date, key in CLASS_MAPS.items() if samples and key in samples[0]}
 
     @staticmethod
     def _mask(sample: SegDataSample) -> np.ndarray:
@@ -198,10 +209,17 @@ class ChangeInferencer:
         return probability.float().numpy()
 
 
+def _class_map(sample: SegDataSample, date: str) -> np.ndarray:
+    return sample.get(CLASS_MAPS[date]).data[0].numpy().astype(np.uint8)
+
+
 def _check_outputs(masks: list[Path], pictures: list[Path], pairs: list[ImagePair]) -> None:
     def places(files: list) -> set[str]:
         return {os.path.realpath(file).casefold() for file in files}  # many file systems do not tell cases apart
 
+    if len(places(masks)) < len(masks):
+        raise SceneError('names: the class maps of a pair are in the folders before and after, where another pair of '
+                         'such a name has its map of changes; pass other names=[...].')
     if both := sorted(places(masks) & places(pictures)):
         raise SceneError(f'pred_out_dir and img_out_dir: map and picture would both be {both[0]}; name two folders, or '
                          "disable one with ''.")
@@ -224,6 +242,27 @@ def _reading(cfg, model: str) -> bool:
         raise SceneError(f'{model}: its test pipeline has {", ".join(others)}, which only `schanger test` carries out; '
                          f'expected none but {", ".join(sorted(PLAIN_STEPS))}.')
     return bool(kinds.get('LoadBiTemporalImages', {}).get('allow_grey', False))
+
+
+def _class_palette(weights: str, meta: dict, classes: int) -> list[list[int]]:
+    """Return the colours (R, G, B) of "unchanged" and of the classes: those of the data set, if they are known.
+
+    Raises:
+        SceneError: what the checkpoint has is no palette.
+    """
+    found = meta.get('dataset_meta')
+    palette = found.get('semantic_palette') if isinstance(found, dict) else None
+    if palette is None:
+        return [[255, 255, 255], *(list(COLOURS[index % len(COLOURS)]) for index in range(classes))]
+    try:
+        colours = [[int(value) for value in colour] for colour in palette]
+    except (TypeError, ValueError) as error:
+        raise SceneError(f'{weights}: its semantic_palette {palette} cannot be read ({error}).') from error
+    if len(colours) != classes + 1 or not all(len(colour) == 3 and 0 <= min(colour) <= max(colour) <= 255
+                                              for colour in colours):
+        raise SceneError(f'{weights}: its semantic_palette is {palette}; expected {classes + 1} RGB colours of 0..255: '
+                         'unchanged, and the classes.')
+    return colours
 
 
 def _dataset_meta(weights: str, meta: dict) -> dict:

@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 from torch.utils.benchmark import timer
 
+from schanger_mm.benchmark.launches import count_launches
 from schanger_mm.benchmark.network import load
+from schanger_mm.benchmark.quality import judge
 from schanger_mm.benchmark.variants import EXPORTED, VARIANTS, make_step
 from schanger_mm.utils.devices import FOR_INFERENCE, keep_freed_memory
 from schanger_mm.utils.text import first_line
@@ -22,7 +24,10 @@ from schanger_mm.utils.text import first_line
 
 @dataclass(frozen=True)
 class Job:
-    """What to measure: ``rounds`` calls of a network in a variant, on ``batch`` inputs of ``size`` px."""
+    """What to measure: ``rounds`` calls of a network in a variant, on ``batch`` inputs of ``size`` px.
+
+    With ``data``, a folder of labelled pairs, its tiles of that size are scored as well.
+    """
 
     network: str
     task: str = 'inference'
@@ -34,13 +39,15 @@ class Job:
     device: str = 'cpu'
     checkpoint: str | None = None
     seed: int = 0
+    data: str | None = None
 
 
 def measure(job: Job) -> tuple[dict, Tensor]:
     """Call one variant twice to warm up, then time its calls; torch's timer waits for the GPU.
 
-    Returns the seconds of each call, the growth of memory during the warm-up, and the allocator setting; and the
-    result of the first call: the loss, or probabilities ``(N, H, W)`` of the last class.
+    Returns the seconds of each call, the growth of memory during the warm-up, the allocator setting, kernels that are
+    launched (None for what torch does not run operator by operator), and F1 with ``data``; and the loss of the first
+    call, or its probabilities of the last class, ``(N, H, W)``, with ``data`` those of all tiles.
     """
     device, variant = torch.device(job.device), VARIANTS[job.task][job.variant]
     torch.set_num_threads(job.threads)
@@ -49,6 +56,7 @@ def measure(job: Job) -> tuple[dict, Tensor]:
     tuned = device.type == 'cpu' and variant.malloc != 'default' and keep_freed_memory(
         FOR_INFERENCE if variant.malloc == 'limited' else None)
     model = load(job.network, job.checkpoint, job.seed).to(device)
+    preprocessor, threshold = model.data_preprocessor, getattr(model.decode_head, 'threshold', None)
     step = make_step(job.task, variant, model, job.batch, job.size, job.seed)
     if variant.form == 'compile':
         step()  # exclude the compiler's memory
@@ -60,9 +68,22 @@ def measure(job: Job) -> tuple[dict, Tensor]:
         start = timer()
         step()
         seconds.append(timer() - start)
-    if job.task == 'inference' and variant.form not in EXPORTED:
-        first = (first.float().sigmoid() if first.shape[1] == 1 else first.float().softmax(1))[:, -1]
-    return dict(seconds=seconds, peak_bytes=peak, malloc=variant.malloc if tuned else 'default'), first.cpu()
+    counted = device.type == 'cuda' or variant.form not in ('compile', *EXPORTED)
+    answer = dict(seconds=seconds, peak_bytes=peak, malloc=variant.malloc if tuned else 'default',
+                  launches=count_launches(step, device) if counted and variant.form not in EXPORTED else None)
+    if job.task == 'inference':
+        def probability(logits: Tensor) -> Tensor:
+            if variant.form in EXPORTED:
+                return logits
+            return (logits.float().sigmoid() if logits.shape[1] == 1 else logits.float().softmax(1))[:, -1]
+
+        first = probability(first)
+        if job.data is not None:
+            forward = step.func  # type: ignore[attr-defined]  # a partial, in inference
+            answer['f1'], first = judge(lambda images: probability(forward(images)), preprocessor.to(device),
+                                        0.5 if threshold is None else threshold, job.data, job.size,
+                                        getattr(model, 'size_divisor', 1))
+    return answer, first.cpu()
 
 
 def start_peak(device: torch.device) -> int:

@@ -16,7 +16,7 @@ import numpy as np
 
 from schanger_mm.benchmark.machine import describe_machine, measure_ceilings
 from schanger_mm.benchmark.measure import Job
-from schanger_mm.benchmark.network import build, count_cost, dates, load
+from schanger_mm.benchmark.network import build, count_cost, dates, holds_weights, load
 from schanger_mm.benchmark.variants import PLAIN, VARIANTS
 from schanger_mm.utils.devices import find_device
 from schanger_mm.utils.errors import SettingError
@@ -103,5 +103,8 @@ def _count(job: Job) -> dict:
     if job.size % divisor:
         raise SettingError(f'size {job.size}: {job.network} works on multiples of {divisor} px, to which prediction '
                            'pads others; measure those.')
+    if job.data is not None and not holds_weights(job.network):
+        raise SettingError(f'--data {job.data}: {job.network} has no trained weights and statistics; name a checkpoint '
+                           'that holds its config, or hf://ORG/NAME.')
     cost, passes = count_cost(model, job.batch, job.size, job.size), 3 if job.task == 'train' else 1
     return dict(asdict(job), dates=dates(model), flops=passes * cost['flops'], values=passes * cost['values'])

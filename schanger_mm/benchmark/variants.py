@@ -6,6 +6,7 @@ import contextlib
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -74,8 +75,9 @@ VARIANTS = dict(
 def make_step(task: str, variant: Variant, model: nn.Module, batch: int, size: int, seed: int) -> Callable[[], Tensor]:
     """Make a call on ``batch`` random inputs of ``size`` px, normally distributed like normalised images.
 
-    In inference it returns logits (an exported network probabilities). In training it does what an iteration does
-    before the optimiser (losses on random labels, backward, gradients to zero) and returns the loss.
+    In inference it returns logits (an exported network probabilities), as a partial of the call on other inputs. In
+    training it does what an iteration does before the optimiser (losses on random labels, backward, gradients to zero)
+    and returns the loss.
     """
     device, draw = next(model.parameters()).device, torch.Generator().manual_seed(seed)
     inputs = torch.randn(batch, channels(model), size, size, generator=draw).to(device)
@@ -89,15 +91,19 @@ def make_step(task: str, variant: Variant, model: nn.Module, batch: int, size: i
         inputs = inputs.contiguous(memory_format=torch.channels_last)
     if task == 'train':
         return _training_step(variant, model, inputs, labels)
+    return partial(make_forward(variant, model), inputs)
+
+
+def make_forward(variant: Variant, model: nn.Module) -> Callable[[Tensor], Tensor]:
+    """Make the call of a variant in inference: normalised images to logits, of an exported network to probabilities."""
     if variant.form in EXPORTED:
-        run = _export_and_open(variant.form, model, variant.precision)
-        return lambda: run(inputs)
+        return _export_and_open(variant.form, model, variant.precision)
     if variant.form == 'fast' and not hasattr(model, 'for_inference'):
         raise SettingError(f'{type(model).__name__} has no for_inference()')
     if variant.form in ('fast', 'compile') and hasattr(model, 'for_inference'):
         model = model.for_inference(variant.precision, portable=variant.form == 'compile')
     forward = torch.compile(model) if variant.form == 'compile' else model
-    return torch.inference_mode()(lambda: forward(inputs, mode='tensor'))
+    return torch.inference_mode()(lambda inputs: forward(inputs, mode='tensor'))
 
 
 def _training_step(variant: Variant, model: nn.Module, inputs: Tensor, labels: Tensor) -> Callable[[], Tensor]:

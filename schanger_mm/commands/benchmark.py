@@ -39,6 +39,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument('--threads', type=int, default=2, metavar='N', help='threads of every runtime (default: 2)')
     parser.add_argument('--device', default='cpu', help='device, such as cuda:0 (default: cpu)')
     parser.add_argument('--checkpoint', metavar='FILE', help='weights, for a single network (default: random)')
+    parser.add_argument('--data', metavar='DIR', help='labelled pairs in DIR/{A,B,label}: also report what each '
+                        'variant costs a trained network in F1, on tiles of the sizes; CONFIG is then a checkpoint '
+                        'that holds its config')
     parser.add_argument('--timeout', type=float, default=3600, metavar='S',
                         help='stop a variant whose process takes longer, in seconds (default: 3600)')
     parser.add_argument('--seed', type=int, default=0, metavar='N', help='seed of weights and inputs (default: 0)')
@@ -65,7 +68,7 @@ def main(args: argparse.Namespace) -> None:
         raise SettingError(f'--checkpoint {args.checkpoint}: it fits one network, but there are {len(networks)}; name '
                            'one CONFIG or one --arch.')
     jobs = [Job(network, task, size, batch, rounds=args.rounds, threads=args.threads, device=args.device,
-                checkpoint=args.checkpoint, seed=args.seed)
+                checkpoint=args.checkpoint, seed=args.seed, data=args.data)
             for network, task, size, batch in itertools.product(networks, args.task, args.sizes, args.batches)]
     command = command_line()
 

@@ -10,7 +10,8 @@ from schanger_mm.commands.arguments import command_line
 def parser() -> argparse.ArgumentParser:
     """Return the parser."""
     parser = argparse.ArgumentParser(
-        description='Look at a folder of pairs and write a short config that trains SChanger-small on them. Pairs for '
+        description='Look at a folder of pairs and write a short config that trains SChanger-small on them, with '
+        'the classes of both dates where there are class maps. Pairs for '
         'validation and test are drawn where neither folders (train, val, test) nor lists (train.txt, val.txt, or a '
         'table with lines name,split) tell them apart.')
     parser.add_argument('--data', required=True, metavar='DIR', help='folder of the data set, for example with A, B '
@@ -22,6 +23,13 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument('--after', metavar='NAME', help='folder of date B (default: its partner)')
     parser.add_argument('--label', metavar='NAME', help='folder of the masks (default: label, OUT, labels, mask, masks '
                         'or gt)')
+    parser.add_argument('--label-before', metavar='NAME', help='folder of the class maps of date A (default: label_a, '
+                        'labelA or label1); none if there are no class maps')
+    parser.add_argument('--label-after', metavar='NAME', help='folder of the class maps of date B (default: its '
+                        'partner)')
+    parser.add_argument('--classes', nargs='+', metavar='NAME=VALUE', help='the classes in both maps with their grey '
+                        'values or colours, for example water=0,0,255; unchanged and unlabelled are no classes '
+                        '(default: all values found)')
     for role in ('before', 'after', 'label'):
         parser.add_argument(f'--{role}-suffix', metavar='END', help='ending of its files, for example _pre.png')
     parser.add_argument('--group-by', metavar='REGEX', help='keep pairs together in the draw for which the group in '
@@ -32,8 +40,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     """Look, write and say how to go on."""
+    from schanger_mm.data_tools.class_list import parse_classes
     from schanger_mm.data_tools.own_config import write_own_config
-    folders = dict(before=args.before, after=args.after, label=args.label)
+    folders = dict(before=args.before, after=args.after, label=args.label, label_before=args.label_before,
+                   label_after=args.label_after)
     suffixes = dict(before=args.before_suffix, after=args.after_suffix, label=args.label_suffix)
     print(write_own_config(args.data, args.out, args.splits, folders, suffixes, args.group_by, args.overwrite,
-                           command_line()))
+                           command_line(), parse_classes(args.classes)))

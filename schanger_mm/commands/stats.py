@@ -24,6 +24,11 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument('--list-split', metavar='NAME', help='FILE is a table with lines name,split; use those of '
                         'this split')
     parser.add_argument('--patch', type=int, metavar='PX', help='samples are patches of this side (default: images)')
+    parser.add_argument('--bands', metavar='N,N,...', help='bands to take, from 1, of images that are not 8-bit with '
+                        'three bands; all: all of them')
+    parser.add_argument('--files', nargs='+', metavar='END', help='endings of the files of an image that has one per '
+                        'band, for example _B02.tif _B03.tif')
+    parser.add_argument('--scale', metavar='MIN:MAX', help='values that become 0 and 255, for other than 8-bit images')
     parser.add_argument('--workers', type=int, metavar='N', help='processes (default: as many as cores, up to 8)')
     return parser
 
@@ -31,7 +36,9 @@ def parser() -> argparse.ArgumentParser:
 def main(args: argparse.Namespace) -> None:
     """Compute and print."""
     from schanger_mm.data_tools.stats import dataset_statistics, report
+    from schanger_mm.datasets.bands import read_options
     folders = dict(before=args.before, after=args.after, image=args.image)
     print(report(dataset_statistics(args.root, args.split, folders, args.single or args.image is not None,
                                     args.patch, args.workers, args.list, args.list_split,
-                                    dict(before=args.before_suffix, after=args.after_suffix, image=args.image_suffix))))
+                                    dict(before=args.before_suffix, after=args.after_suffix, image=args.image_suffix),
+                                    read_options(args.bands, args.files, args.scale))))

@@ -9,7 +9,8 @@ from pathlib import Path
 def parser() -> argparse.ArgumentParser:
     """Return the parser."""
     parser = argparse.ArgumentParser(
-        description='Decode every file of a data set and check pairing, sizes, modes, label values and duplicates. '
+        description='Decode every file of a data set and check pairing, sizes, modes, label values, class maps and '
+        'duplicates. '
         'Exit status: 0 no problems, 1 problems found, 2 a mistake in the command.')
     parser.add_argument('root', help='folder of the data set')
     parser.add_argument('--splits', nargs='+', metavar='NAME', help='sub-folders that are splits, or none '
@@ -18,6 +19,13 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument('--after', metavar='NAME', help='folder of date B (default: its partner)')
     parser.add_argument('--label', metavar='NAME', help='folder of the masks (default: label, OUT, labels, mask, '
                         'masks or gt); none if there are no masks')
+    parser.add_argument('--label-before', metavar='NAME', help='folder of the class maps of date A (default: label_a, '
+                        'labelA or label1); none if there are no class maps')
+    parser.add_argument('--label-after', metavar='NAME', help='folder of the class maps of date B (default: its '
+                        'partner)')
+    parser.add_argument('--classes', nargs='+', metavar='NAME=VALUE', help='the classes in both maps with their grey '
+                        'values or colours, for example water=0,0,255; unchanged and unlabelled are no classes '
+                        '(default: all values found)')
     parser.add_argument('--single', action='store_true', help='read images of one date, even if there are pairs')
     parser.add_argument('--image', metavar='NAME', help='folder of the images of one date (default: images, image or '
                         'img)')
@@ -39,16 +47,18 @@ def parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> int:
     """Check and report; return 1 if something is wrong."""
+    from schanger_mm.data_tools.class_list import parse_classes
     from schanger_mm.data_tools.verify import verify_dataset
     from schanger_mm.data_tools.verify_report import report
     from schanger_mm.utils.files import as_json, refuse_existing, write_atomic
     if args.json and not args.overwrite:
         refuse_existing(args.json)
-    folders = dict(before=args.before, after=args.after, image=args.image, label=args.label)
+    folders = dict(before=args.before, after=args.after, image=args.image, label=args.label,
+                   label_before=args.label_before, label_after=args.label_after)
     result = verify_dataset(args.root, args.splits, folders, args.single or args.image is not None, args.threshold,
                             args.workers, args.ignore, args.list, args.list_split, dict(
                                 before=args.before_suffix, after=args.after_suffix, label=args.label_suffix,
-                                image=args.image_suffix))
+                                image=args.image_suffix), parse_classes(args.classes))
     print(report(result))
     if args.json:
         write_atomic(args.json, as_json(result.as_dict()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from .layout import LABEL
+from .layout import LABEL, MAPS
 from .sample_check import SampleFacts
 
 LEAK, REPEATED = 'leak', 'repeated'
@@ -24,7 +24,7 @@ def find_duplicates(samples: Iterable[SampleFacts]) -> list[tuple[str, str]]:
     pairs: dict[tuple[str, ...], list[SampleFacts]] = defaultdict(list)
     images: dict[str, dict[str, tuple[SampleFacts, str]]] = defaultdict(dict)
     for facts in samples:
-        complete = not set(facts.errors) - {LABEL}
+        complete = not set(facts.errors) - {LABEL, *MAPS}
         if complete and not facts.uniform:
             pairs[tuple(sorted(facts.digests.values()))].append(facts)
         for role, digest in facts.digests.items():

@@ -10,10 +10,13 @@ from schanger_mm.utils.errors import DatasetError, MissingFileError
 from schanger_mm.utils.names import is_leftover, list_stems, natural_key
 from schanger_mm.utils.text import first_of
 
-PAIRS = (('A', 'B'), ('Image1', 'Image2'), ('time1', 'time2'), ('t1', 't2'))
+PAIRS = (('A', 'B'), ('Image1', 'Image2'), ('time1', 'time2'), ('t1', 't2'), ('im1', 'im2'))
 IMAGES = (('images',), ('image',), ('img',))
 LABELS = ('label', 'OUT', 'labels', 'mask', 'masks', 'gt')
+CLASS_MAPS = (('label_a', 'label_b'), ('labelA', 'labelB'), ('label1', 'label2'))
 LABEL, NONE = 'label', 'none'
+MAPS = ('label_before', 'label_after')
+"""Roles of the class maps of both dates."""
 TWO_DATES, ONE_DATE = ('before', 'after'), ('image',)
 _FIRST = ('train', 'val', 'test')
 
@@ -22,7 +25,8 @@ _FIRST = ('train', 'val', 'test')
 class Split:
     """One split: its name, and its folders by role.
 
-    Roles are 'before' and 'after', or 'image', and 'label' if there is one.
+    Roles are 'before' and 'after', or 'image', 'label' if there is one, and
+    'label_before' and 'label_after' if both dates have class maps.
     ``suffixes`` are endings of files by role; without one, any image.
     """
 
@@ -32,8 +36,13 @@ class Split:
 
     @property
     def images(self) -> dict[str, Path]:
-        """Return the folders without the labels."""
-        return {role: folder for role, folder in self.folders.items() if role != LABEL}
+        """Return the folders without the labels and class maps."""
+        return {role: folder for role, folder in self.folders.items() if role not in (LABEL, *MAPS)}
+
+    @property
+    def maps(self) -> dict[str, Path]:
+        """Return the folders of the class maps of both dates; empty if there are none."""
+        return {role: folder for role, folder in self.folders.items() if role in MAPS}
 
     def list_files(self, role: str) -> dict[str, str]:
         """Map stem to path for the files of a role, see :func:`~schanger_mm.utils.names.list_stems`."""
@@ -49,14 +58,15 @@ def find_splits(root: str | Path, names: Sequence[str] | None = None, given: Map
         names: sub-folders that are splits; ``['none']`` for ``root`` itself;
             None looks for them: ``root`` if it holds the folders, otherwise
             each sub-folder that does.
-        given: folder names by role ('before', 'after', 'image', 'label') where
-            they are not those of a published archive; ``label='none'`` for no
-            labels.
+        given: folder names by role ('before', 'after', 'image', 'label',
+            'label_before', 'label_after') where they are not those of a
+            published archive; ``label='none'`` for no labels,
+            ``label_before='none'`` for no class maps.
         single: images of one date; False takes these only where there are no
             pairs.
         suffixes: endings of files by role, such as ``before='_pre.png'``,
             where they are not suffixes of images; dates in one folder need
-            them.
+            them. Class maps have that of 'label'.
 
     Returns:
         The splits: train, val, test, then others in natural order.
@@ -67,6 +77,8 @@ def find_splits(root: str | Path, names: Sequence[str] | None = None, given: Map
     """
     splits = _find(Path(root), names, given, single)
     endings = {role: suffix for role, suffix in (suffixes or {}).items() if suffix is not None}
+    if LABEL in endings and any(split.maps for split in splits):
+        endings |= dict.fromkeys(MAPS, endings[LABEL])
     for split in splits:
         files = [(folder, endings.get(role)) for role, folder in split.images.items()]
         if len(set(files)) < len(files):
@@ -131,18 +143,46 @@ def _split(name: str, folder: Path, images: dict[str, Path], wanted: Mapping[str
            roles: tuple[str, ...]) -> Split:
     if not images:
         raise DatasetError(_not_found(folder, roles, wanted))
+    maps = {} if roles == ONE_DATE else _class_maps(folder, wanted)
     if wanted.get(LABEL) == NONE:
-        return Split(name, images)
-    there = {path.name.lower(): path for path in _sub_folders(folder) if path not in images.values()}
+        return Split(name, images | maps)
+    there = {path.name.lower(): path for path in _sub_folders(folder) if path not in (images | maps).values()}
     if LABEL in wanted:
         found = [folder / wanted[LABEL]] if (folder / wanted[LABEL]).is_dir() else []
     else:
         found = [there[option.lower()] for option in LABELS if option.lower() in there]
+    if maps and not found and LABEL not in wanted:  # changes are where the classes differ
+        return Split(name, images | maps)
     if len(found) != 1:
         what = f'found {" and ".join(path.name for path in found)}' if found else _has(folder)
         raise DatasetError(f'{folder}: expected one folder of labels ({_options(wanted.get(LABEL), LABELS)}), {what}. '
                            f'Name it with --label (`--label {NONE}` for no labels).')
-    return Split(name, dict(images, **{LABEL: found[0]}))
+    return Split(name, dict(images, **{LABEL: found[0]}, **maps))
+
+
+def _class_maps(folder: Path, wanted: Mapping[str, str]) -> dict[str, Path]:
+    """Return the folders of the class maps of both dates by role; empty if there are none.
+
+    Raises:
+        DatasetError: one date has a folder and the other none.
+    """
+    named = {role: wanted[role] for role in MAPS if role in wanted}
+    if NONE in named.values():
+        return {}
+    if named:
+        found = {role: folder / name for role, name in named.items() if (folder / name).is_dir()}
+        expected = [' and '.join(named.get(role, f'--{role.replace("_", "-")} NAME') for role in MAPS)]
+    else:
+        there = {path.name.lower(): path for path in _sub_folders(folder)}
+        options = [{role: there[name.lower()] for role, name in zip(MAPS, option, strict=True) if name.lower() in there}
+                   for option in CLASS_MAPS]
+        found = max(options, key=len)
+        expected = [' and '.join(option) for option in CLASS_MAPS]
+    if len(found) == 2 or not (found or named):
+        return found
+    what = f'found {" and ".join(path.name for path in found.values())}' if found else _has(folder)
+    raise DatasetError(f'{folder}: expected the class maps of both dates ({", or ".join(expected)}), {what}. Name them '
+                       f'with --label-before and --label-after (`--label-before {NONE}` for no class maps).')
 
 
 def _not_found(folder: Path, roles: tuple[str, ...], wanted: Mapping[str, str]) -> str:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from schanger_mm.data_tools.layout import LABEL, NONE, TWO_DATES, Split, find_splits
+import numpy as np
+
+from schanger_mm.data_tools.class_list import OPTION, find_classes
+from schanger_mm.data_tools.image_forms import ImageForm, check_bands, judge_forms, measure_scale
+from schanger_mm.data_tools.layout import LABEL, MAPS, NONE, TWO_DATES, Split, find_splits
 from schanger_mm.data_tools.lists import listed_names
+from schanger_mm.data_tools.own_config_text import TEST, TRAIN, VAL, ImageSettings, Part, base_of, config_text
+from schanger_mm.data_tools.parallel import run_parallel
 from schanger_mm.data_tools.sample_check import (
     LOSSY,
     USUAL_THRESHOLD,
@@ -20,15 +25,17 @@ from schanger_mm.data_tools.sample_check import (
     third_value,
 )
 from schanger_mm.data_tools.split import SplitRequest, write_splits
+from schanger_mm.data_tools.stats import Task as StatisticsTask
+from schanger_mm.data_tools.stats import sample_statistics
 from schanger_mm.data_tools.tile_record import recorded_ignore
-from schanger_mm.datasets.reading import COLOUR, wrong_form
+from schanger_mm.datasets.bands import BandReading
+from schanger_mm.datasets.class_values import ClassValues
+from schanger_mm.geo.scaling import Range
 from schanger_mm.utils.errors import DatasetError, SettingError
 from schanger_mm.utils.files import refuse_existing, write_text
 from schanger_mm.utils.names import natural_key
 from schanger_mm.utils.text import first_of
 
-BASE = 'schanger_mm::schanger/custom.py'
-TRAIN, VAL, TEST = 'train', 'val', 'test'
 OTHER_NAMES = {'training': TRAIN, 'valid': VAL, 'validation': VAL, 'testing': TEST}
 """Names of splits besides those three."""
 LIST_FOLDERS = ('.', 'list', 'lists', 'splits')
@@ -39,21 +46,10 @@ ENOUGH = 10
 """With fewer pairs, none are held out for a test."""
 
 
-@dataclass
-class Part:
-    """What one data loader reads: folders, files by role and stem, stems, and the list (or table) that names them."""
-
-    split: Split
-    files: dict[str, dict[str, str]]
-    names: list[str]
-    ann_file: Path | None = None
-    list_split: str | None = None
-
-
 def write_own_config(root: str | Path, out: str | Path | None = None, splits: Sequence[str] | None = None,
                      folders: Mapping[str, str | None] | None = None,
                      suffixes: Mapping[str, str | None] | None = None, group_by: str | None = None,
-                     overwrite: bool = False, command: str = '') -> str:
+                     overwrite: bool = False, command: str = '', classes: ClassValues | None = None) -> str:
     """Write a config that trains on the pairs of a folder.
 
     Where neither folders nor lists set pairs apart for validation, some are
@@ -67,33 +63,38 @@ def write_own_config(root: str | Path, out: str | Path | None = None, splits: Se
         group_by: regular expression whose group holds names together in the draw.
         overwrite: replace the config and its lists if they exist.
         command: what the user typed, for the record of the draw.
+        classes: the classes of both dates; None: the values in the class maps, if there are such.
 
     Returns:
         What was found, what was written and how to go on.
 
     Raises:
         FileNotFoundError, DatasetError: there are no pairs, some are incomplete, or a training could not read them.
-        SettingError: ``out`` is not a Python file, or ``folders`` names no labels.
+        SettingError: ``out`` is not a Python file, there are neither labels nor class maps, or ``classes`` without
+            class maps.
         ExistsError: the config or its lists exist.
     """
     root = Path(root)
     out = Path(out if out is not None else f'{re.sub("[^a-zA-Z0-9-]+", "_", root.resolve().name) or "own"}.py')
     if out.suffix != '.py':
         raise SettingError(f'--out {out}: expected a file that ends in .py.')
-    if (folders or {}).get(LABEL) == NONE:
-        raise SettingError(f'--label {NONE}: a training needs the masks; name their folder.')
     refuse_existing(out, overwrite=overwrite)
     parts = find_parts(root, splits, folders, suffixes)
-    facts = [fact for name, part in parts.items() for fact in _look_at(name, part)]
+    classes = _classes(root, parts, classes)
+    facts = [fact for name, part in parts.items() for fact in _look_at(name, part, classes)]
+    form = _image_form(parts, facts)
+    scale = None if form is None else _scale(parts, facts, form)
     ignore = recorded_ignore(root)
     label = _label_settings(facts) if ignore is None else dict(label_ignore=ignore)
     drawn = ''
     if VAL not in parts:
         drawn = _draw(parts, out.with_name(f'{out.stem}_splits'), group_by, overwrite, command)
-    write_text(out, config_text(out, root, parts, _findings(facts), label), overwrite)
+    images = None if form is None else _measured(parts[TRAIN], form, scale)
+    write_text(out, config_text(out, root, parts, _findings(facts, classes), label, classes, images), overwrite)
     lines = [f'{name}: {len(part.names)} pairs in {", ".join(map(str, part.split.folders.values()))}'
              for name, part in parts.items()]
-    return '\n'.join([*lines, _findings(facts), *filter(None, [drawn]), f'{out}: inherits {BASE}; next:',
+    return '\n'.join([*lines, _findings(facts, classes), *filter(None, [drawn]),
+                      f'{out}: inherits {base_of(classes)}; next:',
                       f'  schanger browse {out}    # what will training see?', f'  schanger train {out}'])
 
 
@@ -124,65 +125,6 @@ def find_parts(root: Path, splits: Sequence[str] | None = None, folders: Mapping
     for part in parts.values():
         _refuse_incomplete(root, part)
     return parts
-
-
-def config_text(out: Path, root: Path, parts: Mapping[str, Part], findings: str, label: Mapping[str, int]) -> str:
-    """Return the config as text.
-
-    Args:
-        out: its file.
-        root: the data set.
-        parts: what is read, by name.
-        findings: one line about images and masks.
-        label: settings by which the masks are read.
-    """
-    loaders = {name: {**_settings(root, parts.get(name) or parts[VAL]), **label} for name in (TRAIN, VAL, TEST)}
-    shared = {key: value for key, value in loaders[TRAIN].items()
-              if all(settings.get(key) == value for settings in loaders.values())}
-    counts = ', '.join(f'{len(parts[name].names)} {what}' for name, what in (
-        (TRAIN, 'to train'), (VAL, 'to validate'), (TEST, 'to test')) if name in parts)
-    lines = [f'# SChanger-small on the pairs in {root}, written by `schanger config new`:',
-             f'#   schanger train {out.name}',
-             f'# {counts}; {findings}.']
-    if 'label_threshold' in label:
-        lines.append(f'# Masks have values between 0 and 255, as lossy files do: from {USUAL_THRESHOLD} up they count '
-                     'as changed.')
-    if 'label_ignore' in label:
-        lines.append(f'# Mask value {label["label_ignore"]} is taken for nodata. If it is a class, write masks of 0 '
-                     'and 255.')
-    if TEST not in parts:
-        lines.append('# There are no test pairs: `schanger test` scores the validation pairs, which is optimistic, '
-                     'since the best checkpoint is chosen on them.')
-    lines += [f"_base_ = '{BASE}'", '', f'pairs = {_call(shared)}']
-    for name, settings in loaders.items():
-        own = {key: value for key, value in settings.items() if key not in shared}
-        lines.append(f'{name}_dataloader = dict(dataset={_call(own, "**pairs")})')
-    return '\n'.join([
-        *lines, '',
-        "# Mean and standard deviation of your images, instead of ImageNet's: `schanger stats` prints them.",
-        "# Weights to start from (`schanger fetch pretrain small` fetches the authors'):",
-        "# load_from = 'checkpoints/schanger_small_pretrain_mm.pth'",
-        f'# A longer training: `schanger train {out.name} --max-iters 20000`; 3000 iterations are the default.', ''])
-
-
-def _call(settings: Mapping[str, object], prefix: str = '') -> str:
-    return f'dict({", ".join(filter(None, [prefix, *(f"{key}={value!r}" for key, value in settings.items())]))})'
-
-
-def _settings(root: Path, part: Part) -> dict[str, object]:
-    """Return the settings of the data set that reads a part."""
-    suffixes = part.split.suffixes
-    settings: dict[str, object] = dict(data_root=root.resolve().as_posix())
-    settings |= {role: folder.relative_to(root).as_posix() for role, folder in part.split.folders.items()}
-    if dates := {role: suffixes[role] for role in TWO_DATES if role in suffixes}:
-        settings['img_suffix'] = dates
-    if LABEL in suffixes:
-        settings['seg_map_suffix'] = suffixes[LABEL]
-    if part.ann_file is not None:
-        settings['ann_file'] = part.ann_file.resolve().as_posix()
-    if part.list_split is not None:
-        settings['list_split'] = part.list_split
-    return settings
 
 
 def _files(split: Split) -> dict[str, dict[str, str]]:
@@ -221,7 +163,31 @@ def _refuse_incomplete(root: Path, part: Part) -> None:
                            'lists all.')
 
 
-def _look_at(name: str, part: Part) -> list[SampleFacts]:
+def _classes(root: Path, parts: Mapping[str, Part], given: ClassValues | None) -> ClassValues | None:
+    """Return the classes of the class maps; None if there are no maps.
+
+    Raises:
+        DatasetError: some parts have class maps and others none, or their values are no classes.
+        SettingError: neither masks nor class maps, or classes without class maps.
+    """
+    having = [name for name, part in parts.items() if part.split.maps]
+    if having and len(having) < len(parts):
+        raise DatasetError(f'{root}: {", ".join(having)} has class maps of both dates and '
+                           f'{", ".join(set(parts) - set(having))} has none; add them, or pass --label-before {NONE}.')
+    if not having:
+        if given is not None:
+            raise SettingError(f'{OPTION}: {root} has no class maps of both dates; name their folders with '
+                               f'--label-before and --label-after, or omit {OPTION}.')
+        if any(LABEL not in part.split.folders for part in parts.values()):
+            raise SettingError(f'--label {NONE}: a training needs the masks; name their folder.')
+        return None
+    if given is not None:
+        return given
+    return find_classes([(Path(part.files[MAPS[0]][name]), Path(part.files[MAPS[1]][name])) for part in parts.values()
+                         for name in part.names])
+
+
+def _look_at(name: str, part: Part, classes: ClassValues | None) -> list[SampleFacts]:
     """Decode some pairs, spread over a part.
 
     Raises:
@@ -229,19 +195,54 @@ def _look_at(name: str, part: Part) -> list[SampleFacts]:
     """
     found = []
     for stem in part.names[::max(1, len(part.names) // LOOKED_AT)][:LOOKED_AT]:
-        task = Task(name, stem, {role: Path(there[stem]) for role, there in part.files.items()})
+        task = Task(name, stem, {role: Path(there[stem]) for role, there in part.files.items()}, classes=classes)
         facts = check_sample(task)
-        if facts.errors:
-            raise DatasetError(next(iter(facts.errors.values())))
+        if errors := [*facts.errors.values(), *facts.strange.values()]:
+            raise DatasetError(errors[0])
         if len(set(facts.sizes.values())) > 1:
             raise DatasetError('the files of a pair have different sizes: ' + ', '.join(
                 f'{task.paths[role]} is {width}x{height}' for role, (height, width) in facts.sizes.items())
                 + '; cut or resample them to one grid.')
-        for role, form in facts.forms.items():
-            if role != LABEL and form != COLOUR:
-                raise DatasetError(f'{task.paths[role]}: {wrong_form(form)}')
         found.append(facts)
     return found
+
+
+def _image_form(parts: Mapping[str, Part], facts: Sequence[SampleFacts]) -> ImageForm | None:
+    """Return the form of the images that were decoded; None for 8-bit colours.
+
+    Raises:
+        DatasetError: they have several, or one that no training reads.
+    """
+    form, wrong = judge_forms({parts[fact.split].files[role][fact.stem]: fact.forms[role] for fact in facts
+                               for role in TWO_DATES})
+    if wrong:
+        raise DatasetError(wrong[0])
+    return form
+
+
+def _scale(parts: Mapping[str, Part], facts: Sequence[SampleFacts], form: ImageForm) -> Range | None:
+    """Check the bands of all images, and return which values become 0 and 255; None for 8-bit ones.
+
+    Raises:
+        DatasetError: images have different numbers of bands, or the values are all the same.
+    """
+    check_bands([path for part in parts.values() for path in _images(part, part.names)], form)
+    train = parts[TRAIN]
+    return None if form.bytes else measure_scale(_images(train, [fact.stem for fact in facts if fact.split == TRAIN]))
+
+
+def _measured(train: Part, form: ImageForm, scale: Range | None) -> ImageSettings:
+    """Compute mean and standard deviation of the training images, as ``schanger stats`` does."""
+    dates = []
+    for role in TWO_DATES:
+        tasks = [StatisticsTask(Path(train.files[role][name]), None, BandReading(scale=scale)) for name in train.names]
+        dates.append(np.concatenate(list(run_parallel(sample_statistics, tasks, None, f'reading {role}'))).mean(axis=0))
+    mean, std = (255 * np.concatenate([date[index] for date in dates]) for index in (0, 1))
+    return ImageSettings(form, scale, mean.round(3).tolist(), std.round(3).tolist())
+
+
+def _images(part: Part, names: Sequence[str]) -> list[Path]:
+    return [Path(part.files[role][name]) for role in TWO_DATES for name in names]
 
 
 def _label_settings(facts: Sequence[SampleFacts]) -> dict[str, int]:
@@ -263,13 +264,15 @@ def _label_settings(facts: Sequence[SampleFacts]) -> dict[str, int]:
     return dict(label_threshold=USUAL_THRESHOLD)
 
 
-def _findings(facts: Sequence[SampleFacts]) -> str:
-    """Describe sizes and masks of the pairs that were decoded, in one line."""
+def _findings(facts: Sequence[SampleFacts], classes: ClassValues | None) -> str:
+    """Describe sizes, masks and classes of the pairs that were decoded, in one line."""
     sizes = sorted({size for fact in facts for size in fact.sizes.values()})
     (low, high), (narrow, wide) = ((min(sides), max(sides)) for sides in zip(*sizes))
     size = f'{narrow} x {low} px' if len(sizes) == 1 else f'{narrow} to {wide} x {low} to {high} px'
-    labels = sorted({str(fact.label if fact.values is None else fact.values) for fact in facts})
-    return f'of {len(facts)} pairs decoded, images have {size} and masks are {first_of(labels, " or ", most=3)}'
+    labels = sorted({str(fact.label if fact.values is None else fact.values) for fact in facts if fact.label})
+    masks = f'masks are {first_of(labels, " or ", most=3)}' if labels else ''
+    maps = '' if classes is None else f'class maps have {len(classes.names)} classes'
+    return f'of {len(facts)} pairs decoded, images have {size} and {", ".join(filter(None, [masks, maps]))}'
 
 
 def _draw(parts: dict[str, Part], folder: Path, group_by: str | None, overwrite: bool, command: str) -> str:

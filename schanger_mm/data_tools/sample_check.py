@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from schanger_mm.datasets.class_values import UNCHANGED, ClassValues
 from schanger_mm.datasets.reading import IGNORED, palette_values, read_label
 from schanger_mm.utils.errors import DatasetError, SettingError
 
-from .layout import LABEL
+from .image_forms import read_any
+from .layout import LABEL, MAPS
 from .pixels import Pixels, read_pixels
 
 USUAL_THRESHOLD = 128
@@ -22,13 +24,14 @@ LOSSY = 'lossy'
 
 @dataclass(frozen=True)
 class Task:
-    """A sample to check: the name of its split, its stem, its files by role, and how its label is read."""
+    """A sample to check: the name of its split, its stem, its files by role, and how its labels are read."""
 
     split: str
     stem: str
     paths: dict[str, Path]
     threshold: int | None = None
     ignore: int | None = None
+    classes: ClassValues | None = None
 
 
 @dataclass
@@ -51,6 +54,13 @@ class SampleFacts:
         changed: pixels that count as changed (or as building).
         ignored: number of ignored pixels.
         lost: the threshold takes every positive pixel away.
+        strange: why the values of a class map are no classes, by role.
+        classes: pixels of each class, by role of the class map and name; also those that are 'unchanged' and
+            'unlabelled' where the list of classes has such a value.
+        differing: pixels that the class maps call changed.
+        half: pixels with a class at one date only, of maps with a value for "unchanged".
+        mask_only: pixels that the label calls changed and the class maps unchanged.
+        maps_only: pixels that the class maps call changed and the label unchanged.
     """
 
     split: str
@@ -67,6 +77,12 @@ class SampleFacts:
     changed: int = 0
     ignored: int = 0
     lost: bool = False
+    strange: dict[str, str] = field(default_factory=dict)
+    classes: dict[str, dict[str, int]] = field(default_factory=dict)
+    differing: int = 0
+    half: int = 0
+    mask_only: int = 0
+    maps_only: int = 0
 
     @property
     def name(self) -> str:
@@ -96,18 +112,24 @@ def check_label_options(threshold: int | None, ignore: int | None) -> None:
 def check_sample(task: Task) -> SampleFacts:
     """Decode every file of a sample; problems are listed in ``errors`` and not raised."""
     facts = SampleFacts(task.split, task.stem)
+    label, maps = None, {}
     for role, path in task.paths.items():
         try:
-            pixels = read_pixels(path)
+            pixels = read_pixels(path) if role in (LABEL, *MAPS) else read_any(path)
             facts.sizes[role], facts.forms[role] = pixels.array.shape[:2], pixels.form
             if role == LABEL:
-                _check_label(facts, path, pixels, task)
+                label = _check_label(facts, path, pixels, task)
+            elif role in MAPS:
+                if task.classes is not None:
+                    maps[role] = task.classes.read(str(path))
             else:
                 facts.digests[role] = _digest(pixels.array)
                 if (pixels.array == pixels.array[:1, :1]).all():
                     facts.blank.append(role)
         except DatasetError as error:
-            facts.errors[role] = str(error)
+            (facts.strange if role in MAPS and role in facts.sizes else facts.errors)[role] = str(error)
+    if task.classes is not None and len(maps) == len(MAPS):
+        _compare_maps(facts, maps, label, task.classes)
     return facts
 
 
@@ -131,7 +153,25 @@ def third_value(values: Sequence[int]) -> int | None:
     return middle if top == 255 else None
 
 
-def _check_label(facts: SampleFacts, path: Path, pixels: Pixels, task: Task) -> None:
+def _compare_maps(facts: SampleFacts, maps: dict[str, np.ndarray], label: np.ndarray | None,
+                  classes: ClassValues) -> None:
+    """Count the classes of both dates, and where they contradict each other or the label, ``(H, W)`` of 0, 1, 255."""
+    names = {**dict(enumerate(classes.names)), UNCHANGED: 'unchanged', IGNORED: 'unlabelled'}
+    for role, one in maps.items():
+        facts.classes[role] = {names[int(value)]: int(count) for value, count in zip(
+            *np.unique(one, return_counts=True), strict=True)}
+    before, after = (maps[role] for role in MAPS)
+    if before.shape != after.shape:
+        return
+    changes = classes.changes(before, after)
+    facts.differing = int((changes == 1).sum())
+    facts.half = int(((before == UNCHANGED) != (after == UNCHANGED)).sum())
+    if label is not None and label.shape == changes.shape:
+        facts.mask_only = int(((label == 1) & (changes == 0)).sum())
+        facts.maps_only = int(((label == 0) & (changes == 1)).sum())
+
+
+def _check_label(facts: SampleFacts, path: Path, pixels: Pixels, task: Task) -> np.ndarray | None:
     try:
         exact = read_label(str(path), ignore=task.ignore)
     except DatasetError:  # values in between, or a file that no threshold helps: that is raised below
@@ -159,6 +199,7 @@ def _check_label(facts: SampleFacts, path: Path, pixels: Pixels, task: Task) -> 
         facts.label = 'all 0'
     else:
         facts.label = 'palette' if pixels.palette is not None else f'0/{int(channel[exact == 1].max())}'
+    return counted
 
 
 def _describe_palette(indices: np.ndarray, palette: Sequence[int], label: np.ndarray, read_by: str) -> str:

@@ -7,10 +7,12 @@ from collections.abc import Iterable
 
 from prettytable import PrettyTable
 
+from schanger_mm.datasets.class_values import Value
 from schanger_mm.datasets.reading import IGNORED
 from schanger_mm.utils.text import first_of
 
-from .layout import LABEL, Split
+from .class_list import OPTION
+from .layout import LABEL, MAPS, Split
 from .sample_check import LOSSY, USUAL_THRESHOLD, SampleFacts
 from .verify import NOTES, PROBLEMS, Verification
 
@@ -18,6 +20,9 @@ from .verify import NOTES, PROBLEMS, Verification
 def report(result: Verification) -> str:
     """Word a verification for a terminal."""
     parts = [_split_report(split, result) for split in result.splits]
+    if result.classes is not None and not result.listed:
+        values = ' '.join(f'{name}={_shown(value)}' for name, value in result.classes.as_dict().items())
+        parts.append(f'Classes are the values in the class maps; to name and fix them: {OPTION} {values}')
     for kind, what in NOTES.items():
         if names := result.found.get(kind):
             parts.append(f'Note: {len(names)} {what}: {first_of(names)}')
@@ -39,7 +44,7 @@ def _split_report(split: Split, result: Verification) -> str:
     table.add_row(['files without partner', result.unpaired.get(split.name, 'unknown')])
     table.add_row(['sizes', _counts(f'{w}x{h}' for facts in samples for h, w in set(facts.sizes.values()))])
     table.add_row(['image modes', _counts(form for facts in samples for role, form in facts.forms.items()
-                                          if role != LABEL)])
+                                          if role not in (LABEL, *MAPS))])
     table.add_row(['unusable files', sum(len(facts.errors) for facts in samples)])
     if LABEL in split.folders:
         table.add_row(['label values', _counts(_values(facts, result) for facts in samples if facts.label is not None)])
@@ -47,12 +52,39 @@ def _split_report(split: Split, result: Verification) -> str:
             table.add_row(['palettes are read', _counts(palettes)])
         table.add_row(['labels are', _lossless(samples, result)])
         table.add_row(['changed' if len(split.images) > 1 else 'positive', _changed(samples, result)])
+    for role in split.maps:
+        table.add_row([f'classes {role.removeprefix("label_")}', _classes(samples, role, result)])
+    if split.maps:
+        table.add_row(['classes differ', _differing(samples)])
     return table.get_string()
 
 
 def _counts(values: Iterable[str]) -> str:
     counted = [f'{value} ({count})' for value, count in Counter(values).most_common()]
     return first_of(counted) or 'none'
+
+
+def _shown(value: Value) -> str:
+    return ','.join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _classes(samples: list[SampleFacts], role: str, result: Verification) -> str:
+    """Word pixels and images of each class of a date."""
+    counted = [facts.classes[role] for facts in samples if facts.classes]
+    if not counted or result.classes is None:
+        return 'unknown'
+    pixels = sum(count for counts in counted for count in counts.values())
+    return '\n'.join(f'{name}: {sum(counts.get(name, 0) for counts in counted) / pixels:.2%} of the pixels, in '
+                     f'{sum(name in counts for counts in counted)} of {len(counted)} images'
+                     for name in result.classes.as_dict())
+
+
+def _differing(samples: list[SampleFacts]) -> str:
+    counted = [facts for facts in samples if facts.classes]
+    pixels = sum(sum(facts.classes[MAPS[0]].values()) for facts in counted)
+    none = sum(facts.differing == 0 for facts in counted)
+    return f'{sum(facts.differing for facts in counted) / pixels:.2%} of the pixels; none in {none} of ' \
+           f'{len(counted)} samples' if counted else 'unknown'
 
 
 def _values(facts: SampleFacts, result: Verification) -> str:

@@ -18,6 +18,7 @@ from .benchmarks import (
 from .bitemporal import BiTemporalDataset
 from .concat import ConcatDataset
 from .folder import FolderCDDataset
+from .oscd import OSCDDataset
 from .samplers import SeededInfiniteSampler, SeededSampler, SemiSampler
 from .semantic import LandsatSCDDataset, SECONDDataset, SemanticChangeDataset
 from .semi import SemiDataset
@@ -26,6 +27,7 @@ from .single import BuildingDataset, InriaDataset
 __all__ = [
     'BenchmarkDataset', 'BiTemporalDataset', 'BuildingDataset', 'CDDDataset', 'CheckedDataset', 'ConcatDataset',
     'DatasetError', 'FolderCDDataset', 'GZCDDataset', 'InriaDataset', 'LEVIRCDDataset', 'LEVIRCDPlusDataset',
-    'LandsatSCDDataset', 'S2LookingDataset', 'SECONDDataset', 'SYSUCDDataset', 'SeededInfiniteSampler',
-    'SeededSampler', 'SemanticChangeDataset', 'SemiDataset', 'SemiSampler', 'WHUCDDataset', 'transforms',
+    'LandsatSCDDataset', 'OSCDDataset', 'S2LookingDataset', 'SECONDDataset', 'SYSUCDDataset',
+    'SeededInfiniteSampler', 'SeededSampler', 'SemanticChangeDataset', 'SemiDataset', 'SemiSampler', 'WHUCDDataset',
+    'transforms',
 ]

@@ -18,7 +18,7 @@ from schanger_mm.utils.text import first_of
 
 from .reading import COLOUR, GREY, read_header, read_label, wrong_form
 from .samplers import Draw
-from .transforms.loading import LoadImage
+from .transforms.loading import LoadImage, loader_of
 from .transforms.private_draws import seed_private_generators
 
 LABEL = 'seg_map_path'
@@ -189,7 +189,9 @@ class CheckedDataset(BaseSegDataset):
     def _suffixes(self, role: str) -> Suffixes:
         if role not in self.IMAGES:
             return self.seg_map_suffix
-        return _suffix_of(self.img_suffix, role)
+        reading = self._loader.reading if self._loader else None
+        own = _suffix_of(self.img_suffix, role)
+        return reading.files[0] if own is None and reading and reading.files else own
 
     def _all_suffixes(self) -> Suffixes:
         """Return the endings that a name in a list may have."""
@@ -251,14 +253,23 @@ class CheckedDataset(BaseSegDataset):
                 *lines,
                 '  Add the missing files, or list the complete ones in a text file and set `ann_file`.')))
 
+    @property
+    def _loader(self) -> LoadImage | None:
+        return loader_of(self)
+
     def _check_headers(self, samples: list[dict[str, str]]) -> None:
-        loader = next((step for step in self.pipeline.transforms if isinstance(step, LoadImage)), None)
-        taken = None if loader is None else (COLOUR, GREY) if loader.allow_grey else (COLOUR,)
+        taken = None if self._loader is None else (COLOUR, GREY) if self._loader.allow_grey else (COLOUR,)
         unreadable, sizes_differ, wrong = [], [], []
+        bands: dict[int, str] = {}
         for paths in samples:
             sizes = {}
             for role, path in paths.items():
+                reading = self._loader.reading if self._loader and role in self.IMAGES else None
                 try:
+                    if reading is not None:
+                        sizes[path], count, _ = reading.header(path, self.backend_args)
+                        bands.setdefault(count, path)
+                        continue
                     sizes[path], form = read_header(path, self.backend_args)
                 except DatasetError as error:
                     unreadable.append(str(error))
@@ -270,6 +281,10 @@ class CheckedDataset(BaseSegDataset):
         self._report(unreadable, 'files cannot be read')
         self._report(sizes_differ, 'samples have images or labels of different size (width x height)')
         self._report(wrong, 'images are not of the kind that the pipeline loads')
+        if len(bands) > 1:
+            found = ', '.join(f'{path} has {count}' for count, path in bands.items())
+            raise DatasetError(f'{type(self).__name__}: expected images with one number of bands, found: {found}. Name '
+                               'those that all have with `bands` of the loading transform.')
 
     def _check_labels(self, paths: list[str]) -> None:
         """Read some masks, and go on until one has a positive pixel; the others are checked when they are read."""

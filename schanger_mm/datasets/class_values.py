@@ -81,6 +81,12 @@ class ClassValues:
             return [list(value) for value in self.values]  # type: ignore[arg-type]
         return [list(COLOURS[index % len(COLOURS)]) for index in range(len(self.names))]
 
+    def as_dict(self) -> dict[str, Value]:
+        """Return all values by name, the last ones those of ``unchanged`` and ``unlabelled`` where they are set."""
+        others = dict(unchanged=self.unchanged, unlabelled=self.unlabelled)
+        return {**dict(zip(self.names, self.values)),
+                **{name: value for name, value in others.items() if value is not None}}
+
     def read(self, path: str, backend_args: dict | None = None) -> np.ndarray:
         """Read the label map of a date.
 
@@ -91,19 +97,14 @@ class ClassValues:
             DatasetError: an unreadable file, one of the other kind (grey or colour), or with values of no class.
         """
         array, form, _, palette = read_pixels(path, backend_args)
-        if palette is not None and self.coloured:
-            table = np.zeros((256, 3), np.uint8)
-            table.reshape(-1)[:len(palette)] = palette[:table.size]
-            array = table[array]
-        if array.dtype == bool:
-            array = array.astype(np.uint8)
+        array = class_pixels(array, palette if self.coloured else None)
         bands = 1 if array.ndim == 2 else array.shape[2]
         if array.dtype != np.uint8 or bands != (3 if self.coloured else 1):
             expected, other = ('a colour image (R, G, B)', 'colours') if self.coloured else (
                 'one band of grey values or indices', 'grey values')
             raise DatasetError(f'{path}: expected {expected}, since the classes of the data set are {other}, found a '
                                f'{form} image; correct `values` of the data set, or save the map in that form.')
-        codes = array if array.ndim == 2 else array @ np.array([65536, 256, 1], np.int32)
+        codes = class_codes(array)
         known, classes = self._table()
         places = np.searchsorted(known, codes).clip(max=len(known) - 1)
         strange = known[places] != codes
@@ -140,15 +141,32 @@ class ClassValues:
     def _strange(self, path: str, codes: np.ndarray) -> str:
         values, counts = np.unique(codes, return_counts=True)
         found = [f'{self._shown(int(values[index]))} ({counts[index]} px)' for index in np.argsort(-counts)]
-        known = [f'{name} {value}' for name, value in zip(self.names, self.values)]
-        known += [f'{name} {value}' for name, value in (('unchanged', self.unchanged), ('unlabelled', self.unlabelled))
-                  if value is not None]
+        known = [f'{name} {value}' for name, value in self.as_dict().items()]
         return (f'{path}: values of no class: {first_of(found, most=4)}; expected {", ".join(known)}. Both dates have '
                 'one list of classes: add the missing ones to `classes` and `values` of the data set, or set '
                 '`unlabelled` to the value that does not count. A lossy (JPEG) map cannot be read.')
 
     def _shown(self, code: int) -> str:
-        return str((code >> 16, code >> 8 & 255, code & 255)) if self.coloured else str(code)
+        return str(value_of_code(code, self.coloured))
+
+
+def class_pixels(array: np.ndarray, palette: Sequence[int] | None) -> np.ndarray:
+    """Return ``(H, W)`` indices as their colours ``(H, W, 3)`` if there is a palette (R, G, B of index 0, of 1 ...)."""
+    if palette is not None:
+        table = np.zeros((256, 3), np.uint8)
+        table.reshape(-1)[:len(palette)] = palette[:table.size]
+        array = table[array]
+    return array.astype(np.uint8) if array.dtype == bool else array
+
+
+def class_codes(array: np.ndarray) -> np.ndarray:
+    """Return one number per pixel, ``(H, W)``: a grey value, or 65536 R + 256 G + B of a colour ``(H, W, 3)``."""
+    return array if array.ndim == 2 else array @ np.array([65536, 256, 1], np.int32)
+
+
+def value_of_code(code: int, coloured: bool) -> Value:
+    """Return the grey value or colour that :func:`class_codes` made into a number."""
+    return (code >> 16, code >> 8 & 255, code & 255) if coloured else code
 
 
 def _value(name: str, value: object) -> Value:

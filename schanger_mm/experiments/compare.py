@@ -218,7 +218,7 @@ class Comparison:
             options['train_dataloader.num_workers'] = 0
         dataset = cfg.train_dataloader.dataset
         for place, node in (('', dataset), *((f'.{part}', dataset.get(part)) for part in ('labelled', 'unlabelled'))):
-            for number, step in enumerate((node or {}).get('pipeline', ())):
+            for number, step in enumerate(node.get('pipeline', ()) if isinstance(node, dict) else ()):
                 if step.get('cache_dir'):
                     options[f'train_dataloader.dataset{place}.pipeline.{number}.cache_dir'] = self.out / 'decoded'
         return options

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from schanger_mm.registry import MODELS
 from schanger_mm.utils.errors import SettingError
 
+COLOURS = 3
 CLASSES = ('gt_sem_seg_from', 'gt_sem_seg_to')
 
 
@@ -24,7 +25,7 @@ class BiTemporalPreProcessor(SegDataPreProcessor):
         mean: 2C means, date A's first, in the order of the channels after
             conversion (RGB).
         std: 2C standard deviations in that order.
-        bgr_to_rgb: reverse the channels within each date.
+        bgr_to_rgb: reverse the channels within each date, of three bands; others are in the order of the file.
         swap_prob: probability, in training, that the dates of a pair are
             swapped, after normalisation, so that an image is normalised with
             the statistics of its own date. The class labels of the dates
@@ -49,6 +50,9 @@ class BiTemporalPreProcessor(SegDataPreProcessor):
                 'first, stds above 0.')
         self.register_buffer('mean', torch.tensor(mean, dtype=torch.float32).view(-1, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std, dtype=torch.float32).view(-1, 1, 1), persistent=False)
+        if bgr_to_rgb and len(mean) // 2 not in (1, COLOURS):
+            raise SettingError(f'BiTemporalPreProcessor.bgr_to_rgb: expected False for {len(mean) // 2} bands, which '
+                               'are in the order of the file; only three are B, G, R.')
         self.bgr_to_rgb = bgr_to_rgb
         self.swap_prob = swap_prob
         self._enable_normalize = False  # done here, per date

@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -104,10 +104,19 @@ def remove_partial(folder: Path, names: str) -> list[str]:
     return [partial.name for partial in left]
 
 
-def write_png(path: Path, picture: np.ndarray) -> None:
-    """Write uint8 RGB ``(H, W, 3)`` or grey ``(H, W)`` as PNG, completely or not at all."""
+def write_png(path: Path, picture: np.ndarray, palette: Sequence[Sequence[int]] | None = None) -> None:
+    """Write uint8 RGB ``(H, W, 3)`` or grey ``(H, W)`` as PNG, completely or not at all.
+
+    Args:
+        path: the file.
+        picture: the pixels.
+        palette: the colour (R, G, B) of each value of a picture ``(H, W)``.
+    """
+    image = Image.fromarray(picture)
+    if palette is not None:
+        image.putpalette([band for colour in palette for band in colour])
     with whole_file(path) as partial:
-        Image.fromarray(picture).save(partial, format='PNG')
+        image.save(partial, format='PNG')
 
 
 def results_folder(path: str | Path) -> Path:

@@ -60,9 +60,9 @@ def list_stems(folder: str, suffixes: Suffixes = None, backend_args: dict | None
     refuse_other_encodings(folder, names)
     found: dict[str, list[str]] = {}
     for name in names:
-        stem = strip_suffix(name, suffixes)
+        stem = strip_suffix(name.replace(os.sep, '/'), suffixes)
         if stem is not None:
-            found.setdefault(stem.replace(os.sep, '/'), []).append(name)
+            found.setdefault(stem, []).append(name)
     if not found:
         endings = sorted({os.path.splitext(name)[1] for name in names})
         raise DatasetError(

@@ -12,11 +12,12 @@ from mmengine.runner import Runner
 from PIL import Image
 
 from schanger_mm.datasets.transforms import LoadChangeLabel
+from schanger_mm.datasets.transforms.loading import loader_of
 from schanger_mm.evaluation.predictions import image_name, image_paths
 from schanger_mm.evaluation.report import ImageCounts
 from schanger_mm.utils.files import write_png
 from schanger_mm.visualization import draw_change_panel
-from schanger_mm.visualization.change_visualizer import read_rgb
+from schanger_mm.visualization.change_visualizer import read_picture
 
 
 def draw_worst(folder: Path, predictions: Path, images: Sequence[ImageCounts], runner: Runner) -> None:
@@ -44,12 +45,12 @@ def draw_worst(folder: Path, predictions: Path, images: Sequence[ImageCounts], r
     digits = max(2, len(str(len(images))))
     for number, image in enumerate(images, start=1):
         sample = samples[image.name]
-        pictures = [read_rgb(path, load_truth.backend_args) for path in image_paths(sample)]
+        pictures = [read_picture(path, loader_of(dataset), load_truth.backend_args) for path in image_paths(sample)]
         shown = [picture for picture in pictures if picture is not None]
         panel = draw_change_panel(
             shown if len(shown) == len(pictures) else [],  # as the visualization hook does
             load_truth.transform(dict(sample))['gt_seg_map'],
             np.asarray(Image.open(predictions / f'{image.name}.png')) // 255,
             f'{number}. {image.name}: {image.counts.fp + image.counts.fn:,} px wrong',
-            positive=dataset.metainfo['classes'][1])
+            positive=dataset.metainfo['classes'][1], bands=getattr(getattr(runner, 'visualizer', None), 'bands', None))
         write_png(folder / f'{number:0{digits}d}_{image.name.replace("/", "_")}.png', panel)

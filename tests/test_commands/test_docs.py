@@ -18,7 +18,7 @@ from fixtures.shell_lines import LINES, PAGES, ROOT, Line, lines_of
 from schanger_mm.apis import load_config
 from schanger_mm.commands.table import module_of
 from schanger_mm.config.loading import parse_options
-from schanger_mm.demo.scenes import draw_pair, draw_single
+from schanger_mm.demo.scenes import draw_pair, draw_pair_with_masks, draw_single
 
 pytestmark = pytest.mark.long
 CITY = 'data/my_city'
@@ -53,6 +53,28 @@ def draw_city(folder, rng):
     (folder / 'data/my_table/split.csv').write_text('\n'.join(rows))
     (folder / 'my_table.py').write_text(re.search(
         r'```python\n(# my_table\.py\n.*?)```', (ROOT / 'docs/own_pairs.md').read_text(), re.DOTALL)[1])
+
+
+def draw_classes(folder, rng):
+    """Draw pairs with class maps of both dates, of two of the classes that docs/semantic.md names."""
+    for index, split in enumerate(['train'] * 4 + ['val'] * 2):
+        *dates, _, before, after = draw_pair_with_masks(rng, 72)
+        maps = [np.where(mask[..., None] > 0, (100, 30, 230), (0, 155, 0)) for mask in (before, after)]  # B, G, R
+        for name, image in zip(('A', 'B', 'label_a', 'label_b'), (*dates, *maps)):
+            write(folder / 'data/my_city_classes' / split / name / f'{index}.png', image)
+
+
+def draw_bands(folder, rng):
+    """Draw pairs of four bands of 16 bits."""
+    import rasterio
+    for index in range(4):
+        *dates, label = draw_pair(rng, 72)
+        for name, image in zip('AB', dates):
+            path = folder / f'data/my_bands/{name}/{index}.tif'
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with rasterio.open(path, 'w', driver='GTiff', width=72, height=72, count=4, dtype='uint16') as file:
+                file.write(30 * image[..., [0, 1, 2, 1]].transpose(2, 0, 1).astype(np.uint16))
+        write(folder / f'data/my_bands/label/{index}.png', label)
 
 
 def draw_pairs(folder, count):
@@ -102,8 +124,11 @@ def world(tmp_path_factory, fakes):
     draw_city(folder, rng)
     draw_region(folder, rng)
     draw_rasters(folder, rng)
+    draw_classes(folder, rng)
+    draw_bands(folder, rng)
     shutil.copytree(fakes('LEVIRCDDataset'), folder / 'data/LEVIR-CD')
     shutil.copytree(fakes('SECONDDataset'), folder / 'data/SECOND')
+    shutil.copytree(fakes('OSCDDataset'), folder / 'data/OSCD')
     draw_pairs(folder / 'data/LEVIR-CD+/train', 70)  # enough for the lists that the pages draw
     draw_pairs(folder / 'data/GZ-CD', 12)
     for index in range(4):
@@ -214,7 +239,8 @@ def small_settings(world, words):
         if cfg.get(loader):
             yield from (f'{loader}.num_workers=0', f'{loader}.persistent_workers=False', f'{loader}.batch_size=2')
     parts = {'': cfg.train_dataloader.dataset,
-             **{f'.{name}': cfg.train_dataloader.dataset.get(name, {}) for name in ('labelled', 'unlabelled')}}
+             **{f'.{name}': part for name in ('labelled', 'unlabelled')
+                if isinstance(part := cfg.train_dataloader.dataset.get(name), dict)}}
     steps = {f'train_dataloader.dataset{name}.pipeline.{index}': step for name, part in parts.items()
              for index, step in enumerate(part.get('pipeline') or [])}
     inner = {f'{key}.transforms.{index}': step for key, whole in steps.items()

@@ -61,6 +61,44 @@ def pairs(tmp_path):
 
 
 @pytest.fixture
+def band_pairs(tmp_path):
+    """Write train (3 pairs) and val (2 pairs) with images of any bands and type, values 100 to 3000 if not 8-bit."""
+    rasterio = pytest.importorskip('rasterio')
+
+    def make(count=4, dtype='uint16') -> Path:
+        root = tmp_path / 'bands'
+        for number, (split, pairs) in enumerate((('train', 3), ('val', 2))):
+            for i in range(pairs):
+                save(root / split / 'label' / f'{i}.png', square())
+                for place, folder in enumerate(('A', 'B')):
+                    values = np.random.default_rng(100 * number + 10 * i + place).uniform(100, 3000, (count, 32, 48))
+                    values = (values % 256 if dtype == 'uint8' else values).astype(dtype)
+                    path = root / split / folder / f'{i}.tif'
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    with rasterio.open(path, 'w', driver='GTiff', count=count, height=32, width=48,
+                                       dtype=dtype) as file:
+                        file.write(values)
+        return root
+    return make
+
+
+@pytest.fixture
+def class_pairs(tmp_path):
+    """Write pairs with class maps of both dates below train and val: 0 everywhere, and 1 that became 2 in 96 px."""
+    def make(paint=lambda classes: classes, folders=('label_a', 'label_b'), mask=False) -> Path:
+        root = tmp_path / 'classes'
+        for number, (split, count) in enumerate((('train', 3), ('val', 2))):
+            for i in range(count):
+                for place, folder in enumerate(('A', 'B')):
+                    save(root / split / folder / f'{i}.png', noise(100 * number + 10 * i + place))
+                    save(root / split / folders[place] / f'{i}.png', paint(square(place + 1)))
+                if mask:
+                    save(root / split / 'label' / f'{i}.png', square())
+        return root
+    return make
+
+
+@pytest.fixture
 def command(monkeypatch, capsys):
     """Run a tool with words as typed; returns exit status, stdout and stderr."""
     def run(tool, *words):

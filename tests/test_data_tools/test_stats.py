@@ -25,6 +25,17 @@ def test_each_date_by_the_definition(pairs):
         assert np.allclose(date.mean, mean, rtol=0, atol=1e-12) and np.allclose(date.std, std, rtol=0, atol=1e-12)
 
 
+def test_class_maps_are_no_images(class_pairs):
+    root = class_pairs()
+    expected = dataset_statistics(root, workers=1)
+    assert [date.folder.name for date in expected] == ['A', 'B']
+    for folder, name in (('A', 'im1'), ('B', 'im2'), ('label_a', 'label1'), ('label_b', 'labels')):
+        (root / 'train' / folder).rename(root / 'train' / name)  # im1, im2: SECOND; one map alone is fine
+    dates = dataset_statistics(root, workers=1)
+    assert [(date.folder.name, date.images) for date in dates] == [('im1', 3), ('im2', 3)]
+    assert [date.mean.tolist() for date in dates] == [date.mean.tolist() for date in expected]
+
+
 def test_channels_are_red_green_blue_and_the_std_is_that_within_an_image(tmp_path, write):
     for i, value in enumerate((0, 102)):
         write(tmp_path / f'images/{i}.png', np.full((8, 8, 3), (value, 51, 255), np.uint8))
@@ -96,3 +107,43 @@ def test_lists_that_fit_no_images(pairs, tmp_path):
         dataset_statistics(root, list_file=tmp_path / 'nowhere.txt')
     with pytest.raises(ValueError, match='--list-split train: needs --list'):
         dataset_statistics(root, list_split='train')
+
+
+def write_raster(path, values):
+    rasterio = pytest.importorskip('rasterio')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    count, h, w = values.shape
+    with rasterio.open(path, 'w', driver='GTiff', count=count, height=h, width=w, dtype=values.dtype) as raster:
+        raster.write(values)
+
+
+@pytest.mark.filterwarnings('ignore::rasterio.errors.NotGeoreferencedWarning')
+@pytest.mark.parametrize('count', [4, 13])
+def test_each_band_by_the_definition(tmp_path, count, command):
+    draw = np.random.RandomState(count)
+    images = {(folder, name): draw.randint(0, 3000, (count, 8, 10)).astype(np.uint16)
+              for folder in 'AB' for name in 'xy'}
+    for (folder, name), values in images.items():
+        write_raster(tmp_path / folder / f'{name}.tif', values)
+    status, out, _ = command('stats', tmp_path, '--scale', '0:3000', '--workers', 1)
+    lines = {}
+    exec(out[out.index('data_preprocessor'):], lines)  # what a user pastes into a config
+    found = lines['data_preprocessor']
+    scaled = [np.stack([images[folder, name] / 3000 * 255 for name in 'xy']) for folder in 'AB']
+    assert status == 0 and found['bgr_to_rgb'] is False and 'of each band in 0..255, date A first' in out
+    for key in ('mean', 'std'):
+        expected = np.concatenate([getattr(date, key)(axis=(2, 3)).mean(axis=0) for date in scaled])
+        np.testing.assert_allclose(found[key], expected, atol=1e-3)
+
+
+@pytest.mark.filterwarnings('ignore::rasterio.errors.NotGeoreferencedWarning')
+def test_images_with_a_file_per_band_and_mixed_numbers_of_bands(tmp_path, command):
+    for band, value in (('B02', 30), ('B08', 60)):
+        write_raster(tmp_path / f'images/paris_{band}.tif', np.full((1, 4, 4), value, np.uint16))
+    status, out, _ = command('stats', tmp_path, '--single', '--files', '_B08.tif', '_B02.tif', '--scale', '0:255',
+                             '--workers', 1)
+    assert status == 0 and 'mean=[60.000, 30.000]' in out
+    write_raster(tmp_path / 'images/c_B08.tif', np.zeros((2, 4, 4), np.uint16))
+    status, _, error = command('stats', tmp_path, '--single', '--scale', '0:255', '--workers', 1)
+    assert status == 2 and 'c_B08.tif has 2 bands, paris_B02.tif has 1; choose those that all have' in error
+    assert command('stats', tmp_path, '--bands', '4;3')[2].count("--bands: expected numbers with commas between") == 1

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from schanger_mm.datasets.transforms import RandomAffine, RandomTranspose
+from schanger_mm.datasets.transforms import PadToSize, RandomAffine, RandomScale, RandomTranspose
 
 
 def ramp(h, w):
@@ -103,3 +103,23 @@ def test_same_seed_gives_the_same_result():
 def test_wrong_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         RandomAffine(**arguments)
+
+
+@pytest.mark.parametrize('dtype', [np.uint8, np.float32])
+@pytest.mark.parametrize('count', [1, 2, 5, 13])
+def test_any_number_of_bands_moves_as_one(count, dtype):
+    image = np.random.RandomState(0).randint(0, 256, (20, 24, count)).astype(dtype)
+    steps = [RandomTranspose(1), RandomAffine(45, 0.1, 0.2, prob=1), RandomScale((0.7, 0.7)), PadToSize((40, 40))]
+
+    def run(pixels):
+        np.random.seed(5)
+        results = dict(img=pixels, gt_seg_map=np.ones(pixels.shape[:2], np.uint8), seg_fields=['gt_seg_map'])
+        for step in steps:
+            results = step(results)
+        return results
+    together = run(image)
+    assert together['img'].shape == (40, 40, count) and together['img'].dtype == dtype
+    assert (together['gt_seg_map'][17:] == 255).all() and (together['img'][17:] == 0).all()
+    for band in range(count):
+        alone = run(image[..., band:band + 1])['img'][..., 0]
+        np.testing.assert_allclose(together['img'][..., band], alone, atol=4)  # of 2 channels OpenCV warps less exactly

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from schanger_mm.datasets.transforms import (
+    BandGain,
     BrightnessContrast,
     ColourJitter,
     Emboss,
@@ -13,6 +14,7 @@ from schanger_mm.datasets.transforms import (
     MotionBlur,
     RandomGamma,
 )
+from schanger_mm.utils.errors import SettingError
 
 ALL = [BrightnessContrast, ColourJitter, Emboss, GaussianBlur, GaussianNoise, HueSaturationValue, MotionBlur,
        RandomGamma]
@@ -44,11 +46,72 @@ def test_same_seed_same_result_other_seed_another(step):
 
 
 @pytest.mark.parametrize('image', [
-    np.zeros((4, 4, 3), np.float32), np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8),
-    [picture(), picture()]])
+    np.full((4, 4, 3), -1, np.float32), np.full((4, 4, 3), 256, np.float32), np.zeros((4, 4), np.uint8),
+    np.zeros((4, 4, 3), np.uint16), [picture(), picture()]])
 def test_other_images_are_refused(image):
-    with pytest.raises(TypeError, match=r'RandomGamma: expected `img` as uint8 \(H, W, 3\)'):
+    with pytest.raises(TypeError, match=r'RandomGamma: expected `img` as uint8 or float32 \(H, W, C\) in 0\.\.255'):
         RandomGamma()(dict(img=image))
+
+
+COLOURLESS = [BandGain, BrightnessContrast, Emboss, GaussianBlur, GaussianNoise, MotionBlur, RandomGamma]
+
+
+@pytest.mark.parametrize('dtype', [np.uint8, np.float32])
+@pytest.mark.parametrize('count', [1, 2, 4, 5, 13])
+@pytest.mark.parametrize('step', COLOURLESS)
+def test_any_number_of_bands_keeps_shape_type_and_range(step, count, dtype):
+    image = np.random.RandomState(0).randint(0, 256, (10, 12, count)).astype(dtype)
+    before = image.copy()
+    for seed in range(3):
+        np.random.seed(seed)
+        out = step()(dict(img=image))['img']
+        assert out.dtype == dtype and out.shape == image.shape and out.min() >= 0 and out.max() <= 255
+        assert seed or (out != image).any()
+    np.testing.assert_array_equal(image, before)
+
+
+@pytest.mark.parametrize('step', [step for step in COLOURLESS if step not in (BandGain, GaussianNoise)])
+def test_every_band_is_treated_as_if_it_were_alone(step):
+    image = np.random.RandomState(0).randint(0, 256, (10, 12, 7)).astype(np.uint8)
+    drawn = step().draw(image.shape)
+    together = step().apply(image, drawn)
+    for band in range(7):
+        np.testing.assert_array_equal(together[..., band], step().apply(image[..., band:band + 1], drawn)[..., 0])
+
+
+@pytest.mark.parametrize('step', [*ALL, BandGain])
+def test_float_images_are_changed_as_uint8_ones_without_the_rounding(step):
+    image = picture()
+    np.random.seed(3)
+    drawn = step().draw(image.shape)
+    exact = step().apply(image.astype(np.float32), drawn)
+    # one level of rounding at each of up to four steps; a hue of OpenCV is 2 degrees; its blur of uint8 is approximate
+    coarse = step in (ColourJitter, HueSaturationValue)
+    most = 12 if coarse else 2 if step is GaussianBlur else 0.51
+    assert np.abs(exact - step().apply(image, drawn)).max() <= most
+    assert coarse or (exact % 1 != 0).any()
+
+
+def test_gains_of_bands_are_independent_and_within_limits():
+    np.random.seed(0)
+    image = np.full((2, 2, 5), 100, np.float32)
+    gains = np.array([BandGain(0.2)(dict(img=image))['img'][0, 0] / 100 for _ in range(300)])
+    assert 0.8 <= gains.min() < 0.81 and 1.19 < gains.max() <= 1.2
+    assert np.abs(np.corrcoef(gains.T) - np.eye(5)).max() < 0.2
+
+
+@pytest.mark.parametrize('step', [ColourJitter, HueSaturationValue])
+def test_colours_are_changed_in_the_bands_that_hold_them(step):
+    image = np.random.RandomState(0).randint(0, 256, (10, 12, 5)).astype(np.uint8)
+    drawn = step().draw(image.shape)
+    out = step(rgb=(5, 2, 3)).apply(image, drawn)
+    np.testing.assert_array_equal(out[..., [0, 3]], image[..., [0, 3]])
+    np.testing.assert_array_equal(out[..., [2, 1, 4]], step().apply(np.ascontiguousarray(image[..., [2, 1, 4]]), drawn))
+    for settings in ({}, dict(rgb=(1, 2, 6))):
+        with pytest.raises(SettingError, match='the image has 5 bands, and rgb=.*BandGain'):
+            step(**settings).apply(image, drawn)
+    with pytest.raises(SettingError, match=r'rgb: expected the numbers'):
+        step(rgb=(0, 1, 2))
 
 
 def test_views_with_negative_strides_are_taken():

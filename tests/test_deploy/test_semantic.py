@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.registry import DefaultScope
+from PIL import Image
 
 from schanger_mm import apis
 from schanger_mm.datasets.reading import read_image
@@ -118,6 +119,32 @@ def test_the_inferencer_returns_the_classes(own):
     assert len(found['classes_before']) == len(found['classes_after']) == 2
     assert all(one.shape == (64, 64) and one.dtype == np.uint8 and one.max() <= 1 for one in found['classes_after'])
     assert inferencer.dataset_meta['semantic_classes'] == ('unchanged', 'other', 'building')
+
+
+def test_the_inferencer_writes_the_classes_beside_the_changes(own, tmp_path):
+    colours = [[255, 255, 255], [0, 0, 255], [128, 0, 0]]
+    content = torch.load(own.checkpoint, weights_only=True)
+    content['meta']['dataset_meta']['semantic_palette'] = colours
+    torch.save(content, tmp_path / 'own.pth')
+    dates = [str(own.folder / f'data/test/{date}/0001.png') for date in 'AB']
+    inferencer = apis.ChangeInferencer(own.config, tmp_path / 'own.pth')
+    found = inferencer(*dates, out_dir=tmp_path / 'out')
+    assert sorted(file.relative_to(tmp_path / 'out').as_posix() for file in (tmp_path / 'out').rglob('*.png')) == [
+        'pred/0001.png', 'pred/after/0001.png', 'pred/before/0001.png', 'vis/0001.png']
+    for date in ('before', 'after'):
+        (expected, ), image = found[f'classes_{date}'], Image.open(tmp_path / f'out/pred/{date}/0001.png')
+        assert image.mode == 'P' and image.getpalette()[:6] == colours[1] + colours[2]
+        np.testing.assert_array_equal(np.array(image), expected)
+        assert set(np.unique(expected)) == {0, 1}
+    with pytest.raises(FileExistsError, match=r'pred/before/0001\.png'):
+        (tmp_path / 'out/pred/0001.png').unlink()
+        inferencer(*dates, out_dir=tmp_path / 'out', img_out_dir='')
+    with pytest.raises(SceneError, match='names: the class maps of a pair are in the folders before and after'):
+        inferencer(*([date] * 2 for date in dates), names=['a', 'before/a'], out_dir=tmp_path / 'new')
+    content['meta']['dataset_meta']['semantic_palette'] = colours[:2]
+    torch.save(content, tmp_path / 'own.pth')
+    with pytest.raises(SceneError, match='its semantic_palette is .*; expected 3 RGB colours'):
+        apis.ChangeInferencer(own.config, tmp_path / 'own.pth')
 
 
 def test_networks_without_classes_say_so(trained):

@@ -3,37 +3,17 @@
 Counted on the CPU, where the same operators are called.
 """
 
-from collections import Counter
 from pathlib import Path
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from schanger_mm.apis import build_runner, load_config
+from schanger_mm.benchmark.launches import Calls
 from schanger_mm.demo.scenes import DemoSizes, write_demo_set
 
 LEVIR = Path(__file__).parents[2] / 'configs/schanger/levir.py'
 ITERATIONS, LOGGED = 9, 4
-NO_KERNEL = {'detach', 'alias', 'lift_fresh', 'empty', 'empty_like', 'empty_strided', 'new_empty', 'new_empty_strided',
-             '_unsafe_view', '_reshape_alias'}
-WAITS = {'_local_scalar_dense', 'is_nonzero', 'item', 'nonzero', 'equal'}
-
-
-class Calls(TorchDispatchMode):
-    """Counts operators that launch a kernel, and those that wait for its result."""
-
-    def __init__(self):
-        super().__init__()
-        self.kernels, self.waits = Counter(), Counter()
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        name = func.overloadpacket.__name__
-        if name in WAITS:
-            self.waits[name] += 1
-        elif not func.is_view and name not in NO_KERNEL:
-            self.kernels[name] += 1
-        return func(*args, **(kwargs or {}))
 
 
 @pytest.fixture(scope='module')

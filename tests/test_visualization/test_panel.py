@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from schanger_mm.utils.errors import SettingError
 from schanger_mm.visualization import draw_change_panel
 from schanger_mm.visualization.colours import (
     FALSE_ALARM,
@@ -114,3 +115,14 @@ def test_other_dtypes_and_bands_become_rgb():
     assert to_rgb8(np.full((2, 2, 3), np.nan)).tolist() == np.zeros((2, 2, 3)).tolist()
     same = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
     assert (to_rgb8(same) == same).all()
+
+
+def test_named_bands_are_shown_as_red_green_and_blue():
+    image = np.random.RandomState(0).randint(0, 256, (4, 5, 13)).astype(np.uint8)
+    assert (to_rgb8(image, (4, 3, 2)) == image[..., [3, 2, 1]]).all()
+    assert (to_rgb8(image) == image[..., :3]).all()
+    assert (to_rgb8(image[..., :3], (4, 3, 2)) == image[..., :3]).all()  # colours already
+    assert (to_rgb8(image[..., :2], (4, 3, 2)) == image[..., :1]).all()
+    for bands in ((1, 2), (0, 1, 2), (4, 3, 14)):
+        with pytest.raises(SettingError, match=r'visualizer\.bands=.*three numbers from 1 to 13'):
+            to_rgb8(image, bands)

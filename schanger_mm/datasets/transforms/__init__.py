@@ -5,6 +5,7 @@ from .formatting import PackBiTemporalInputs
 from .geometric import PadToSize, RandomAffine, RandomScale, RandomTranspose
 from .loading import LoadBiTemporalImages, LoadChangeLabel, LoadImage, LoadSemanticLabels
 from .photometric import (
+    BandGain,
     BrightnessContrast,
     ColourJitter,
     Emboss,
@@ -17,8 +18,8 @@ from .photometric import (
 from .views import AddIgnoreMask, LoadTruth, PackViews, StrongViews
 
 __all__ = [
-    'AddIgnoreMask', 'BrightnessContrast', 'ColourJitter', 'Emboss', 'ForBothDates', 'GaussianBlur', 'GaussianNoise',
-    'HueSaturationValue', 'LoadBiTemporalImages', 'LoadChangeLabel', 'LoadImage', 'LoadSemanticLabels', 'LoadTruth',
-    'MotionBlur', 'PackBiTemporalInputs', 'PackViews', 'PadToSize', 'RandomAffine', 'RandomGamma', 'RandomScale',
-    'RandomTranspose', 'StrongViews',
+    'AddIgnoreMask', 'BandGain', 'BrightnessContrast', 'ColourJitter', 'Emboss', 'ForBothDates', 'GaussianBlur',
+    'GaussianNoise', 'HueSaturationValue', 'LoadBiTemporalImages', 'LoadChangeLabel', 'LoadImage',
+    'LoadSemanticLabels', 'LoadTruth', 'MotionBlur', 'PackBiTemporalInputs', 'PackViews', 'PadToSize',
+    'RandomAffine', 'RandomGamma', 'RandomScale', 'RandomTranspose', 'StrongViews',
 ]

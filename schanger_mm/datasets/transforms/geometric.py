@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from schanger_mm.datasets.transforms.channels import by_channels
 from schanger_mm.registry import TRANSFORMS
 from schanger_mm.utils.errors import SettingError
 
@@ -103,7 +104,8 @@ class RandomScale(BaseTransform):
         """Draw and apply."""
         factor = np.random.uniform(*self.scale)
         h, w = (max(1, round(factor * side)) for side in results['img'].shape[:2])
-        results['img'] = cv2.resize(results['img'], (w, h), interpolation=cv2.INTER_LINEAR)
+        results['img'] = by_channels(lambda image: cv2.resize(image, (w, h), interpolation=cv2.INTER_LINEAR),
+                                     results['img'])
         for key in results.get('seg_fields', []):
             results[key] = cv2.resize(results[key], (w, h), interpolation=cv2.INTER_NEAREST)
         results['img_shape'] = (h, w)
@@ -133,9 +135,8 @@ class PadToSize(BaseTransform):
         bottom, right = (max(0, least - side) for least, side in zip(self.size, results['img'].shape[:2]))
         if bottom or right:
             for key in ('img', *results.get('seg_fields', [])):
-                value = 0 if key == 'img' else 255
-                results[key] = cv2.copyMakeBorder(results[key], 0, bottom, 0, right, cv2.BORDER_CONSTANT,
-                                                  value=(value, ) * 4)
+                sides = ((0, bottom), (0, right), (0, 0))[:results[key].ndim]
+                results[key] = np.pad(results[key], sides, constant_values=0 if key == 'img' else 255)
             results['img_shape'] = results['img'].shape[:2]
         return results
 
@@ -145,8 +146,8 @@ class PadToSize(BaseTransform):
 
 def _warp(array: np.ndarray, matrix: np.ndarray, interpolation: int) -> np.ndarray:
     h, w = array.shape[:2]
-    array = np.ascontiguousarray(array)
-    return cv2.warpAffine(array, matrix, (w, h), flags=interpolation, borderMode=cv2.BORDER_REFLECT_101)
+    return by_channels(lambda layers: cv2.warpAffine(layers, matrix, (w, h), flags=interpolation,
+                                                     borderMode=cv2.BORDER_REFLECT_101), np.ascontiguousarray(array))
 
 
 def _checked(owner: BaseTransform, name: str, value: float, top: float) -> float:

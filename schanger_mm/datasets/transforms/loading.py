@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from schanger_mm.datasets.bands import BandReading
 from schanger_mm.datasets.cache import DecodedCache
 from schanger_mm.datasets.class_values import UNCHANGED
 from schanger_mm.datasets.reading import IGNORED, read_image, read_label
@@ -48,34 +49,58 @@ class FileLoader(BaseTransform):
 
 @TRANSFORMS.register_module()
 class LoadImage(FileLoader):
-    """Load one 8-bit colour image, like mmcv's ``LoadImageFromFile`` but strict.
+    """Load one 8-bit colour image, like mmcv's ``LoadImageFromFile`` but strict, or one of any bands and depth.
 
     Required key: ``img_path`` (str). Added keys: ``img`` (H, W, 3) uint8 in
     B, G, R order; ``img_shape`` and ``ori_shape``, both (h, w).
 
+    With ``bands``, ``files`` or ``scale``, rasterio reads the file and ``img``
+    is (H, W, C), values in 0..255, float32 unless the file is 8-bit and has no ``scale``:
+    see :class:`~schanger_mm.datasets.bands.BandReading`. Three bands are B, G, R
+    then, too; another number keeps its order, for which the preprocessor needs
+    ``bgr_to_rgb=False``.
+
     Args:
         allow_grey (bool): repeat 8-bit grey images to three channels.
+        bands (Sequence[int] | str, optional): numbers of the bands to take,
+            from 1, or ``'all'``.
+        files (Sequence[str], optional): endings of the files of an image that
+            has one per band, such as ``('/B02.tif', '/B03.tif')``; ``img_path`` is the first.
+        scale (str, optional): values that become 0 and 255, such as
+            ``'0:3000'``; other than 8-bit files need one.
         **kwargs: ``backend_args``, ``cache_dir`` and ``max_gib`` of
             :class:`FileLoader`.
 
     Raises:
-        DatasetError: the file is missing, truncated, corrupt, or not 8-bit
-            with three bands.
+        DatasetError: the file is missing, truncated, corrupt, or not of the form that is asked for.
+        SettingError: settings that do not go together.
     """
 
-    def __init__(self, allow_grey: bool = False, **kwargs) -> None:
+    def __init__(self, allow_grey: bool = False, bands: Sequence[int] | str | None = None,
+                 files: Sequence[str] | None = None, scale: str | None = None, **kwargs) -> None:
         super().__init__(**kwargs)
         self.allow_grey = allow_grey
+        self.reading = BandReading.of(f'{type(self).__name__}.', bands, files, scale)
+        if self.reading is not None and (allow_grey or (files is not None and self.backend_args is not None)):
+            raise SettingError(f'{type(self).__name__}: {self.reading.describe()} cannot be together with '
+                               f'{"allow_grey" if allow_grey else "backend_args"}.')
 
     def transform(self, results: dict) -> dict:
         """Add the image and its shape."""
-        results['img'] = self._read(results['img_path'])
+        results['img'] = self.read(results['img_path'])
         results['img_shape'] = results['ori_shape'] = results['img'].shape[:2]
         return results
 
-    def _read(self, path: str) -> np.ndarray:
-        return self._cached(path, f'image, allow_grey={self.allow_grey}',
-                            lambda: read_image(path, self.allow_grey, self.backend_args))
+    def read(self, path: str) -> np.ndarray:
+        """Return the image that ``transform`` adds, from a file or from the cache."""
+        reading = self.reading
+        if reading is None:
+            return self._cached(path, f'image, allow_grey={self.allow_grey}',
+                                lambda: read_image(path, self.allow_grey, self.backend_args))
+        return self._cached(path, f'image, {reading.state(path)}', lambda: reading.read(path, self.backend_args))
+
+    def _describe(self) -> str:
+        return f'{self.reading.describe()}, {super()._describe()}' if self.reading else super()._describe()
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(allow_grey={self.allow_grey}, {self._describe()})'
@@ -86,11 +111,11 @@ class LoadBiTemporalImages(LoadImage):
     """Load both dates of a pair.
 
     Required key: ``img_path``, the list [A, B]. Added keys: ``img``, a list
-    of two (H, W, 3) uint8 arrays in B, G, R order; ``img_shape`` and
+    of two arrays as of :class:`LoadImage`; ``img_shape`` and
     ``ori_shape``, both (h, w). Arguments as in :class:`LoadImage`.
 
     Raises:
-        DatasetError: as in :class:`LoadImage`, or the dates differ in size.
+        DatasetError: as in :class:`LoadImage`, or the dates differ in size or in their number of bands.
     """
 
     def transform(self, results: dict) -> dict:
@@ -98,15 +123,27 @@ class LoadBiTemporalImages(LoadImage):
         paths = results['img_path']
         if isinstance(paths, str) or len(paths) != 2:
             raise DatasetError(f'img_path: expected a list of two files, date A and date B, found {paths!r}')
-        images = [self._read(path) for path in paths]
-        if images[0].shape != images[1].shape:
+        images = [self.read(path) for path in paths]
+        if images[0].shape[:2] != images[1].shape[:2]:
             found = ', '.join(f'{path} is {image.shape[1]}x{image.shape[0]}'
                               for path, image in zip(paths, images, strict=True))
             raise DatasetError(f'expected both dates of one size (width x height), found: {found}. Register '
                                'and crop them to the same ground first.')
+        if images[0].shape != images[1].shape:
+            found = ', '.join(f'{path} has {image.shape[2]}' for path, image in zip(paths, images, strict=True))
+            raise DatasetError(f'expected both dates with the same number of bands, found: {found}. Name those that '
+                               'both have with `bands` of the loading transform.')
         results['img'] = images
         results['img_shape'] = results['ori_shape'] = images[0].shape[:2]
         return results
+
+
+def loader_of(dataset: object) -> LoadImage | None:
+    """Return the transform that loads the images of a data set, of its first part if it wraps others; or None."""
+    while parts := getattr(dataset, 'datasets', None):
+        dataset = parts[0]
+    steps = getattr(getattr(dataset, 'pipeline', None), 'transforms', [])
+    return next((step for step in steps if isinstance(step, LoadImage)), None)
 
 
 @TRANSFORMS.register_module()

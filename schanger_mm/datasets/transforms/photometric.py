@@ -1,28 +1,33 @@
-"""Colour, noise and blur for single uint8 images, as defined by albumentations 1.4.0.
+"""Colour, noise and blur for single images in 0..255, as defined by albumentations 1.4.0.
 
 Default magnitudes are those of that library. Each class is always applied; use
 mmcv's ``RandomApply`` and ``RandomChoice`` for probabilities. Drawing parameters
-(``draw``) is separate from using them (``apply``). Values are rounded, not
-truncated, so images do not darken on average.
+(``draw``) is separate from using them (``apply``). Values of uint8 images are rounded,
+not truncated, so images do not darken on average; those of float32 images are not
+rounded. All take any number of bands but those of hue and saturation, which act on
+three of them, the colours.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from schanger_mm.datasets.transforms.channels import by_channels
 from schanger_mm.registry import TRANSFORMS
 from schanger_mm.utils.errors import SettingError
 
+COLOURS = 3
 LEVELS = np.arange(256, dtype=np.float64)
 
 
 class Photometric(BaseTransform):
-    """Changes ``img`` (H, W, 3) uint8 B, G, R; labels are not changed.
+    """Changes ``img`` (H, W, C), uint8 or float32 in 0..255, three bands as B, G, R; labels are not changed.
 
     Raises:
         TypeError: ``img`` is anything else.
@@ -31,10 +36,11 @@ class Photometric(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Draw and apply."""
         image = results['img']
-        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape[2:] != (3,):
-            found = f'{image.dtype} {image.shape}' if isinstance(image, np.ndarray) else type(image)
-            raise TypeError(f'{type(self).__name__}: expected `img` as uint8 (H, W, 3), found {found}; it '
-                            'comes before normalisation, and for two dates into ForBothDates.')
+        if not isinstance(image, np.ndarray) or not _in_levels(image):
+            found = (f'{image.dtype} {image.shape}, {image.min():.4g} to {image.max():.4g}'
+                     if isinstance(image, np.ndarray) else type(image))
+            raise TypeError(f'{type(self).__name__}: expected `img` as uint8 or float32 (H, W, C) in 0..255, found '
+                            f'{found}; it comes before normalisation, and for two dates into ForBothDates.')
         results['img'] = self.apply(image, self.draw(image.shape))
         return results
 
@@ -68,20 +74,60 @@ class GaussianNoise(Photometric):
 
     def apply(self, image: np.ndarray, drawn: np.ndarray) -> np.ndarray:
         """Add the field."""
-        return _to_uint8(image + drawn)
+        return _like(image, image + drawn)
+
+
+class Colours(Photometric):
+    """Changes the colours of three bands; the others stay.
+
+    Args:
+        rgb (Sequence[int], optional): numbers of the bands that are red,
+            green and blue, from 1 in the order of ``img``; None: there are three bands.
+
+    Raises:
+        SettingError: ``img`` has other bands than these settings need.
+    """
+
+    def __init__(self, rgb: Sequence[int] | None = None) -> None:
+        if rgb is not None and not (len(set(rgb)) == len(rgb) == COLOURS and all(
+                type(band) is int and band > 0 for band in rgb)):
+            raise SettingError(f'{type(self).__name__}.rgb: expected the numbers of the red, green and blue band, from '
+                               f'1, found {rgb!r}.')
+        self.rgb = None if rgb is None else tuple(rgb)
+
+    def apply(self, image: np.ndarray, drawn: Any) -> np.ndarray:
+        """Apply ``recolour`` to the three bands."""
+        count = image.shape[2]
+        if self.rgb is None and count == COLOURS:
+            return self.recolour(image, drawn)
+        if self.rgb is None or max(self.rgb) > count:
+            raise SettingError(f'{type(self).__name__}: the image has {count} bands, and rgb={self.rgb}; name its red, '
+                               'green and blue bands with `rgb`, or leave this transform out of the pipeline (for '
+                               'bands that are no colours: BandGain).')
+        places = [band - 1 for band in reversed(self.rgb)]
+        changed = image.copy()
+        changed[..., places] = self.recolour(np.ascontiguousarray(image[..., places]), drawn)
+        return changed
+
+    @abstractmethod
+    def recolour(self, image: np.ndarray, drawn: Any) -> np.ndarray:
+        """Return the changed colours of (H, W, 3), B, G, R."""
 
 
 @TRANSFORMS.register_module()
-class HueSaturationValue(Photometric):
+class HueSaturationValue(Colours):
     """Shift hue, saturation and value by uniform draws from [-limit, limit].
 
     Args:
         hue (float): limit in OpenCV's units (2 degrees each, 180 a turn).
         saturation (float): limit in levels of 255.
         value (float): limit in levels of 255.
+        rgb (Sequence[int], optional): see :class:`Colours`.
     """
 
-    def __init__(self, hue: float = 20, saturation: float = 30, value: float = 20) -> None:
+    def __init__(self, hue: float = 20, saturation: float = 30, value: float = 20,
+                 rgb: Sequence[int] | None = None) -> None:
+        super().__init__(rgb)
         self.limits = tuple(_range(self, name, (0, limit), 0)[1] for name, limit in (
             ('hue', hue), ('saturation', saturation), ('value', value)))
 
@@ -89,12 +135,9 @@ class HueSaturationValue(Photometric):
         """Draw three shifts."""
         return np.random.uniform(-1, 1, 3) * self.limits
 
-    def apply(self, image: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    def recolour(self, image: np.ndarray, drawn: np.ndarray) -> np.ndarray:
         """Shift by (hue, saturation, value)."""
-        hue, saturation, value = drawn
-        tables = (_hue_table(hue), _to_uint8(LEVELS + saturation), _to_uint8(LEVELS + value))
-        hsv = cv2.LUT(cv2.cvtColor(image, cv2.COLOR_BGR2HSV), np.stack(tables, axis=-1)[:, None])
-        return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)
+        return _shift(image, *drawn)
 
 
 @TRANSFORMS.register_module()
@@ -117,7 +160,7 @@ class BrightnessContrast(Photometric):
     def apply(self, image: np.ndarray, drawn: np.ndarray) -> np.ndarray:
         """Look up every level."""
         brightness, contrast = drawn
-        return cv2.LUT(image, _to_uint8(LEVELS * (1 + contrast) + 255 * brightness))
+        return _by_level(image, lambda levels: levels * (1 + contrast) + 255 * brightness)
 
 
 @TRANSFORMS.register_module()
@@ -137,7 +180,7 @@ class RandomGamma(Photometric):
 
     def apply(self, image: np.ndarray, drawn: float) -> np.ndarray:
         """Look up every level."""
-        return cv2.LUT(image, _to_uint8(255 * (LEVELS / 255) ** drawn))
+        return _by_level(image, lambda levels: 255 * (levels / 255) ** drawn)
 
 
 @TRANSFORMS.register_module()
@@ -164,7 +207,7 @@ class Emboss(Photometric):
         relief = np.array([[-1 - s, -s, 0], [-s, 1, s], [0, s, 1 + s]])
         same = np.zeros((3, 3))
         same[1, 1] = 1
-        return cv2.filter2D(image, -1, (1 - alpha) * same + alpha * relief)
+        return _filter(image, lambda layers: cv2.filter2D(layers, -1, (1 - alpha) * same + alpha * relief))
 
 
 @TRANSFORMS.register_module()
@@ -191,7 +234,7 @@ class MotionBlur(Photometric):
 
     def apply(self, image: np.ndarray, drawn: np.ndarray) -> np.ndarray:
         """Filter with the kernel."""
-        return cv2.filter2D(image, -1, drawn)
+        return _filter(image, lambda layers: cv2.filter2D(layers, -1, drawn))
 
 
 @TRANSFORMS.register_module()
@@ -211,11 +254,12 @@ class GaussianBlur(Photometric):
 
     def apply(self, image: np.ndarray, drawn: float) -> np.ndarray:
         """Filter; the border is reflected."""
-        return cv2.GaussianBlur(image, (0, 0), drawn, borderType=cv2.BORDER_REFLECT_101)
+        return _filter(image, lambda layers: cv2.GaussianBlur(layers, (0, 0), drawn,
+                                                              borderType=cv2.BORDER_REFLECT_101))
 
 
 @TRANSFORMS.register_module()
-class ColourJitter(Photometric):
+class ColourJitter(Colours):
     """Change brightness, contrast, saturation and hue in random order, as torchvision's ``ColorJitter``.
 
     Factors are uniform in [1 - limit, 1 + limit], the hue shift in
@@ -227,10 +271,12 @@ class ColourJitter(Photometric):
         contrast (float): limit, 0 to 1.
         saturation (float): limit, 0 to 1.
         hue (float): limit, 0 to 0.5.
+        rgb (Sequence[int], optional): see :class:`Colours`.
     """
 
     def __init__(self, brightness: float = 0.2, contrast: float = 0.2, saturation: float = 0.2,
-                 hue: float = 0.2) -> None:
+                 hue: float = 0.2, rgb: Sequence[int] | None = None) -> None:
+        super().__init__(rgb)
         self.brightness, self.contrast, self.saturation, self.hue = (
             _range(self, name, (0, limit), 0, top)[1] for name, limit, top in (
                 ('brightness', brightness, 1), ('contrast', contrast, 1), ('saturation', saturation, 1),
@@ -243,18 +289,74 @@ class ColourJitter(Photometric):
                  ('saturation', 1 + draws[2] * self.saturation), ('hue', draws[3] * self.hue)]
         return [steps[i] for i in np.random.permutation(4)]
 
-    def apply(self, image: np.ndarray, drawn: list[tuple[str, float]]) -> np.ndarray:
+    def recolour(self, image: np.ndarray, drawn: list[tuple[str, float]]) -> np.ndarray:
         """Apply the steps."""
         for name, value in drawn:
             if name == 'hue':
-                image = HueSaturationValue().apply(image, np.array([180 * value, 0, 0]))
+                image = _shift(image, 180 * value, 0, 0)
             elif name == 'saturation':
                 grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-                image = cv2.addWeighted(image, value, grey, 1 - value, 0)
+                image = _filter(image, lambda layers: cv2.addWeighted(layers, value, grey, 1 - value, 0))  # noqa: B023
             else:
                 fixed = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).mean() if name == 'contrast' else 0
-                image = cv2.LUT(image, _to_uint8(LEVELS * value + fixed * (1 - value)))
+                image = _by_level(image, lambda levels: levels * value + fixed * (1 - value))  # noqa: B023
         return image
+
+
+@TRANSFORMS.register_module()
+class BandGain(Photometric):
+    """Multiply each band by a factor of its own, uniform in [1 - limit, 1 + limit]: other light, air and sensors.
+
+    Args:
+        limit (float): 0 to 1.
+    """
+
+    def __init__(self, limit: float = 0.1) -> None:
+        self.limit = _range(self, 'limit', (0, limit), 0, 1)[1]
+
+    def draw(self, shape: tuple[int, int, int]) -> np.ndarray:
+        """Draw a factor per band."""
+        return 1 + np.random.uniform(-1, 1, shape[2]) * self.limit
+
+    def apply(self, image: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+        """Multiply."""
+        return _like(image, image * drawn)
+
+
+def _in_levels(image: np.ndarray) -> bool:
+    if image.ndim != 3 or image.dtype == np.uint8:
+        return image.ndim == 3
+    return image.dtype == np.float32 and image.min() >= 0 and image.max() <= LEVELS[-1]
+
+
+def _like(image: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Bring values into 0..255 and to the type of ``image``."""
+    return _to_uint8(values) if image.dtype == np.uint8 else np.clip(values, 0, 255).astype(np.float32)
+
+
+def _by_level(image: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Apply a function to each value; of uint8, to each of the 256 levels once."""
+    if image.dtype == np.uint8:
+        return by_channels(lambda layers: cv2.LUT(layers, _to_uint8(function(LEVELS))), image)
+    return _like(image, function(image))
+
+
+def _filter(image: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Apply a function of OpenCV, which keeps to 0..255 in uint8 only."""
+    changed = by_channels(function, image)
+    return changed if image.dtype == np.uint8 else _like(image, changed)
+
+
+def _shift(image: np.ndarray, hue: float, saturation: float, value: float) -> np.ndarray:
+    """Shift hue (180 a turn), saturation and value (levels of 255) of (H, W, 3), B, G, R."""
+    if image.dtype == np.uint8:
+        tables = (_hue_table(hue), _to_uint8(LEVELS + saturation), _to_uint8(LEVELS + value))
+        hsv = cv2.LUT(cv2.cvtColor(image, cv2.COLOR_BGR2HSV), np.stack(tables, axis=-1)[:, None])
+        return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)
+    hsv = cv2.cvtColor(image / np.float32(255), cv2.COLOR_BGR2HSV)  # 0..360, 0..1, 0..1
+    hsv[..., 0] = (hsv[..., 0] + 2 * hue) % 360
+    hsv[..., 1:] = np.clip(hsv[..., 1:] + np.float32([saturation, value]) / 255, 0, 1)
+    return _like(image, 255 * cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR))
 
 
 def _to_uint8(array: np.ndarray) -> np.ndarray:

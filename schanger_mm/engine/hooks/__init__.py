@@ -6,6 +6,7 @@ from schanger_mm.engine.hooks.checkpoint_hook import AtomicCheckpointHook
 from schanger_mm.engine.hooks.exact_resume_hook import ExactResumeHook
 from schanger_mm.engine.hooks.feature_monitor_hook import FeatureMonitorHook
 from schanger_mm.engine.hooks.inference_form_hook import InferenceFormHook
+from schanger_mm.engine.hooks.inflate_bands_hook import InflateBandsHook
 from schanger_mm.engine.hooks.lineage_hook import LineageHook, OverlapHook
 from schanger_mm.engine.hooks.live_weights_hook import LiveWeightsHook
 from schanger_mm.engine.hooks.load_report_hook import LoadReportHook
@@ -20,6 +21,6 @@ from schanger_mm.engine.hooks.training_time_hook import TrainingTimeHook
 from schanger_mm.engine.hooks.visualization_hook import ChangeVisualizationHook
 
 __all__ = ['AtomicCheckpointHook', 'BadLossHook', 'ChangeVisualizationHook', 'ExactResumeHook', 'FeatureMonitorHook',
-           'InferenceFormHook', 'LazyRuntimeInfoHook', 'LineageHook', 'LiveWeightsHook', 'LoadReportHook',
-           'OverlapHook', 'PositionHook', 'SemiHook', 'SharedBuffersHook', 'SingleDateHeadHook', 'StartReportHook',
-           'StopSignalHook', 'TrainingTimeHook']
+           'InferenceFormHook', 'InflateBandsHook', 'LazyRuntimeInfoHook', 'LineageHook', 'LiveWeightsHook',
+           'LoadReportHook', 'OverlapHook', 'PositionHook', 'SemiHook', 'SharedBuffersHook', 'SingleDateHeadHook',
+           'StartReportHook', 'StopSignalHook', 'TrainingTimeHook']

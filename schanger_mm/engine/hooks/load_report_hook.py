@@ -92,6 +92,13 @@ class LoadReportHook(Hook):
                 f'{first_of(list(here), most=6)}. {hint}')
         wrong = [f'{name}: checkpoint {there[name]}, model {here[name]}'
                  for name in common if there[name] != here[name]]
+        bands = [name for name in common if len(there[name]) == len(here[name]) == 4
+                 and there[name][1] != here[name][1] and there[name][::2] == here[name][::2]]
+        if wrong and len(wrong) == len(bands) == 1:
+            raise SettingError(
+                f'{source} is for images of {there[bands[0]][1]} bands, and model.backbone.in_channels is '
+                f'{here[bands[0]][1]}. Use weights for as many bands, or add '
+                "dict(type='InflateBandsHook') to custom_hooks, by which a training starts from weights for colours.")
         if wrong:
             raise SettingError(
                 f'{source}: {len(wrong)} of {len(there)} entries have another shape than in the model. A '

@@ -14,11 +14,12 @@ from mmengine.logging import print_log
 from mmengine.runner import BaseLoop
 from mmengine.structures import BaseDataElement
 
+from schanger_mm.datasets.transforms.loading import LoadImage, loader_of
 from schanger_mm.evaluation.predictions import image_name, image_paths
 from schanger_mm.registry import HOOKS
 from schanger_mm.utils.errors import SettingError
 from schanger_mm.visualization import ChangeVisualizer
-from schanger_mm.visualization.change_visualizer import is_panel, read_rgb
+from schanger_mm.visualization.change_visualizer import is_panel, read_picture
 
 
 @HOOKS.register_module()
@@ -132,8 +133,8 @@ class ChangeVisualizationHook(Hook):
         else:  # backends write into one folder
             name = self._own_name(title.replace('/', '_'))
         runner.visualizer.add_datasample(
-            f'{mode}_{name}', self._read(paths), sample, show=self.show, wait_time=self.wait_time,
-            out_file=out_file, step=_iteration(runner), title=title)
+            f'{mode}_{name}', self._read(paths, loader_of(_dataset(runner, mode))), sample, show=self.show,
+            wait_time=self.wait_time, out_file=out_file, step=_iteration(runner), title=title)
 
     def _refuse_others(self, out_file: Path, inputs: Sequence[str | None]) -> None:
         folder = Path(self.test_out_dir or '').resolve()
@@ -150,11 +151,11 @@ class ChangeVisualizationHook(Hook):
         self._names[name] += 1
         return name if self._names[name] == 1 else f'{name}_{self._names[name]}'
 
-    def _read(self, paths: Sequence[str]) -> list[np.ndarray]:
-        """Read RGB images at their own bit depth; none of them where one cannot be read."""
+    def _read(self, paths: Sequence[str], loader: LoadImage | None) -> list[np.ndarray]:
+        """Read images at their own bit depth; none of them where one cannot be read."""
         images = []
         for path in paths:
-            image = read_rgb(path, self.backend_args)
+            image = read_picture(path, loader, self.backend_args)
             if image is None:
                 if not self._warned:
                     print_log(f'ChangeVisualizationHook: cv2 cannot read {path}; such panels show the maps '
@@ -163,6 +164,10 @@ class ChangeVisualizationHook(Hook):
                 return []
             images.append(image)
         return images
+
+
+def _dataset(runner, mode: str) -> object:
+    return getattr(getattr(runner, f'{mode}_dataloader', None), 'dataset', None)
 
 
 def _iteration(runner) -> int:

@@ -8,7 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from schanger_mm.registry import MODELS
+from schanger_mm.utils.errors import SettingError
 from schanger_mm.utils.optional import require
+
+COLOURS = 3
 
 
 @dataclass
@@ -70,5 +73,8 @@ class TwoViews(nn.Module):
         return self._view(images, masks), self._view(images, masks)
 
     def _view(self, images: Tensor, masks: Tensor) -> View:
+        if images.shape[1] != COLOURS:
+            raise SettingError(f'TwoViews: expected images of three bands, found {images.shape[1]}; its colour jitter '
+                               'is made for colours. Pre-train on the three bands that are red, green and blue.')
         image, mask = self.augment(images, masks.to(images))
         return View((image.clamp(0, 1) - self.mean) / self.std, mask, self.augment.transform_matrix)

@@ -163,6 +163,6 @@ def test_pixels_come_as_stored_like_in_training(tmp_path, orientation):
     exif[0x0112] = orientation
     path = str(tmp_path / 'turned.jpg')
     image.save(path, exif=exif, quality=95, subsampling=0)
-    shown, trained = visualization_hook.read_rgb(path), read_image(path)[..., ::-1]
+    shown, trained = visualization_hook.read_picture(path), read_image(path)[..., ::-1]
     assert shown.shape == trained.shape == (12, 20, 3)
     assert np.abs(shown.astype(int) - trained).max() <= 3

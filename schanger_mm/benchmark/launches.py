@@ -1,0 +1,47 @@
+"""Count what a call asks of a GPU: kernels that are launched, and waits for their results."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+NO_KERNEL = {'detach', 'alias', 'lift_fresh', 'empty', 'empty_like', 'empty_strided', 'new_empty', 'new_empty_strided',
+             '_unsafe_view', '_reshape_alias'}
+WAITS = {'_local_scalar_dense', 'is_nonzero', 'item', 'nonzero', 'equal'}
+
+
+class Calls(TorchDispatchMode):
+    """Counts torch's operators that launch a kernel on a GPU, and those that wait for its result.
+
+    Attributes:
+        kernels, waits: how often each operator was called.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernels: Counter[str] = Counter()
+        self.waits: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        if name in WAITS:
+            self.waits[name] += 1
+        elif not func.is_view and name not in NO_KERNEL:
+            self.kernels[name] += 1
+        return func(*args, **(kwargs or {}))
+
+
+def count_launches(step: Callable[[], object], device: torch.device) -> int:
+    """Return the kernels that a call launches: on a GPU as the profiler sees them, else the operators that would."""
+    if device.type == 'cuda':
+        activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
+        with torch.profiler.profile(activities=activities) as profile:
+            step()
+            torch.cuda.synchronize(device)
+        return sum(event.count for event in profile.key_averages() if 'LaunchKernel' in event.key)
+    with Calls() as calls:
+        step()
+    return sum(calls.kernels.values())

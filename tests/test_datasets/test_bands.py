@@ -1,0 +1,208 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from schanger_mm.datasets import BiTemporalDataset, DatasetError
+from schanger_mm.datasets.bands import BandReading
+from schanger_mm.datasets.transforms import LoadBiTemporalImages, LoadImage
+from schanger_mm.utils.errors import SettingError
+
+rasterio = pytest.importorskip('rasterio')
+
+
+def layers(count=4, h=6, w=8, dtype='uint16', seed=0):
+    return np.random.RandomState(seed).randint(0, 5000, (count, h, w)).astype(dtype)
+
+
+@pytest.fixture
+def write_bands(tmp_path):
+    def write(name, values, **profile):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        count, h, w = values.shape
+        with rasterio.open(path, 'w', driver='GTiff', count=count, height=h, width=w, dtype=values.dtype,
+                           **profile) as raster:
+            raster.write(values)
+        return str(path)
+    return write
+
+
+def read(path, **settings):
+    return LoadImage(**settings)(dict(img_path=path))['img']
+
+
+def test_all_bands_in_their_order_scaled_without_rounding(write_bands):
+    values = layers()
+    image = read(write_bands('a.tif', values), scale='0:3000')
+    expected = np.clip(values / 3000 * 255, 0, 255).transpose(1, 2, 0)
+    assert image.dtype == np.float32 and image.shape == (6, 8, 4)
+    np.testing.assert_allclose(image, expected, atol=1e-3)
+    assert (image % 1 > 0.01).any() and image.max() == 255
+
+
+def test_chosen_bands_in_the_order_asked_for(write_bands):
+    values = layers(13)
+    image = read(write_bands('a.tif', values), bands=(12, 4, 4, 1), scale='0:5000')
+    np.testing.assert_allclose(image, values[[11, 3, 3, 0]].transpose(1, 2, 0) * (255 / 5000), atol=1e-3)
+
+
+def test_three_bands_are_b_g_r_as_everywhere(write_bands):
+    values = layers(4)
+    image = read(write_bands('a.tif', values), bands=(4, 3, 2), scale='0:5000')
+    np.testing.assert_allclose(image, values[[1, 2, 3]].transpose(1, 2, 0) * (255 / 5000), atol=1e-3)
+
+
+@pytest.mark.parametrize('count', [1, 2, 4, 13])
+def test_eight_bits_stay_as_they_are(write_bands, count):
+    values = (layers(count) % 256).astype(np.uint8)
+    for bands in ('all', tuple(range(1, count + 1))):
+        image = read(write_bands('a.tif', values), bands=bands)
+        assert image.dtype == np.uint8
+        np.testing.assert_array_equal(image, values.transpose(1, 2, 0))
+
+
+def test_float_values_with_nan(write_bands):
+    values = np.linspace(-0.2, 1.4, 48, dtype=np.float32).reshape(1, 6, 8)
+    values[0, 0, 3] = np.nan
+    image = read(write_bands('a.tif', values), scale='0:1')
+    assert image[0, 3, 0] == 0 and image[0, 0, 0] == 0 and image[-1, -1, 0] == 255
+    assert image[2, 4, 0] == pytest.approx(255 * values[0, 2, 4], abs=1e-4)
+
+
+@pytest.mark.parametrize('endings', [('/B02.tif', '/B03.tif', '/B04.tif', '/B08.tif'),
+                                     ('_B02.tif', '_B03.tif', '_B04.tif', '_B08.tif')])
+def test_one_file_per_band(write_bands, endings):
+    values = layers(4)
+    paths = [write_bands(f'paris{ending}', one[None]) for ending, one in zip(endings, values)]
+    image = read(paths[0], files=endings, scale='0:5000')
+    np.testing.assert_allclose(image, values.transpose(1, 2, 0) * (255 / 5000), atol=1e-3)
+
+
+def test_coarser_bands_are_resampled_to_the_finest(write_bands):
+    fine = layers(1, 12, 16)
+    coarse = np.repeat(np.arange(4, dtype=np.uint16)[None, None] * 1000, 3, axis=1)  # (1, 3, 4), rising to the right
+    paths = [write_bands('x_60.tif', coarse), write_bands('x_10.tif', fine)]
+    image = read(paths[0], files=('_60.tif', '_10.tif'), scale='0:255')
+    assert image.shape == (12, 16, 2)
+    wide = read(paths[0], files=('_60.tif', '_10.tif'), scale='0:3000')[..., 0] / 255 * 3000
+    # pixel centres of the fine grid, in pixels of the coarse one: (x + 0.5) / 4 - 0.5, held at the border
+    expected = np.clip((np.arange(16) + 0.5) / 4 - 0.5, 0, 3) * 1000
+    np.testing.assert_allclose(wide, np.repeat(expected[None], 12, axis=0), atol=0.6)
+
+
+def test_a_changed_second_file_is_decoded_again_with_a_cache(write_bands, tmp_path):
+    settings = dict(files=('_1.tif', '_2.tif'), scale='0:5000', cache_dir=str(tmp_path / 'cache'))
+    path = write_bands('x_1.tif', layers(1))
+    write_bands('x_2.tif', layers(1, seed=1))
+    first = read(path, **settings)
+    np.testing.assert_array_equal(read(path, **settings), first)
+    write_bands('x_2.tif', layers(1, seed=2), compress='lzw')
+    again = read(path, **settings)
+    np.testing.assert_array_equal(again[..., 0], first[..., 0])
+    np.testing.assert_allclose(again[..., 1], layers(1, seed=2)[0] * (255 / 5000), atol=1e-3)
+
+
+@pytest.mark.parametrize(('settings', 'message'), [
+    (dict(bands=(0, 1)), r'LoadImage\.bands: expected numbers from 1'),
+    (dict(bands=()), r'LoadImage\.bands: expected numbers'),
+    (dict(bands=(1, ), files=('a', )), 'expected one of them, found both'),
+    (dict(files='_B02.tif'), r'LoadImage\.files: expected the ending'),
+    (dict(files=('a', 'a')), r'LoadImage\.files: expected the ending'),
+    (dict(scale='p2:p98'), r"LoadImage\.scale: expected 'MIN:MAX'"),
+    (dict(scale='0:1,0:2'), r"LoadImage\.scale: expected 'MIN:MAX'"),
+    (dict(scale='none'), r"LoadImage\.scale: expected 'MIN:MAX'"),
+    (dict(scale='5:1'), r"LoadImage\.scale: expected 'MIN:MAX'"),
+    (dict(bands=(1, 2), allow_grey=True), 'cannot be together with allow_grey'),
+])
+def test_wrong_settings_are_named(settings, message):
+    with pytest.raises(SettingError, match=message):
+        LoadImage(**settings)
+
+
+def test_wrong_files_are_named(write_bands, tmp_path):
+    path = write_bands('a.tif', layers())
+    for settings, message in (
+            (dict(bands=(1, 5), scale='0:1'), r'a\.tif: the loading transform takes band 5, found 4 bands'),
+            (dict(bands=(1, 2)), r"a\.tif: holds uint16, so set which .*scale='MIN:MAX'"),
+            (dict(files=('a.tif', 'b.tif'), scale='0:1'), r'a\.tif: expected a file of one band, found 4'),
+            (dict(files=('B2.tif', 'B3.tif'), scale='0:1'), r"a\.tif: expected a file of the first band")):
+        with pytest.raises(DatasetError, match=message):
+            read(path, **settings)
+    single = write_bands('B2.tif', layers(1))
+    with pytest.raises(DatasetError, match=r'B3\.tif: no such file'):
+        read(single, files=('B2.tif', 'B3.tif'), scale='0:1')
+    with pytest.raises(DatasetError, match='expected real values, found complex64'):
+        read(write_bands('c.tif', layers(1).astype(np.complex64)), scale='0:1')
+    write_bands('B3.tif', layers(1, dtype='int16'))
+    with pytest.raises(DatasetError, match='its bands have different types, int16, uint16'):
+        read(single, files=('B2.tif', 'B3.tif'), scale='0:1')
+    Path(path).write_bytes(Path(path).read_bytes()[:300])
+    with pytest.raises(DatasetError, match=r'a\.tif: truncated, corrupt or not a readable raster'):
+        read(path, scale='0:1')
+
+
+def test_a_header_that_claims_too_much_is_not_decoded(write_bands, monkeypatch):
+    path = write_bands('a.tif', layers(13))
+    monkeypatch.setenv('SCHANGER_MM_MAX_PIXELS', '200')
+    with pytest.raises(DatasetError, match=r'claims 13 bands of 8 x 6 pixels.*SCHANGER_MM_MAX_PIXELS=208'):
+        read(path, scale='0:1')
+
+
+def test_dates_with_other_numbers_of_bands_are_named(write_bands):
+    paths = [write_bands('a.tif', layers(4)), write_bands('b.tif', layers(3))]
+    with pytest.raises(DatasetError, match=r'same number of bands, found: .*a\.tif has 4, .*b\.tif has 3'):
+        LoadBiTemporalImages(scale='0:1')(dict(img_path=paths))
+
+
+def pairs(write_bands, counts=((4, 4), (4, 4)), **profile):
+    for number, dates in enumerate(counts):
+        for folder, count in zip('AB', dates):
+            write_bands(f'{folder}/{number}.tif', layers(count, 16, 16), **profile)
+        label = np.zeros((1, 16, 16), np.uint8)
+        label[0, 4:9, 4:9] = 255
+        write_bands(f'label/{number}.tif', label)
+
+
+def dataset(root, **settings):
+    return BiTemporalDataset(data_root=str(root), pipeline=[dict(type='LoadBiTemporalImages', **settings),
+                                                            dict(type='LoadChangeLabel'),
+                                                            dict(type='PackBiTemporalInputs')])
+
+
+def test_a_data_set_of_four_bands(write_bands, tmp_path):
+    pairs(write_bands)
+    sample = dataset(tmp_path, scale='0:5000')[1]
+    assert sample['inputs'].shape == (8, 16, 16)
+    np.testing.assert_allclose(sample['inputs'][:4], layers(4, 16, 16) * (255 / 5000), atol=1e-3)
+
+
+def test_mixed_numbers_of_bands_are_an_error_before_training(write_bands, tmp_path):
+    pairs(write_bands, counts=((4, 4), (4, 3)))
+    with pytest.raises(DatasetError, match=r'one number of bands, found: .*0\.tif has 4, .*B.1\.tif has 3'):
+        dataset(tmp_path, scale='0:5000')
+    assert dataset(tmp_path, scale='0:5000', bands=(1, 2))[0]['inputs'].shape == (4, 16, 16)
+
+
+def test_values_without_a_rule_are_an_error_before_training(write_bands, tmp_path):
+    pairs(write_bands)
+    with pytest.raises(DatasetError, match=r"4 files cannot be read:\n.*holds uint16.*scale='MIN:MAX'"):
+        dataset(tmp_path, bands=(1, 2, 3, 4))
+
+
+def test_a_folder_per_image_with_a_file_per_band(write_bands, tmp_path):
+    endings = ('/B02.tif', '/B03.tif')
+    for place in ('bern', 'paris'):
+        for folder in 'AB':
+            for ending in endings:
+                write_bands(f'{folder}/{place}{ending}', layers(1, 16, 16, seed=len(place) + ord(folder)))
+        write_bands(f'label/{place}.tif', (layers(1, 16, 16) % 2 * 255).astype(np.uint8))
+    data = dataset(tmp_path, files=endings, scale='0:5000')
+    assert [data.get_data_info(index)['name'] for index in range(len(data))] == ['bern', 'paris']
+    np.testing.assert_allclose(data[1]['inputs'][2], layers(1, 16, 16, seed=5 + ord('B'))[0] * (255 / 5000), atol=1e-3)
+
+
+def test_description_names_what_decides_the_pixels():
+    assert BandReading.of('', (4, 2), None, '0:3000').describe() == "bands=(4, 2), scale='0:3000'"
+    assert repr(LoadImage(bands=(1, 2))).startswith('LoadImage(allow_grey=False, bands=(1, 2), ')
+    assert BandReading.of('') is None
