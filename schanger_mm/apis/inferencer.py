@@ -69,10 +69,6 @@ class ChangeInferencer:
         self.network, self.weights, self.temperature = loaded.network, loaded.weights, loaded.temperature
         self.allow_grey = _reading(loaded.cfg, str(model))
         self.bands, loading = loaded.bands, loading_of(loaded.cfg, loaded.bands)
-        if 'files' in loading:
-            raise SceneError(f'{model}: was trained on folders with a file per band, which `schanger test` reads; to '
-                             'use it here, stack the bands (gdalbuildvrt -separate, gdal_translate) and name `bands` '
-                             'instead of `files` in its loading transform.')
         self._load = LoadImage(**loading) if loading else None
         self.dataset_meta = _dataset_meta(loaded.weights, loaded.checkpoint_meta)
         if loaded.semantic_classes:
@@ -130,7 +126,7 @@ class ChangeInferencer:
             raise SceneError(f'expected a batch_size of 1 or more and an opacity of 0 to 1, found {batch_size} and '
                              f'{opacity}.')
         pairs = list_pairs(before, after, names, channel_order, self.allow_grey, self.bands,
-                           self._load is not None)
+                           self._load)
         masks, pictures = ([] if out_dir is None or not folder else
                            [Path(out_dir, folder, f'{pair.name}.png') for pair in pairs]
                            for folder in (pred_out_dir, img_out_dir))

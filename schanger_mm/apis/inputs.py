@@ -16,7 +16,6 @@ from schanger_mm.datasets.transforms import LoadImage
 from schanger_mm.utils.band_order import COLOUR_BANDS, turned
 from schanger_mm.utils.errors import UserError
 from schanger_mm.utils.names import list_stems, natural_key, strip_suffix
-from schanger_mm.utils.optional import require
 from schanger_mm.utils.text import first_of
 
 Image = str | Path | np.ndarray
@@ -63,7 +62,7 @@ class ImagePair:
 
 
 def list_pairs(before: Images, after: Images, names: Sequence[str] | None = None, channel_order: str = 'rgb',
-               allow_grey: bool = False, bands: int = COLOUR_BANDS, rasters: bool = False) -> list[ImagePair]:
+               allow_grey: bool = False, bands: int = COLOUR_BANDS, load: LoadImage | None = None) -> list[ImagePair]:
     """List the pairs, with all checks that need no decoding.
 
     Args:
@@ -75,7 +74,8 @@ def list_pairs(before: Images, after: Images, names: Sequence[str] | None = None
             other numbers of bands have the order of the training.
         allow_grey: accept 8-bit grey files.
         bands: of arrays.
-        rasters: files are rasters of any type and number of bands, which are checked when they are read.
+        load: reads files that are rasters (of several files for an image, the first is named); None: they are 8-bit
+            colour images.
 
     Raises:
         InputError: different numbers, sizes or types of inputs, names that clash, or other arrays.
@@ -91,7 +91,7 @@ def list_pairs(before: Images, after: Images, names: Sequence[str] | None = None
     _check_names(stems)
     pairs = []
     for name, images in zip(stems, dates, strict=True):
-        checked = [_check(image, f'{when} of {name}', channel_order, allow_grey, bands, rasters)
+        checked = [_check(image, f'{when} of {name}', channel_order, allow_grey, bands, load)
                    for when, image in zip(('before', 'after'), images, strict=True)]
         (first, size), (second, other) = checked
         pair = ImagePair(name, first, second, size)
@@ -155,10 +155,10 @@ def _check_names(names: list[str]) -> None:
         seen[name.casefold()] = name
 
 
-def _check(image: object, what: str, channel_order: str, allow_grey: bool, bands: int, rasters: bool) -> tuple:
+def _check(image: object, what: str, channel_order: str, allow_grey: bool, bands: int, load: LoadImage | None) -> tuple:
     """Return a path or an array as in memory, and the size."""
-    if isinstance(image, str) and rasters:
-        return image, _size_of(image)
+    if isinstance(image, str) and load is not None and load.reading is not None:
+        return image, load.reading.header(image)[0]
     if isinstance(image, str):
         size, form = read_header(image)
         if form != COLOUR and not (allow_grey and form == GREY):
@@ -170,19 +170,6 @@ def _check(image: object, what: str, channel_order: str, allow_grey: bool, bands
         order = f' in {channel_order.upper()} order' if bands == COLOUR_BANDS else ''
         raise InputError(f'{what}: expected a path or a (H, W, {bands}) uint8 array{order}, found {found}.')
     return (turned(image, -1) if channel_order == 'rgb' else image), image.shape[:2]
-
-
-def _size_of(path: str) -> tuple[int, int]:
-    """Return height and width of a raster."""
-    require('rasterio', 'geo', 'Reading rasters')
-    from rasterio.errors import RasterioError
-
-    from schanger_mm.geo.drivers import open_raster
-    try:
-        with open_raster(path) as raster:
-            return raster.shape
-    except (RasterioError, OSError) as error:
-        raise InputError(f'{path}: expected a raster ({error}).') from error
 
 
 def as_path(address: str | Path) -> str:

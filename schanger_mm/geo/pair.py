@@ -283,7 +283,7 @@ def _as_trained(spec: PairSpec, dates: list[Raster]) -> tuple[PairSpec, list[str
             if date.dtype == 'uint8':
                 raise SceneError(f'{date.path}: holds 8-bit values, and the network was trained on values that were '
                                  f'scaled from {rule} to 0..255. Take the raster with the values of the sensor; or, if '
-                                 f'these were scaled in the same way, set --scale none.')
+                                 f'these were scaled in that way, set --scale none; --scale {rule} scales them.')
         spec = replace(spec, scaling=Scaling(rule, rule))
         notes.append(f'values as in the training: --scale {rule}')
     return spec, notes

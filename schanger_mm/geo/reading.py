@@ -28,13 +28,14 @@ class Reading:
         """Check the values of a config or card, which may come from an untrusted source.
 
         Args:
-            bands: numbers from 1, or None.
+            bands: numbers from 1, ``'all'`` or None.
             scale: text such as ``'0:3000'``, or None.
             where: says of what they are, for messages.
 
         Raises:
             SceneError: something else, or percentiles, which say nothing about another raster.
         """
+        bands = None if bands == 'all' else bands
         if bands is not None and not valid_bands(bands):
             raise SceneError(f'{where}: bands = {bands!s:.60}; expected numbers from 1 up.')
         if scale is not None and not valid_scale(scale):

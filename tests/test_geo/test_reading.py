@@ -9,7 +9,8 @@ def test_a_loading_transform_is_described():
     reading = Reading.parse([4, 3, 2, 8], '0:3000', 'c.py')
     assert reading == Reading((4, 3, 2, 8), Range(0, 3000))
     assert reading.describe() == dict(bands=[4, 3, 2, 8], scale='0:3000')
-    assert Reading.parse(None, None, 'c.py') == Reading() and Reading().describe() == {}
+    assert Reading.parse(None, None, 'c.py') == Reading.parse('all', None, 'c.py') == Reading()
+    assert Reading().describe() == {}
 
 
 @pytest.mark.parametrize(('bands', 'scale', 'message'), [
