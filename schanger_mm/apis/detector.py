@@ -17,6 +17,7 @@ import numpy as np
 from schanger_mm.utils.optional import require
 
 if TYPE_CHECKING:
+    from schanger_mm.deploy.load import Model
     from schanger_mm.geo.pair import PairSpec
 
 EXTRA = 'geo'
@@ -114,7 +115,7 @@ class ChangeDetector:
                 scale: str | None = None, nodata: float | None = None, align: bool = False, gsd: float | None = None,
                 ignore_alpha: bool = False, remote: bool = False, asset: str | None = None,
                 workers: int | None = None, scheduler: str | None = None, progress: str = 'bar',
-                **settings) -> SceneResult:
+                show_bands: str | Sequence[int] | None = None, **settings) -> SceneResult:
         """Predict a pair of rasters of any size.
 
         Args:
@@ -123,9 +124,9 @@ class ChangeDetector:
             out: folder for ``change.tif``, ``probability.tif``, ``change.gpkg``,
                 ``summary.json`` and ``report.html``; with classes also ``class_before.tif``, ``class_after.tif`` and
                 ``change.qml``.
-            bands: red, green and blue, counted from 1, or one such list per date, as numbers or as text
-                (``'3,2,1/4,3,2'``); None if both have three.
-            scale: how values become 0..255, such as ``'0:3000'``; see :class:`Scaling`.
+            bands: as many as the network takes, counted from 1, red first of three, or one such list per date, as
+                numbers or as text (``'3,2,1/4,3,2'``); None: those of the training, or all if both have so many.
+            scale: how values become 0..255, such as ``'0:3000'``; see :class:`Scaling`; None: as in the training.
             nodata: value of pixels without data, if the rasters do not define it.
             align: warp the later date onto the grid of the earlier one.
             gsd: read both at this ground sampling distance, metres.
@@ -135,18 +136,22 @@ class ChangeDetector:
             workers: number of processes to predict on (Dask).
             scheduler: predict on a running Dask cluster.
             progress: ``'bar'``, on terminals, or ``'json'``: lines of JSON on stderr.
+            show_bands: bands that the page shows as red, green and blue, from 1 in the order of the network.
             **settings: fields of :class:`schanger_mm.scene.run.Settings`, such as ``threshold``.
 
         Raises:
             SceneError: see :func:`schanger_mm.scene.run.predict_scene`.
             LockedError: another process writes to ``out``.
         """
+        from schanger_mm.scene.look import parse_shown
         from schanger_mm.scene.plan import Settings
         from schanger_mm.scene.run import predict_scene
         from schanger_mm.utils.files import results_folder
         from schanger_mm.utils.locking import locked
         spec = pair_spec(os.fspath(before), os.fspath(after), bands, scale, nodata, align, gsd, ignore_alpha, remote,
-                         asset)
+                         asset, self.model)
+        if show_bands is not None:
+            settings['show_bands'] = parse_shown(show_bands) if isinstance(show_bands, str) else tuple(show_bands)
         runner = None
         if workers is not None or scheduler is not None:
             from schanger_mm.scene.workers import DaskRunner
@@ -160,7 +165,8 @@ class ChangeDetector:
         """Predict two images in memory, in windows as for rasters.
 
         Args:
-            before, after: ``(H, W, 3)`` uint8, RGB, of one size.
+            before, after: ``(H, W, C)`` uint8 of one size, RGB if C is 3, otherwise in the order of the training; of a
+                network that was trained on scaled values also float32, scaled to 0..255.
             window, overlap, batch_size, threshold: as in :class:`Settings`.
 
         Raises:
@@ -180,18 +186,23 @@ class ChangeDetector:
 
 def pair_spec(before: str, after: str, bands: str | Sequence[int] | Sequence[Sequence[int]] | None = None,
               scale: str | None = None, nodata: float | None = None, align: bool = False, gsd: float | None = None,
-              ignore_alpha: bool = False, remote: bool = False, asset: str | None = None) -> PairSpec:
-    """Make a :class:`PairSpec` from a user's options.
+              ignore_alpha: bool = False, remote: bool = False, asset: str | None = None,
+              model: Model | None = None) -> PairSpec:
+    """Make a :class:`PairSpec` from a user's options, with as many bands as ``model`` takes (None: three).
 
     Raises:
         SceneError: values out of range, an invalid scaling rule, or a STAC item that leads to no raster.
     """
     from schanger_mm.geo.errors import SceneError
     from schanger_mm.geo.pair import PairSpec, as_bands, parse_bands
+    from schanger_mm.geo.raster import BANDS
+    from schanger_mm.geo.reading import Reading
     from schanger_mm.geo.scaling import Scaling
     from schanger_mm.geo.stac import is_item, raster_of
     if asset is not None and not (is_item(before) or is_item(after)):
         raise SceneError(f'--asset {asset}: neither date is a STAC item (.json, or .../items/ID).')
     before, after = (raster_of(date, asset, remote) for date in (before, after))
+    count, trained = (BANDS, Reading()) if model is None else (model.bands, model.reading)
     return PairSpec(before, after, parse_bands(bands) if isinstance(bands, str) else as_bands(bands),
-                    None if scale is None else Scaling.parse(scale), align, gsd, nodata, ignore_alpha, remote)
+                    None if scale is None else Scaling.parse(scale), align, gsd, nodata, ignore_alpha, remote,
+                    count, trained)

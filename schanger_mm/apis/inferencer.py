@@ -14,9 +14,11 @@ from mmseg.structures import SegDataSample
 from schanger_mm.apis.inputs import ImagePair, Images, list_pairs
 from schanger_mm.datasets.bitemporal import BiTemporalDataset
 from schanger_mm.datasets.class_values import COLOURS
-from schanger_mm.datasets.transforms import PackBiTemporalInputs
+from schanger_mm.datasets.transforms import LoadImage, PackBiTemporalInputs
 from schanger_mm.deploy.card import backend_of
+from schanger_mm.deploy.trained_reading import loading_of
 from schanger_mm.geo.errors import SceneError
+from schanger_mm.utils.band_order import as_picture
 from schanger_mm.utils.errors import DivergedError
 from schanger_mm.utils.files import refuse_existing, write_png
 from schanger_mm.visualization import ChangeVisualizer
@@ -66,6 +68,8 @@ class ChangeInferencer:
         loaded = SceneModel.load(str(model), None if weights is None else str(weights), device, precision)
         self.network, self.weights, self.temperature = loaded.network, loaded.weights, loaded.temperature
         self.allow_grey = _reading(loaded.cfg, str(model))
+        self.bands, loading = loaded.bands, loading_of(loaded.cfg, loaded.bands)
+        self._load = LoadImage(**loading) if loading else None
         self.dataset_meta = _dataset_meta(loaded.weights, loaded.checkpoint_meta)
         if loaded.semantic_classes:
             self.dataset_meta['semantic_classes'] = ('unchanged', *loaded.class_names)
@@ -121,7 +125,8 @@ class ChangeInferencer:
         if batch_size < 1 or not 0 <= opacity <= 1:
             raise SceneError(f'expected a batch_size of 1 or more and an opacity of 0 to 1, found {batch_size} and '
                              f'{opacity}.')
-        pairs = list_pairs(before, after, names, channel_order, self.allow_grey)
+        pairs = list_pairs(before, after, names, channel_order, self.allow_grey, self.bands,
+                           self._load)
         masks, pictures = ([] if out_dir is None or not folder else
                            [Path(out_dir, folder, f'{pair.name}.png') for pair in pairs]
                            for folder in (pred_out_dir, img_out_dir))
@@ -160,14 +165,14 @@ class ChangeInferencer:
 
     def _predict(self, pairs: list[ImagePair], batch_size: int) -> Iterator[tuple[ImagePair, np.ndarray,
                                                                                   SegDataSample]]:
-        """Yield each pair with its later image (RGB) and its sample, on the CPU."""
+        """Yield each pair with its later image (as a picture, RGB) and its sample, on the CPU."""
         for _, group in groupby(pairs, key=lambda pair: pair.size):
             same = list(group)
             for start in range(0, len(same), batch_size):
                 yield from self._step(same[start:start + batch_size])
 
     def _step(self, pairs: list[ImagePair]) -> Iterator[tuple[ImagePair, np.ndarray, SegDataSample]]:
-        images = [pair.read(self.allow_grey) for pair in pairs]
+        images = [pair.read(self.allow_grey, self._load) for pair in pairs]
         packed = [self._pack(dict(img=dates, img_path=pair.paths, name=pair.name, img_shape=pair.size,
                                   ori_shape=pair.size)) for pair, dates in zip(pairs, images, strict=True)]
         with torch.inference_mode():
@@ -177,7 +182,7 @@ class ChangeInferencer:
             if not torch.isfinite(sample.seg_logits.data).all():
                 raise DivergedError.at(self.weights, pair.name)
             sample.set_metainfo(self.dataset_meta)
-            yield pair, dates[1][..., ::-1], sample.cpu()
+            yield pair, as_picture(dates[1]), sample.cpu()
 
     @staticmethod
     def _classes(samples: Sequence[SegDataSample]) -> dict[str, list[np.ndarray]]:

@@ -12,6 +12,8 @@ from urllib.request import url2pathname
 import numpy as np
 
 from schanger_mm.datasets.reading import COLOUR, GREY, read_header, read_image, wrong_form
+from schanger_mm.datasets.transforms import LoadImage
+from schanger_mm.utils.band_order import COLOUR_BANDS, turned
 from schanger_mm.utils.errors import UserError
 from schanger_mm.utils.names import list_stems, natural_key, strip_suffix
 from schanger_mm.utils.text import first_of
@@ -30,7 +32,7 @@ class ImagePair:
 
     Args:
         name: name of the outputs, without suffix; may have folders (``city/tile_1``).
-        before, after: a path, or an array ``(H, W, 3)`` uint8 in B, G, R order.
+        before, after: a path, or an array ``(H, W, C)`` uint8, in B, G, R order if C is 3.
         size: height and width, px.
     """
 
@@ -44,17 +46,23 @@ class ImagePair:
         """Return the paths of both dates; for arrays, the name of the pair instead."""
         return [date if isinstance(date, str) else self.name for date in (self.before, self.after)]
 
-    def read(self, allow_grey: bool = False) -> list[np.ndarray]:
-        """Return both dates, ``(H, W, 3)`` uint8 in B, G, R order.
+    def read(self, allow_grey: bool = False, load: LoadImage | None = None) -> list[np.ndarray]:
+        """Return both dates, ``(H, W, C)`` in B, G, R order if C is 3: uint8, or float32 in 0..255 of scaled values.
+
+        Args:
+            allow_grey: accept 8-bit grey files.
+            load: reads files that are rasters; None: they are 8-bit colour images.
 
         Raises:
             DatasetError: a file is damaged.
         """
-        return [read_image(date, allow_grey) if isinstance(date, str) else date for date in (self.before, self.after)]
+        def read(path: str) -> np.ndarray:
+            return read_image(path, allow_grey) if load is None else load(dict(img_path=path))['img']
+        return [read(date) if isinstance(date, str) else date for date in (self.before, self.after)]
 
 
 def list_pairs(before: Images, after: Images, names: Sequence[str] | None = None, channel_order: str = 'rgb',
-               allow_grey: bool = False) -> list[ImagePair]:
+               allow_grey: bool = False, bands: int = COLOUR_BANDS, load: LoadImage | None = None) -> list[ImagePair]:
     """List the pairs, with all checks that need no decoding.
 
     Args:
@@ -62,8 +70,12 @@ def list_pairs(before: Images, after: Images, names: Sequence[str] | None = None
             files pair by stem. Files are 8-bit colour PNG, JPEG, TIFF or BMP;
             ``file://`` addresses are paths, too.
         names: names of the pairs, instead of the stems of ``before``.
-        channel_order: channel order of arrays: ``'rgb'``, or ``'bgr'`` as ``cv2.imread`` returns them.
+        channel_order: channel order of arrays of three bands: ``'rgb'``, or ``'bgr'`` as ``cv2.imread`` returns them;
+            other numbers of bands have the order of the training.
         allow_grey: accept 8-bit grey files.
+        bands: of arrays.
+        load: reads files that are rasters (of several files for an image, the first is named); None: they are 8-bit
+            colour images.
 
     Raises:
         InputError: different numbers, sizes or types of inputs, names that clash, or other arrays.
@@ -79,7 +91,7 @@ def list_pairs(before: Images, after: Images, names: Sequence[str] | None = None
     _check_names(stems)
     pairs = []
     for name, images in zip(stems, dates, strict=True):
-        checked = [_check(image, f'{when} of {name}', channel_order, allow_grey)
+        checked = [_check(image, f'{when} of {name}', channel_order, allow_grey, bands, load)
                    for when, image in zip(('before', 'after'), images, strict=True)]
         (first, size), (second, other) = checked
         pair = ImagePair(name, first, second, size)
@@ -143,19 +155,21 @@ def _check_names(names: list[str]) -> None:
         seen[name.casefold()] = name
 
 
-def _check(image: object, what: str, channel_order: str, allow_grey: bool) -> tuple:
-    """Return a path or a B, G, R array, and the size."""
+def _check(image: object, what: str, channel_order: str, allow_grey: bool, bands: int, load: LoadImage | None) -> tuple:
+    """Return a path or an array as in memory, and the size."""
+    if isinstance(image, str) and load is not None and load.reading is not None:
+        return image, load.reading.header(image)[0]
     if isinstance(image, str):
         size, form = read_header(image)
         if form != COLOUR and not (allow_grey and form == GREY):
             raise InputError(f'{image}: {wrong_form(form)}')
         return image, size
-    if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 \
+    if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != bands or image.dtype != np.uint8 \
             or not image.size:
         found = f'an array {image.shape} {image.dtype}' if isinstance(image, np.ndarray) else type(image).__name__
-        raise InputError(f'{what}: expected a path or a (H, W, 3) uint8 array in {channel_order.upper()} order, found '
-                         f'{found}.')
-    return (image[..., ::-1] if channel_order == 'rgb' else image), image.shape[:2]
+        order = f' in {channel_order.upper()} order' if bands == COLOUR_BANDS else ''
+        raise InputError(f'{what}: expected a path or a (H, W, {bands}) uint8 array{order}, found {found}.')
+    return (turned(image, -1) if channel_order == 'rgb' else image), image.shape[:2]
 
 
 def as_path(address: str | Path) -> str:

@@ -82,8 +82,8 @@ class RasterParser(argparse.ArgumentParser):
 
 def add_reading(parser: argparse._ActionsContainer) -> None:
     """Add the options for reading the values of two rasters."""
-    parser.add_argument('--bands', metavar='R,G,B', help='bands to take, counted from 1, red first; or one list per '
-                        'date: 3,2,1/4,3,2')
+    parser.add_argument('--bands', metavar='R,G,B', help='bands to take, counted from 1, red first of three, otherwise '
+                        'in the order of the training; or one list per date: 3,2,1/4,3,2')
     parser.add_argument('--ignore-alpha', action='store_true', help='treat a band marked as alpha as an ordinary band '
                         '(near infrared, for example)')
     parser.add_argument('--scale', metavar='RULE', help='how to scale values to 0..255: MIN:MAX such as 0:3000, '

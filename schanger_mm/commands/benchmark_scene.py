@@ -41,9 +41,9 @@ def main(args: argparse.Namespace) -> None:
     from schanger_mm.utils.files import as_json, refuse_existing, write_atomic
     if args.json and not args.overwrite:
         refuse_existing(args.json)
-    spec = pair_spec(args.before, args.after, args.bands, args.scale)
     settings = Settings(args.window, args.overlap, args.block, args.batch_size)
     model = load_model(args.model, args.weights, args.device, args.precision)
+    spec = pair_spec(args.before, args.after, args.bands, args.scale, model=model)
     result = benchmark_scene(spec, model, settings, args.rounds, args.threads)
     print(format_scene(result))
     if args.json:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 def parser() -> argparse.ArgumentParser:
     """Return the parser."""
     parser = RasterParser(
-        description='Cut two rasters and polygons of changes into DIR/{train,val}/{A,B,label}: 8-bit PNG tiles '
-        'and masks of 0 and 255. Train and val are separate areas that do not touch. An interrupted run continues '
-        'where it stopped.')
+        description='Cut two rasters and polygons of changes into DIR/{train,val}/{A,B,label}: tiles (8-bit PNG of '
+        'three bands, otherwise GeoTIFF) and masks of 0 and 255. Train and val are separate areas that do not touch. '
+        'An interrupted run continues where it stopped.')
     parser.add_argument('before', help='raster of date A')
     parser.add_argument('after', help='raster of date B')
     parser.add_argument('changes', help='polygons of changes: GeoPackage, GeoJSON, Shapefile; in any CRS')
@@ -39,6 +39,7 @@ def add_cutting(parser: argparse.ArgumentParser, val: float) -> None:
                         help='side of the squares that are assigned to one split as a whole (default: four tiles)')
     parser.add_argument('--align', action='store_true', help='warp date B onto the grid of date A if they differ')
     add_reading(parser)
+    parser.add_argument('--all-bands', action='store_true', help='take all bands besides alpha, instead of --bands')
     parser.add_argument('--nodata', type=float, metavar='VALUE', help='value of pixels without data')
     parser.add_argument('--workers', type=int, metavar='N', help='processes (default: as many as cores, up to 8)')
 
@@ -52,11 +53,18 @@ def cut(args: argparse.Namespace, min_valid: float = 1.0, review: Review | None 
     """Cut as the arguments of :func:`add_cutting` say, and by a review if there was one."""
     from schanger_mm.data_tools.from_rasters import TileSettings, tiles_from_rasters
     from schanger_mm.geo.pair import PairSpec, parse_bands
+    from schanger_mm.geo.raster import BANDS
     from schanger_mm.geo.scaling import Scaling
+    from schanger_mm.utils.errors import SettingError
     from schanger_mm.utils.locking import locked
-    spec = PairSpec(args.before, args.after, args.bands and parse_bands(args.bands),
+    bands = args.bands and parse_bands(args.bands)
+    if args.all_bands and bands:
+        raise SettingError(f'--all-bands: omit --bands {args.bands} beside it.')
+    first = bands[0] if bands and isinstance(bands[0], tuple) else bands
+    count = None if args.all_bands else len(first) if first else BANDS
+    spec = PairSpec(args.before, args.after, bands,
                     args.scale and Scaling.parse(args.scale), align=args.align, nodata=args.nodata,
-                    ignore_alpha=args.ignore_alpha)
+                    ignore_alpha=args.ignore_alpha, count=count)
     settings = TileSettings(args.size, args.block, args.val, args.seed, min_valid)
     with locked(args.out, beside=True):  # the folder is made under another name and renamed
         print(tiles_from_rasters(spec, args.changes, args.out, settings, args.layer, args.workers,

@@ -79,6 +79,8 @@ def _add_results(group: argparse._ArgumentGroup) -> None:
                        'altered (default: building, if the network has that class)')
     group.add_argument('--format', choices=['gpkg', 'geojson'], default='gpkg', help='format of the polygons')
     group.add_argument('--no-page', dest='page', action='store_false', help='do not write report.html')
+    group.add_argument('--show-bands', metavar='R,G,B', help='bands that report.html shows, counted from 1 in the '
+                       'order of the network (default: as marked, or 3,2,1 of four and more)')
     group.add_argument('--resume', action='store_true', help='continue an interrupted run')
     group.add_argument('--progress', choices=['bar', 'json'], default='bar', help='json: lines of JSON on stderr, for '
                        'programs (default: a bar on terminals)')

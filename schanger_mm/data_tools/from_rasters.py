@@ -15,10 +15,12 @@ from schanger_mm.geo.errors import SceneError
 from schanger_mm.geo.grid import Grid
 from schanger_mm.geo.pair import PairSource, PairSpec, open_pair
 from schanger_mm.geo.polygon_files import find_polygons
+from schanger_mm.geo.raster import BANDS
 from schanger_mm.utils.errors import DatasetError, SettingError
 from schanger_mm.utils.files import as_json, move_into_place, write_atomic
 
 from .change_polygons import ChangePolygons, burn, read_polygons
+from .geotiff_tile import SUFFIX, TileForm
 from .parallel import run_parallel
 from .pixels import Pixels, encode_png
 from .review import Review, Reviewed
@@ -29,6 +31,7 @@ TABLE = 'tiles.csv'
 CHANGED, IGNORE = 255, 128
 """Values of the masks; 0 is unchanged. ``IGNORE`` stands where a date has no data, or nobody looked."""
 FOLDERS = ('A', 'B', 'label')
+PNG = '.png'
 VERSION = 1
 
 
@@ -94,6 +97,7 @@ class Piece:
         reviewed: where a person has looked; None: everywhere.
         targets: file stem below ``FOLDERS`` by (col, row), for the tiles to
             write; with none, the piece is surveyed only.
+        form: of images that are GeoTIFFs; None: they are PNGs.
     """
 
     spec: PairSpec
@@ -103,11 +107,15 @@ class Piece:
     geometries: np.ndarray
     reviewed: Reviewed | None = None
     targets: dict[tuple[int, int], tuple[Path, str]] | None = None
+    form: TileForm | None = None
 
 
 def tiles_from_rasters(spec: PairSpec, changes: str | Path, out: str | Path, settings: TileSettings | None = None,
                        layer: str | None = None, workers: int | None = None, review: Review | None = None) -> str:
-    """Write ``out/{train,val}/{A,B,label}``: 8-bit PNG tiles of both dates and masks of 0 and 255.
+    """Write ``out/{train,val}/{A,B,label}``: tiles of both dates, and masks of 0 and 255.
+
+    Tiles of three bands are 8-bit PNGs. Those of any other number are GeoTIFFs in the type of the rasters, or scaled to
+    8 bits if ``spec`` has a scaling.
 
     Tiles lie side by side from the top left. ``out/tiles.csv`` has a line for
     each with its split, corner, counts of pixels and transform to the ground;
@@ -136,14 +144,15 @@ def tiles_from_rasters(spec: PairSpec, changes: str | Path, out: str | Path, set
         SceneError, DatasetError, ValueError: mistakes in the inputs.
     """
     settings, out = settings or TileSettings(), Path(out)
+    spec = replace(spec, stored=spec.count != BANDS and spec.scaling is None)
     with open_pair(spec) as source:
-        grid, spec, states = source.grid, source.spec, source.file_states()
+        grid, spec, states, form = source.grid, source.spec, source.file_states(), TileForm.of(source)
         request = _request(source, changes, layer, settings, review)
     if is_finished(out, request):
         return f'{out}: nothing to do, its tiles were cut from these files with these settings.'
     polygons = read_polygons(changes, grid, layer) if review is None else review.read(changes, grid, layer)
     partial = unfinished(out, request)
-    pieces = list(_pieces(spec, grid, settings, polygons))
+    pieces = [replace(piece, form=form) for piece in _pieces(spec, grid, settings, polygons)]
     tiles = {(t.col, t.row): t for found in run_parallel(survey, pieces, workers, 'looking for data') for t in found}
     split = _split(tiles, grid, settings, review)
     write_atomic(partial / RECORD, as_json(request))
@@ -159,7 +168,7 @@ def tiles_from_rasters(spec: PairSpec, changes: str | Path, out: str | Path, set
                                                 counts=counts)))
     _refuse_changed(spec, states, request, changes, layer, settings, review, partial)
     move_into_place(partial, out)
-    return _summary(out, counts, polygons, settings, review)
+    return _summary(out, counts, polygons, settings, review, form)
 
 
 def survey(piece: Piece) -> list[Tile]:
@@ -170,16 +179,20 @@ def survey(piece: Piece) -> list[Tile]:
 
 def write(piece: Piece) -> int:
     """Write the chosen tiles of a block that are not there yet; return their number."""
-    missing = {corner: [folder / kind / f'{stem}.png' for kind in FOLDERS]
+    form, image = piece.form, PNG if piece.form is None else SUFFIX
+    missing = {corner: [folder / kind / f'{stem}{suffix}' for kind, suffix in zip(FOLDERS, (image, image, PNG))]
                for corner, (folder, stem) in piece.targets.items()}
     missing = {corner: paths for corner, paths in missing.items() if not all(path.is_file() for path in paths)}
     for col, row, images, valid, known, mask in _cut(piece, {row for _, row in missing}):
         if (col, row) not in missing:
             continue
         label = np.where(known, np.where(mask, CHANGED, 0), IGNORE).astype(np.uint8)
-        arrays = [*(_as_pixels(image, valid) for image in images), label]
-        for path, array in zip(missing[col, row], arrays):
-            write_atomic(path, encode_png(Pixels(array, '8-bit'), path))
+        *paths, mask_path = missing[col, row]
+        for date, (path, image) in enumerate(zip(paths, images)):
+            array = _as_pixels(image, valid, 'uint8' if form is None else form.dtype)
+            write_atomic(path, encode_png(Pixels(array.transpose(1, 2, 0), '8-bit'), path) if form is None else
+                         form.encode(array, date, col, row))
+        write_atomic(mask_path, encode_png(Pixels(label, '8-bit'), mask_path))
     return len(missing)
 
 
@@ -202,11 +215,13 @@ def _cut(piece: Piece, rows: set[int] | None) -> Iterator[tuple]:
         raise DatasetError(str(error)) from error  # what run_parallel carries from process to process
 
 
-def _as_pixels(image: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Convert (3, h, w) float to (h, w, 3) uint8; pixels without data get the mean of the others."""
+def _as_pixels(image: np.ndarray, valid: np.ndarray, dtype: str) -> np.ndarray:
+    """Convert (C, h, w) to a type; pixels without data get the mean of the others."""
     if not valid.all():
         image = np.where(valid, image, image[:, valid].mean(axis=1)[:, None, None])
-    return np.rint(image.clip(0, 255)).astype(np.uint8).transpose(1, 2, 0)
+    if dtype == 'uint8':
+        image = image.clip(0, 255)
+    return (image if np.dtype(dtype).kind == 'f' else np.rint(image)).astype(dtype)
 
 
 def _pieces(spec: PairSpec, grid: Grid, settings: TileSettings,
@@ -256,6 +271,8 @@ def _request(source: PairSource, changes: str | Path, layer: str | None, setting
                    settings=dict(asdict(settings), block=settings.per_block * settings.size),
                    mask_values=dict(unchanged=0, changed=CHANGED, ignore=IGNORE),
                    review=None if review is None else asdict(review))
+    if (form := TileForm.of(source)) is not None:
+        request['tiles'] = form.describe()
     return json.loads(as_json(request))  # as it will be read again: lists for tuples
 
 
@@ -296,7 +313,7 @@ def _table(tiles: dict, split: dict, names: dict, grid: Grid) -> bytes:
 
 
 def _summary(out: Path, counts: dict[str, dict], polygons: ChangePolygons | Reviewed, settings: TileSettings,
-             review: Review | None) -> str:
+             review: Review | None, form: TileForm | None) -> str:
     lines: list[str] = list(polygons.notes)
     wanted: Sequence[str] = ('train', 'val') if settings.val else ('train',)
     for name in wanted:
@@ -316,5 +333,7 @@ def _summary(out: Path, counts: dict[str, dict], polygons: ChangePolygons | Revi
         where = 'nobody looked, and where ' if review else ''
         lines.append(f'Masks have the value {IGNORE} where {where}a date has no data: set label_ignore={IGNORE} in '
                      'every dataset of the config.')
+    if form is not None:
+        lines.append(form.advice())
     lines.append(f'{out / RECORD} and {TABLE} say how and where.')
     return '\n'.join(lines)

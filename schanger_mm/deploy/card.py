@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from schanger_mm.deploy.card_checks import wrong_entries
+from schanger_mm.deploy.card_checks import OPTIONAL, wrong_entries
 from schanger_mm.deploy.errors import DeployError
 from schanger_mm.deploy.onnx_files import read_metadata
 from schanger_mm.utils.errors import JsonError, SettingError
@@ -36,7 +36,7 @@ class Card:
     Args:
         inputs: names of the inputs: ``before`` and ``after``.
         classes: what 0 and 1 mean.
-        mean, std: statistics of each date, red, green, blue, in 0..255.
+        mean, std: statistics of each date, one number per band (red, green, blue of three), in 0..255.
         normalisation: ``'inside'``: the file takes 0..255; ``'outside'``: it takes ``(x - mean) / std``.
         threshold: pixels with a probability above it are changed.
         tile: side of the tiles to predict on, px.
@@ -51,6 +51,9 @@ class Card:
         format: version of this table.
         semantic_classes: names of the classes of each date that the file also predicts; empty: change only. The card
             of such a file has no entry for them.
+        scale: values of the training images that became 0 and 255, as of ``--scale``; None: they were 8-bit.
+        bands: bands of their files that were taken, counted from 1; empty: all, or red, green and blue of three. The
+            card has entries for these two only where they are set.
     """
 
     inputs: tuple[str, ...]
@@ -70,12 +73,20 @@ class Card:
     temperature: float = 1.0
     format: int = FORMAT
     semantic_classes: tuple[str, ...] = ()
+    scale: str | None = None
+    bands: tuple[int, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """Return the number of bands of each date."""
+        return len(self.mean[0])
 
     def dumps(self) -> str:
         """Encode as JSON."""
         facts = dataclasses.asdict(self)
-        if not self.semantic_classes:  # so that versions without classes read the others
-            del facts['semantic_classes']
+        for key in OPTIONAL:  # so that versions without them read the others
+            if not facts[key]:
+                del facts[key]
         return json.dumps(facts)
 
     @classmethod
@@ -103,7 +114,7 @@ class Card:
                               'the checkpoint again.')
         for key in ('mean', 'std'):
             facts[key] = tuple(map(tuple, facts[key]))
-        for key in ('inputs', 'classes', 'semantic_classes'):
+        for key in ('inputs', 'classes', 'semantic_classes', 'bands'):
             facts[key] = tuple(facts.get(key, ()))
         return cls(**facts)
 

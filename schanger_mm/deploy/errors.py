@@ -20,7 +20,7 @@ def unusable(path: str | Path, program: str, error: Exception) -> DeployError:
 
 
 def failed(path: str | Path, program: str, shape: tuple[int, ...], error: Exception) -> DeployError:
-    """Make an error for a file that ``program`` could not run on ``(N, 3, H, W)``, with its message's first line."""
+    """Make an error for a file that ``program`` could not run on ``(N, C, H, W)``, with its message's first line."""
     said = first_line(error) or 'no reason given'
     return DeployError(f'{path}: {program} cannot run it on {shape[0]} pairs of {shape[2]} x {shape[3]} px '
                        f'({type(error).__name__}: {said}). It is damaged or was changed, or memory is short: export '

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from mmengine.config import Config
 from schanger_mm.checkpoints import Checkpoint
 from schanger_mm.checkpoints.hub import is_address
 from schanger_mm.config.building import build
-from schanger_mm.datasets.reading import read_image
+from schanger_mm.datasets.transforms import LoadBiTemporalImages, LoadImage
 from schanger_mm.deploy.card import BACKENDS, EXTRA, Card
 from schanger_mm.deploy.errors import DeployError
 from schanger_mm.deploy.formats import ProgramRuntime, write_onnx, write_openvino, write_program
@@ -25,7 +26,9 @@ from schanger_mm.deploy.model import SceneModel
 from schanger_mm.deploy.open import open_runtime
 from schanger_mm.deploy.parity import Compared, Pair, compare, random_pairs, real_pair
 from schanger_mm.deploy.runtime import Runtime
+from schanger_mm.deploy.trained_reading import loading_of
 from schanger_mm.registry import DATASETS, SCOPE
+from schanger_mm.utils.band_order import turned
 from schanger_mm.utils.files import move_into_place, refuse_existing
 from schanger_mm.utils.optional import require
 from schanger_mm.version import __version__
@@ -77,7 +80,8 @@ def export(cfg: Config, config: str, checkpoint: str | Checkpoint, out: str | Pa
                           'classes of both dates, too; export it in fp32.')
     graph = PairGraph(model.network, normalise == 'inside', model.temperature)
     card = make_card(model, graph, config, normalise, tile or _tile(cfg, graph.divisor), gsd)
-    known = [_read_pair(before, after, card) for before, after in pairs] or _test_pairs(cfg, card)
+    loading = loading_of(cfg, model.bands)
+    known = [_read_pair(loading, before, after, card) for before, after in pairs] or _test_pairs(cfg, card)
 
     def reference(before: np.ndarray, after: np.ndarray) -> np.ndarray | Sequence[np.ndarray]:
         return (model.semantic if model.semantic_classes else model.predict)(np.stack([before, after], axis=1))
@@ -89,11 +93,11 @@ def export(cfg: Config, config: str, checkpoint: str | Checkpoint, out: str | Pa
         partial = Path(folder) / out.name
         onnx_file = partial if format == 'onnx' else Path(aside) / 'float32.onnx'
         _write(program, partial, onnx_file, card)
-        pairs_to_see = [*random_pairs(), *known]
+        pairs_to_see = [*random_pairs(model.bands), *known]
         runtime = ProgramRuntime(partial, program) if format == 'program' else open_runtime(partial)
         done = compare(runtime.semantic if card.semantic_classes else runtime, reference, pairs_to_see)
         cost = '' if calibration is None else _in_int8(partial, onnx_file, Path(aside) / 'int8.onnx', card, runtime,
-                                                       calibration)
+                                                       calibration, loading)
         out.unlink(missing_ok=True)  # so that an old .xml is never combined with a new .bin
         for file in sorted(Path(folder).iterdir()):
             move_into_place(file, out.with_suffix(file.suffix))
@@ -111,14 +115,16 @@ def make_card(model: SceneModel, graph: PairGraph, config: str, normalise: str, 
         raise DeployError(f'--tile {tile}: expected a multiple of {graph.divisor}, to which this network pads.')
     if gsd is not None and not 0 < gsd < float('inf'):
         raise DeployError(f'--gsd {gsd}: expected metres per pixel, above 0.')
-    mean, std = (_per_date(values, graph.rgb) for values in (graph.mean, graph.std))
+    mean, std = (_per_date(values, graph.flip) for values in (graph.mean, graph.std))
+    reading = model.reading.describe()
     return Card(
         inputs=graph.INPUTS, classes=CLASSES, mean=mean, std=std, normalisation=normalise, threshold=model.threshold,
         tile=tile, fixed_size=False, gsd=model.gsd if gsd is None else gsd,
         align_corners=bool(model.network.decode_head.align_corners), config=_short(config),
         checkpoint=_short(model.weights), checkpoint_sha256=model.sha256,
         versions=dict(schanger_mm=__version__, torch=str(torch.__version__)), temperature=graph.temperature,
-        semantic_classes=model.class_names)
+        semantic_classes=model.class_names, scale=reading.get('scale'),
+        bands=tuple(reading.get('bands', ())))
 
 
 def _short(name: str) -> str:
@@ -155,11 +161,11 @@ def _check_precision(precision: str, calibration: str | Path | None, format: str
 
 
 def _in_int8(path: Path, onnx_file: Path, target: Path, card: Card, float32: Runtime,
-             calibration: str | Path) -> str:
+             calibration: str | Path, loading: dict[str, Any]) -> str:
     """Replace an export in float32 by one in int8, made of its ONNX file by way of ``target``; say what that costs."""
     onnxruntime = require('onnxruntime', EXTRA, 'Exporting in int8')
     card = replace(card, versions={**card.versions, 'int8': f'onnxruntime {onnxruntime.__version__}'})
-    tiles, held_back = read_halves(calibration, card.tile)
+    tiles, held_back = read_halves(calibration, card.tile, LoadBiTemporalImages(**loading))
     quantise(onnx_file, target, card, tiles)
     written = [target]
     if path.suffix == BACKENDS['openvino']:
@@ -177,13 +183,14 @@ def _tile(cfg: Config, divisor: int) -> int:
     return -(-max(size) // divisor) * divisor
 
 
-def _per_date(values: torch.Tensor, rgb: bool) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _per_date(values: torch.Tensor, flip: bool) -> tuple[tuple[float, ...], tuple[float, ...]]:
     before, after = (date.flatten().tolist() for date in values.chunk(2))
-    return (tuple(before), tuple(after)) if rgb else (tuple(before[::-1]), tuple(after[::-1]))
+    return (tuple(before[::-1]), tuple(after[::-1])) if flip else (tuple(before), tuple(after))
 
 
-def _read_pair(before: str, after: str, card: Card) -> Pair:
-    one, other = (read_image(path)[..., ::-1] for path in (before, after))
+def _read_pair(loading: dict[str, Any], before: str, after: str, card: Card) -> Pair:
+    load = LoadImage(**loading)
+    one, other = (turned(load(dict(img_path=path))['img'], -1) for path in (before, after))
     return real_pair(f'{before} and {after}', one, other, card.tile)
 
 
@@ -199,8 +206,7 @@ def _test_pairs(cfg: Config, card: Card) -> list[Pair]:
         return []
     pairs = []
     for index in sorted({0, len(found) // 2, len(found) - 1} if len(found) else ()):  # first, middle, last
-        packed = found[index]['inputs'].numpy()
-        before, after = (packed[bands].transpose(1, 2, 0) for bands in ([2, 1, 0], [5, 4, 3]))  # B, G, R to R, G, B
+        before, after = (turned(date, 0).transpose(1, 2, 0) for date in np.split(found[index]['inputs'].numpy(), 2))
         pairs.append(real_pair(f'test pair {index}', before, after, card.tile))
     return pairs
 

@@ -10,6 +10,8 @@ from schanger_mm.deploy.backends import has_cuda
 from schanger_mm.deploy.card import backend_of
 from schanger_mm.deploy.open import check_format, open_runtime
 from schanger_mm.deploy.runtime import Semantic
+from schanger_mm.geo.reading import Reading
+from schanger_mm.utils.band_order import COLOUR_BANDS
 from schanger_mm.utils.devices import FOR_INFERENCE, count_cores, keep_freed_memory, parse_device
 from schanger_mm.utils.errors import SettingError
 from schanger_mm.utils.files import sha256_of
@@ -51,6 +53,7 @@ class ExportedModel:
         # an .xml has its weights next to it
         self.sha256 = sha256_of(Path(file).with_suffix('.bin') if kind == 'openvino' else file)
         self.threshold, self.gsd = card.threshold, card.gsd
+        self.reading = Reading.parse(card.bands or None, card.scale, file)
         self.warnings: list[str] = []
 
     def use_threads(self, count: int) -> None:
@@ -60,6 +63,11 @@ class ExportedModel:
         """Predict windows; see :meth:`SceneModel.predict`."""
         images = images.astype(np.float32, copy=False)
         return self.runtime(images[:, 0], images[:, 1])
+
+    @property
+    def bands(self) -> int:
+        """Return the number of bands of each date."""
+        return self.runtime.bands
 
     @property
     def semantic_classes(self) -> int:
@@ -84,5 +92,6 @@ class ExportedModel:
             config=self.config, weights=self.weights, weights_sha256=self.sha256, precision=self.precision,
             threshold=self.threshold, temperature=card.temperature,
             mean=[value for date in card.mean for value in date], std=[value for date in card.std for value in date],
-            bgr_to_rgb=True, classes=list(card.classes), gsd=self.gsd, backend=backend_of(self.weights),
-            checkpoint_sha256=card.checkpoint_sha256, **classes)
+            bgr_to_rgb=self.bands == COLOUR_BANDS, classes=list(card.classes), gsd=self.gsd,
+            backend=backend_of(self.weights), checkpoint_sha256=card.checkpoint_sha256, **classes,
+            **self.reading.describe())

@@ -12,13 +12,14 @@ from mmseg.models.segmentors.base import BaseSegmentor
 from torch import Tensor
 
 from schanger_mm.config.loading import ConfigError
-from schanger_mm.deploy.card import backend_of
+from schanger_mm.deploy.card import backend_of, read_card
 from schanger_mm.deploy.open import check_format, open_runtime
+from schanger_mm.deploy.trained_reading import reading_of
 from schanger_mm.models.detectors.semantic_outputs import SemanticOutputs
 from schanger_mm.registry import MODELS, SCOPE
+from schanger_mm.utils.band_order import COLOUR_BANDS
 from schanger_mm.utils.errors import SettingError
 
-BANDS = 6
 SURE = 1e-12
 """Probabilities of 0 and 1 become logits of -28 and 28."""
 
@@ -41,10 +42,12 @@ class ExportedDetector(SemanticOutputs, EncoderDecoder):
 
     def __init__(self, file: str, backend: str | None = None, precision: str = 'fp32', threads: int | None = None,
                  test_cfg: dict | None = None, data_preprocessor: dict | None = None):
+        runtime = open_runtime(file, backend, 'cpu', threads or torch.get_num_threads(), precision)
+        channels = 2 * runtime.bands
         BaseSegmentor.__init__(self, data_preprocessor=data_preprocessor or dict(
-            type=f'{SCOPE}.BiTemporalPreProcessor', mean=[0.0] * BANDS, std=[1.0] * BANDS))
-        self.runtime = open_runtime(file, backend, 'cpu', threads or torch.get_num_threads(), precision)
-        card = self.runtime.card
+            type=f'{SCOPE}.BiTemporalPreProcessor', mean=[0.0] * channels, std=[1.0] * channels,
+            bgr_to_rgb=runtime.bands == COLOUR_BANDS))
+        self.runtime, card = runtime, runtime.card
         self.num_dates = 2
         self.semantic_classes = len(card.semantic_classes)
         self.test_cfg = ConfigDict(test_cfg or dict(mode='whole'))
@@ -54,7 +57,7 @@ class ExportedDetector(SemanticOutputs, EncoderDecoder):
                                            align_corners=card.align_corners)
 
     def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
-        """Return logits ``(N, 1, H, W)`` for pairs ``(N, 6, H, W)``, RGB in 0..255, date A first.
+        """Return logits ``(N, 1, H, W)`` for pairs ``(N, 2C, H, W)`` in 0..255, RGB if C is 3, date A first.
 
         With K classes there are ``2 K`` more channels, see :func:`split_logits`.
         """
@@ -76,7 +79,8 @@ def use_exported(cfg: Config, file: str, backend: str | None = None, precision: 
     """Replace the network of a config by an exported file, in place, so that a test scores the file.
 
     Raises:
-        ConfigError: the file does not exist, or is not an exported network.
+        ConfigError: the file does not exist, or is not an exported network, or the config reads other values than the
+            training of the network did.
         DeployError: its format cannot be run here.
     """
     if backend_of(file) is None:
@@ -85,9 +89,19 @@ def use_exported(cfg: Config, file: str, backend: str | None = None, precision: 
     if not os.path.isfile(file):
         raise ConfigError(f'no exported network {file}; `schanger export` makes one from a checkpoint.')
     check_format(file)
+    _check_reading(cfg, file)
     cfg.model = ConfigDict(type='ExportedDetector', file=file, backend=backend, precision=precision,
                            test_cfg=cfg.model.get('test_cfg') or dict(mode='whole'))
     cfg.data_preprocessor = None  # the file contains its statistics
     cfg.custom_hooks = []  # they are for training, and average or load weights
     cfg.load_from = None
     cfg.exported = dict(file=file, backend=backend or backend_of(file), precision=precision)  # for the report
+
+
+def _check_reading(cfg: Config, file: str) -> None:
+    card, name = read_card(file), cfg.filename or 'the config'
+    scale = reading_of(cfg, str(name), card.count).describe().get('scale')
+    if scale != card.scale:
+        trained = '8-bit images' if card.scale is None else f'values scaled from {card.scale}'
+        raise ConfigError(f'{file} is of a network that was trained on {trained}, and the test pipeline of {name} has '
+                          f'scale={scale!r}; set scale={card.scale!r} in its transform that loads images.')

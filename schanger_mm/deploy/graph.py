@@ -8,8 +8,8 @@ from torch.nn import functional as F
 
 from schanger_mm.deploy.errors import DeployError
 from schanger_mm.deploy.fusion import FORMS_TO_EXPORT
-from schanger_mm.deploy.runtime import BANDS
 from schanger_mm.models.inference import example_images, inference_form
+from schanger_mm.utils.band_order import COLOUR_BANDS
 
 
 class PairGraph(nn.Module):
@@ -31,24 +31,26 @@ class PairGraph(nn.Module):
         preprocessor = network.data_preprocessor
         self.divisor = getattr(network, 'size_divisor', 1)
         self.normalise, self.temperature = normalise, temperature
-        self.rgb = bool(preprocessor.bgr_to_rgb)
-        example = example_images(2 * BANDS, self.divisor)
+        self.bands = preprocessor.mean.numel() // 2
+        # three bands come as R, G, B, and in training as B, G, R; others in one order
+        self.flip = bool(preprocessor.bgr_to_rgb) != (self.bands == COLOUR_BANDS)
+        example = example_images(2 * self.bands, self.divisor)
         self.network = inference_form(network, example, portable=True, forms=FORMS_TO_EXPORT)
         self.network.data_preprocessor = None
         self.register_buffer('mean', preprocessor.mean.detach().float().cpu().clone())
         self.register_buffer('std', preprocessor.std.detach().float().cpu().clone())
 
     def forward(self, before: Tensor, after: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """Predict a pair: two ``(N, 3, H, W)`` float32, RGB, to ``(N, 1, H, W)`` in 0..1.
+        """Predict a pair: two ``(N, C, H, W)`` float32, RGB if C is 3, to ``(N, 1, H, W)`` in 0..1.
 
         With K classes also to their probabilities before and after, ``(N, K, H, W)`` each.
         """
         return self.predict(torch.cat([before, after], dim=1))
 
     def predict(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """Map ``(N, 6, H, W)``, the earlier date's R, G, B first, to what :meth:`forward` returns."""
+        """Map ``(N, 2C, H, W)``, the earlier date's bands first, to what :meth:`forward` returns."""
         height, width = images.shape[-2:]
-        if not self.rgb:
+        if self.flip:
             images = torch.cat([date.flip(1) for date in images.chunk(2, dim=1)], dim=1)
         x = self._pad(self._pad(images, 2), 3)
         if self.normalise:
@@ -90,7 +92,7 @@ def trace(graph: PairGraph) -> torch.export.ExportedProgram:
     Raises:
         DeployError: the network's computation depends on its input in a way that cannot be traced.
     """
-    examples = tuple(torch.zeros(2, BANDS, 50, 70) for _ in graph.INPUTS)
+    examples = tuple(torch.zeros(2, graph.bands, 50, 70) for _ in graph.INPUTS)
     dims = {dim: torch.export.Dim(name) for dim, name in ((0, 'batch'), (2, 'height'), (3, 'width'))}
     try:
         with torch.no_grad():

@@ -13,6 +13,7 @@ from schanger_mm.datasets.transforms import LoadBiTemporalImages, LoadChangeLabe
 from schanger_mm.deploy.errors import DeployError
 from schanger_mm.deploy.runtime import Runtime
 from schanger_mm.evaluation.confusion import Confusion
+from schanger_mm.utils.band_order import turned
 
 MOST = 128
 """Tiles that each half is judged or calibrated by, at most; evenly spread over all."""
@@ -20,19 +21,21 @@ MOST = 128
 
 @dataclass(frozen=True)
 class Tile:
-    """A piece of a labelled pair: ``(1, 3, H, W)`` float32, RGB in 0..255, and a mask ``(H, W)`` of 0, 1 and 255."""
+    """A piece of a labelled pair: ``(1, C, H, W)`` float32, RGB if C is 3, and a mask ``(H, W)`` of 0, 1 and 255."""
 
     before: np.ndarray
     after: np.ndarray
     mask: np.ndarray
 
 
-def read_halves(folder: str | Path, side: int) -> tuple[list[Tile], list[Tile]]:
+def read_halves(folder: str | Path, side: int,
+                load: LoadBiTemporalImages | None = None) -> tuple[list[Tile], list[Tile]]:
     """Cut the labelled pairs of a folder into tiles; every other pair is held back.
 
     Args:
         folder: holds ``A``, ``B`` and ``label``, one file per pair in each.
         side: of the tiles, px; border tiles overlap their neighbours, smaller images are one tile.
+        load: reads both dates, as the training did; None: 8-bit colour images.
 
     Returns:
         Tiles to calibrate by, and those of the pairs that are held back.
@@ -41,13 +44,15 @@ def read_halves(folder: str | Path, side: int) -> tuple[list[Tile], list[Tile]]:
         DeployError: less than two pairs, or nothing changed in those that are held back.
         DatasetError: the folder has another layout, or a file cannot be read.
     """
-    pairs = FolderCDDataset(data_root=str(folder), pipeline=[], test_mode=True, lazy_init=True)
+    load = load or LoadBiTemporalImages()
+    pairs = FolderCDDataset(data_root=str(folder), pipeline=[load], test_mode=True, lazy_init=True)
     pairs.full_init()
     if len(pairs) < 2:
         raise DeployError(f'--calibration {folder}: expected at least two pairs, half of which judge the result; '
                           f'found {len(pairs)}.')
     tiles, held_back = (
-        _spread([tile for index in range(start, len(pairs), 2) for tile in _cut(pairs.get_data_info(index), side)])
+        _spread([tile for index in range(start, len(pairs), 2)
+                 for tile in _cut(pairs.get_data_info(index), side, load)])
         for start in (0, 1))
     if not any((tile.mask == 1).any() for tile in held_back):
         raise DeployError(f'--calibration {folder}: nothing is changed in the pairs that are held back (every other '
@@ -63,10 +68,10 @@ def score(runtime: Runtime, tiles: Sequence[Tile]) -> tuple[float, list[np.ndarr
     return counts.f1, probabilities
 
 
-def _cut(info: dict, side: int) -> list[Tile]:
-    loaded = LoadChangeLabel()(LoadBiTemporalImages()(info))
+def _cut(info: dict, side: int, load: LoadBiTemporalImages) -> list[Tile]:
+    loaded = LoadChangeLabel()(load(info))
     mask, side_by_side = loaded['gt_seg_map'], []
-    before, after = (image[..., ::-1].transpose(2, 0, 1)[None].astype(np.float32) for image in loaded['img'])
+    before, after = (turned(image, -1).transpose(2, 0, 1)[None].astype(np.float32) for image in loaded['img'])
     for top in _starts(mask.shape[0], side):
         for left in _starts(mask.shape[1], side):
             rows, columns = slice(top, top + side), slice(left, left + side)

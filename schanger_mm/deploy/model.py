@@ -17,9 +17,11 @@ from schanger_mm.config.loading import ConfigError
 from schanger_mm.deploy.model_files import LARGEST, in_words, open_named, other_statistics
 from schanger_mm.deploy.runtime import Semantic
 from schanger_mm.deploy.size_limit import sized_like
+from schanger_mm.deploy.trained_reading import reading_of
 from schanger_mm.geo.errors import SceneError
 from schanger_mm.models.detectors.semantic_outputs import split_logits
 from schanger_mm.registry import MODELS, SCOPE
+from schanger_mm.utils.band_order import turned
 from schanger_mm.utils.devices import FOR_INFERENCE, find_device, keep_freed_memory
 from schanger_mm.utils.text import first_line, first_of
 
@@ -44,6 +46,7 @@ class SceneModel:
 
     Attributes:
         warnings: warnings for the user about this config with these weights.
+        reading: how the images of its training were read.
         sha256: SHA-256 of the bytes that the weights were read from.
         checkpoint_meta: metadata in the checkpoint, such as ``dataset_meta``.
 
@@ -67,6 +70,7 @@ class SceneModel:
             keep_freed_memory(FOR_INFERENCE)
         self.gsd, self.temperature = _gsd(cfg, config_name), _temperature(cfg, config_name)
         self.network = filled_network(cfg, checkpoint, config_name)
+        self.reading = reading_of(cfg, config_name, self.bands)
         self.sha256, self.checkpoint_meta = checkpoint.sha256, checkpoint.meta
         self.network.to(self.device).eval()
         if not plain:
@@ -102,6 +106,11 @@ class SceneModel:
         torch.set_num_threads(count)
 
     @property
+    def bands(self) -> int:
+        """Return the number of bands of each date."""
+        return self.network.data_preprocessor.mean.numel() // 2
+
+    @property
     def threshold(self) -> float:
         """Return the probability above which a pixel is changed: the head's own, 0.5 for two channels.
 
@@ -114,7 +123,8 @@ class SceneModel:
         """Predict windows.
 
         Args:
-            images: ``(N, 2, 3, h, w)`` float32 in 0..255, RGB, date A first.
+            images: ``(N, 2, C, h, w)`` float32 in 0..255, date A first; RGB where there are three bands, otherwise in
+                the order of the training.
 
         Returns:
             ``(N, h, w)`` float32 probability of change.
@@ -148,8 +158,8 @@ class SceneModel:
 
     @torch.inference_mode()
     def _predict(self, images: np.ndarray) -> list[np.ndarray]:
-        # training reads files as B, G, R; the preprocessor handles that order
-        pairs = torch.from_numpy(np.ascontiguousarray(images[:, :, ::-1])).flatten(1, 2)
+        # training reads colours as B, G, R; the preprocessor handles that order
+        pairs = torch.from_numpy(np.ascontiguousarray(turned(images, 2))).flatten(1, 2)
         inputs = self.network.data_preprocessor(dict(inputs=list(pairs)), training=False)['inputs']
         logits = self.network.encode_decode(inputs, [dict(img_shape=inputs.shape[-2:])] * len(inputs))
         logits, *classes = split_logits(logits, self.semantic_classes)
@@ -163,7 +173,8 @@ class SceneModel:
         """Describe the model.
 
         Returns:
-            Config, weights and their SHA-256, precision, threshold, temperature, statistics, classes, gsd (m, or None).
+            Config, weights and their SHA-256, precision, threshold, temperature, statistics, classes, gsd (m, or None),
+            and how other than 8-bit colour images of the training were read.
         """
         preprocessor = self.network.data_preprocessor
         classes = dict(semantic_classes=list(self.class_names)) if self.semantic_classes else {}
@@ -172,7 +183,7 @@ class SceneModel:
             threshold=self.threshold, temperature=self.temperature,
             mean=preprocessor.mean.flatten().tolist(), std=preprocessor.std.flatten().tolist(),
             bgr_to_rgb=bool(preprocessor.bgr_to_rgb), classes=['unchanged', 'changed'], gsd=self.gsd,
-            **classes)
+            **classes, **self.reading.describe())
 
 
 def filled_network(cfg: Config, checkpoint: Checkpoint, config_name: str,
@@ -213,7 +224,7 @@ def _build(cfg: Config, config_name: str) -> nn.Module:
 
 
 def _check_pair(network: nn.Module, config_name: str) -> None:
-    """Refuse a network that does not compare two dates of three bands."""
+    """Refuse a network that does not compare two dates."""
     if getattr(network, 'num_dates', 2) != 2 or not hasattr(network, 'encode_decode'):
         raise SceneError(f'{config_name}: its network ({type(network).__name__}) is single-temporal or has no decoder; '
                          'expected a change detector for two dates.')
@@ -225,9 +236,11 @@ def _check_pair(network: nn.Module, config_name: str) -> None:
         raise SceneError(f'{config_name}: the decode head has the threshold {in_words(threshold):.60}; expected 0 or '
                          'more and less than 1.')
     channels = getattr(network.data_preprocessor, 'mean', torch.empty(0)).numel()
-    if channels != 6:
-        raise SceneError(f'{config_name}: its data_preprocessor has {channels} means; expected 6 (three bands of two '
-                         'dates), the kind of network that scenes are predicted with.')
+    bands = getattr(network, 'bands', None)
+    if not channels or channels % 2 or bands not in (None, channels // 2):
+        expected = 'one for each band of two dates' if bands is None else f'{2 * bands} ({bands} bands of two dates)'
+        raise SceneError(f'{config_name}: its data_preprocessor has {channels} means; expected {expected}, the kind of '
+                         'network that scenes are predicted with.')
 
 
 def _fill(network: nn.Module, state: dict[str, Tensor], weights: str | Path, config_name: str) -> None:

@@ -23,7 +23,7 @@ class Pair:
 
     Args:
         name: for messages.
-        before, after: ``(N, 3, H, W)`` float32, RGB in 0..255.
+        before, after: ``(N, C, H, W)`` float32 in 0..255, RGB if C is 3.
     """
 
     name: str
@@ -42,15 +42,15 @@ class Compared:
         return f'{self.name}: {self.difference:.1e}'
 
 
-def random_pairs() -> list[Pair]:
-    """Draw pairs of several sizes and batches, one not a multiple of 16."""
+def random_pairs(bands: int = 3) -> list[Pair]:
+    """Draw pairs of several sizes and batches, one not a multiple of 16, with so many bands per date."""
     rng = np.random.default_rng(0)
     return [Pair(f'random pair, {count} x {height} x {width} px',
-                 *(255 * rng.random((2, count, 3, height, width), np.float32))) for count, height, width in SIZES]
+                 *(255 * rng.random((2, count, bands, height, width), np.float32))) for count, height, width in SIZES]
 
 
 def real_pair(name: str, before: np.ndarray, after: np.ndarray, side: int) -> Pair:
-    """Crop the central ``side`` px of two images ``(H, W, 3)``, RGB.
+    """Crop the central ``side`` px of two images ``(H, W, C)``, RGB if C is 3.
 
     Args:
         name: for messages.

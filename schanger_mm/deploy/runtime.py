@@ -12,9 +12,7 @@ import numpy as np
 from schanger_mm.deploy.card import Card, read_card
 from schanger_mm.deploy.errors import DeployError, failed
 
-BANDS = 3
 DATES = ('before', 'after')
-"""Bands of each date."""
 TOLERANCE = 1e-3
 """How far rounding may move a probability outside 0..1."""
 
@@ -44,6 +42,7 @@ class Runtime(ABC):
 
     Attributes:
         card: metadata of the file.
+        bands: number of bands of each date.
         program: name of the runtime, for messages.
 
     Raises:
@@ -55,6 +54,7 @@ class Runtime(ABC):
     def __init__(self, path: str | Path):
         self.path = Path(path)
         self.card: Card = read_card(path)
+        self.bands = self.card.count
         self._mean, self._std = (np.array(values, np.float32)[:, None, :, None, None]
                                  for values in (self.card.mean, self.card.std))
 
@@ -62,8 +62,9 @@ class Runtime(ABC):
         """Predict pairs.
 
         Args:
-            before, after: ``(N, 3, H, W)`` float32, RGB in 0..255, numpy or
-                torch, earlier date first; if the file expects normalised
+            before, after: ``(N, C, H, W)`` float32 in 0..255, numpy or
+                torch, earlier date first; RGB where there are three bands,
+                otherwise in the order of the training; if the file expects normalised
                 values, they are normalised here. Any H and W, unless the file
                 has a fixed size.
 
@@ -136,8 +137,8 @@ class Runtime(ABC):
         if not isinstance(image, np.ndarray) or image.dtype != np.float32:
             raise DeployError(f'{name}: expected a float32 array or tensor in 0..255, found '
                               f'{getattr(image, "dtype", type(image).__name__)}.')
-        if image.ndim != 4 or image.shape[1] != BANDS or 0 in image.shape:
-            raise DeployError(f'{name}: expected (N, {BANDS}, H, W) with at least one image and pixel, found '
+        if image.ndim != 4 or image.shape[1] != self.bands or 0 in image.shape:
+            raise DeployError(f'{name}: expected (N, {self.bands}, H, W) with at least one image and pixel, found '
                               f'{image.shape}.')
         return image
 

@@ -14,13 +14,16 @@ from schanger_mm.checkpoints import Checkpoint
 from schanger_mm.deploy.model import SceneModel, filled_network, for_inference
 from schanger_mm.deploy.model_files import open_named, other_statistics, reverses_bands
 from schanger_mm.deploy.runtime import Semantic
+from schanger_mm.deploy.trained_reading import reading_of
 from schanger_mm.geo.errors import SceneError
+from schanger_mm.utils.band_order import turned
 from schanger_mm.utils.devices import find_device
+from schanger_mm.utils.errors import SettingError
 
 if TYPE_CHECKING:
     from schanger_mm.deploy.exported import ExportedModel
+    from schanger_mm.geo.reading import Reading
 
-BANDS = 3
 OPTIONS = ('--semantic', '--semantic-weights')
 BINARY = ('other', 'building')
 """Classes of a network with one logit whose checkpoint names none."""
@@ -48,6 +51,8 @@ class SingleDateModel:
         self.device = find_device(device, 'predict on')
         network = filled_network(cfg, checkpoint, f'--semantic {config_name}', _check)
         self.network = for_inference(network.to(self.device).eval(), config_name, precision)
+        self.bands = network.data_preprocessor.mean.numel()
+        self.reading = reading_of(cfg, f'--semantic {config_name}', self.bands)
         self.sha256, self.warnings = checkpoint.sha256, list[str]()
         self.names: tuple[str, str | None] | None = None
         self.class_names = _names(checkpoint, network.out_channels)
@@ -68,8 +73,8 @@ class SingleDateModel:
 
     @torch.inference_mode()
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """Classify ``(N, 3, h, w)`` float32 in 0..255, RGB; return class probabilities ``(N, K, h, w)`` float32."""
-        batch = torch.from_numpy(np.ascontiguousarray(images[:, ::-1]))  # as files are read: B, G, R
+        """Classify ``(N, C, h, w)`` float32 in 0..255, RGB if C is 3, to probabilities ``(N, K, h, w)`` float32."""
+        batch = torch.from_numpy(np.ascontiguousarray(turned(images, 1)))  # as files are read: B, G, R
         inputs = self.network.data_preprocessor(dict(inputs=list(batch)), training=False)['inputs']
         logits = self.network.encode_decode(inputs, [dict(img_shape=inputs.shape[-2:])] * len(inputs))
         if logits.shape[1] == 1:
@@ -82,7 +87,8 @@ class SingleDateModel:
         preprocessor = self.network.data_preprocessor
         return dict(config=self.config, weights=self.weights, weights_sha256=self.sha256, precision=self.precision,
                     mean=preprocessor.mean.flatten().tolist(), std=preprocessor.std.flatten().tolist(),
-                    bgr_to_rgb=reverses_bands(preprocessor), classes=list(self.class_names))
+                    bgr_to_rgb=reverses_bands(preprocessor), classes=list(self.class_names),
+                    **self.reading.describe())
 
 
 class WithClasses:
@@ -91,15 +97,23 @@ class WithClasses:
     Args:
         change: predicts change, and keeps its threshold, names and statistics.
         single: classifies each date.
+
+    Raises:
+        SettingError: they take different numbers of bands.
     """
 
     def __init__(self, change: SceneModel | ExportedModel, single: SingleDateModel):
+        if change.bands != single.bands:
+            raise SettingError(f'--semantic {single.config}: its network takes {single.bands} bands, and that of '
+                               f'{change.config} {change.bands}; expected a segmentation network for the same bands.')
         self.change, self.single = change, single
+        self.bands, self.reading = change.bands, change.reading
         self.config, self.weights, self.names, self.sha256 = change.config, change.weights, change.names, change.sha256
         self.device, self.device_type, self.precision = change.device, change.device_type, change.precision
         self.gsd, self.threshold = change.gsd, change.threshold
         self.packages = tuple(dict.fromkeys((*change.packages, 'torch')))
-        self.warnings = change.warnings + single.warnings
+        self.warnings = change.warnings + single.warnings + _other_reading(change.reading, single.reading,
+                                                                         single.config)
         self.class_names, self.semantic_classes = single.class_names, len(single.class_names)
         self.semantic_names, self.semantic_sha256 = single.names, single.sha256
 
@@ -126,18 +140,28 @@ class WithClasses:
         return dict(self.change.describe(), semantic=self.single.describe())
 
 
+def _other_reading(change: Reading, single: Reading, name: str) -> list[str]:
+    """Warn if both networks were trained on values that were scaled in different ways."""
+    if change.scale == single.scale:
+        return []
+    ways = ' and '.join(str(one.scale or 'none') for one in (change, single))
+    return [f'--semantic {name}: both networks get the same values, but were trained on values of different scales '
+            f'({ways}); its classes may be wrong.']
+
+
 def _check(network: nn.Module, name: str) -> None:
-    """Refuse a network that does not classify single images of three bands."""
+    """Refuse a network that does not classify single images."""
     statistics = getattr(getattr(network, 'data_preprocessor', None), 'mean', torch.empty(0)).numel()
-    if getattr(network, 'num_dates', 1) != 1 or statistics == 2 * BANDS:
+    if getattr(network, 'num_dates', 2 if statistics == 6 else 1) != 1:
         raise SceneError(f'{name}: its network compares two dates; expected a segmentation network for single images, '
                          'such as one of configs/schanger/pretrain_inria.py.')
     if not hasattr(network, 'encode_decode') or not hasattr(network, 'out_channels'):
         raise SceneError(f'{name}: its network ({type(network).__name__}) is no segmentation network with a decode '
                          'head; expected one for single images.')
-    if statistics != BANDS:
-        raise SceneError(f'{name}: its data_preprocessor has {statistics} means; expected {BANDS}, of the bands of one '
-                         'image.')
+    bands = getattr(network, 'bands', None)
+    if not statistics or bands not in (None, statistics):
+        raise SceneError(f'{name}: its data_preprocessor has {statistics} means; expected {bands or "one for each"} '
+                         'of the bands of one image.')
 
 
 def _names(checkpoint: Checkpoint, channels: int) -> tuple[str, ...]:

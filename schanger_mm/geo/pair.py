@@ -15,6 +15,7 @@ from schanger_mm.geo.errors import SceneError
 from schanger_mm.geo.fingerprint import content_of, file_states, fingerprint
 from schanger_mm.geo.grid import Grid
 from schanger_mm.geo.raster import BANDS, Raster, limit_cache
+from schanger_mm.geo.reading import EIGHT_BIT, Reading
 from schanger_mm.geo.scaling import Range, Scaling
 
 
@@ -25,11 +26,10 @@ class PairSpec:
     Args:
         before, after: the two rasters, earlier date first: files, or
             addresses, which become :class:`~schanger_mm.geo.addresses.Address`.
-        bands: three bands of both dates counted from 1, red first, or two
-            such lists, the earlier date's first; None if each date marks its
-            own as red, green and blue, or has exactly three besides an
-            alpha band.
-        scaling: how their values become 0..255; None if both are 8-bit.
+        bands: bands of both dates counted from 1, red first of three, or two
+            such lists, the earlier date's first; None if each date has exactly ``count`` besides an
+            alpha band, or marks its own as red, green and blue where three are wanted.
+        scaling: how their values become 0..255; None if both are 8-bit, or ``trained`` says it.
         align: warp the later date onto the earlier one's grid where the
             grids differ. Pixels outside of the overlap are without data.
         gsd: read both at this ground sampling distance, in metres; the
@@ -39,9 +39,13 @@ class PairSpec:
         ignore_alpha: take a band that is marked as alpha for any other one,
             such as near infrared.
         remote: allow addresses of rasters, also as sources of a local VRT.
+        count: number of bands that the network takes; None: all that the rasters have.
+        trained: how the images that the network was trained on were read, for what ``bands`` and ``scaling`` leave
+            open.
+        stored: do not scale: other than 8-bit values are read as they are stored, of one type in both dates.
 
     Raises:
-        SceneError: not three bands, a distance that is not positive, or an address without ``remote``.
+        SceneError: another number of bands, a distance that is not positive, or an address without ``remote``.
     """
 
     before: str
@@ -53,13 +57,17 @@ class PairSpec:
     nodata: float | None = None
     ignore_alpha: bool = False
     remote: bool = False
+    count: int | None = BANDS
+    trained: Reading = EIGHT_BIT
+    stored: bool = False
 
     def __post_init__(self) -> None:
         for date in ('before', 'after'):
             object.__setattr__(self, date, approve(getattr(self, date), self.remote))
         for bands in self.bands_of_dates():
-            if bands is not None and (len(bands) != BANDS or min(bands) < 1):
-                raise SceneError(f'--bands: expected {BANDS} numbers from 1 up, as the model needs {BANDS} bands, or '
+            if bands is not None and (len(bands) != (self.count or len(bands)) or min(bands, default=0) < 1):
+                number = self.count or 'any number of'
+                raise SceneError(f'--bands: expected {number} numbers from 1 up, as the model needs {number} bands, or '
                                  f'two such lists (3,2,1/4,3,2), found {",".join(map(str, bands))}.')
         if self.gsd is not None and not 0 < self.gsd < float('inf'):
             raise SceneError(f'--resample-gsd: expected metres above 0, found {self.gsd:g}.')
@@ -74,7 +82,7 @@ class PairSpec:
         """Return the settings as plain values for JSON."""
         lists = None if self.bands is None else [
             list(part) if isinstance(part, tuple) else part for part in self.bands]
-        marks = {'ignore_alpha': True} if self.ignore_alpha else {}
+        marks = {name: True for name in ('ignore_alpha', 'stored') if getattr(self, name)}
         return dict(before=self.before, after=self.after, bands=lists, **marks,
                     scaling=None if self.scaling is None else str(self.scaling), align=self.align, gsd=self.gsd,
                     nodata='nan' if self.nodata is not None and np.isnan(self.nodata) else self.nodata)
@@ -106,7 +114,8 @@ class PairWindow:
     """A piece of a pair.
 
     Args:
-        images: ``(2, 3, h, w)`` float32 in 0..255, RGB, earlier date first; 0 where ``valid`` is false.
+        images: ``(2, C, h, w)`` float32 in 0..255, RGB where there are three bands, earlier date first; 0 where
+            ``valid`` is false. Of ``stored`` values, in their own type.
         valid: ``(h, w)`` bool, both dates have data in all bands.
     """
 
@@ -119,7 +128,10 @@ class PairSource:
 
     Attributes:
         spec: the description, with percentiles replaced by the numbers they
-            came to: hand this one to workers, so that all use the same.
+            came to, and with the bands and the rule of the training where these are used: hand this one to workers,
+            so that all use the same.
+        notes: what was taken from the training, for the user.
+        bands: number of bands of each date.
         grid: of the pair, and of what is made from it.
         before, after: the dates.
     """
@@ -128,9 +140,13 @@ class PairSource:
         limit_cache()
         with ExitStack() as stack:
             self.before, self.after = dates = [
-                stack.enter_context(closing(Raster(path, bands, spec.nodata, spec.ignore_alpha, spec.remote)))
+                stack.enter_context(closing(Raster(path, bands, spec.nodata, spec.ignore_alpha, spec.remote,
+                                                   spec.count, spec.trained.bands)))
                 for path, bands in zip((spec.before, spec.after), spec.bands_of_dates())]
-            self.spec = replace(spec, scaling=_resolve(spec.scaling, dates))
+            self.bands = len(self.before.bands)
+            _check_alike(dates, spec.stored)
+            spec, self.notes = _as_trained(spec, dates)
+            self.spec = replace(spec, scaling=_resolve(spec.scaling, dates, spec.stored))
             self.grid = self._to_one_grid()
             self._stack = stack.pop_all()
 
@@ -154,7 +170,7 @@ class PairSource:
         Raises:
             SceneError: a raster is truncated, damaged or out of reach.
         """
-        images = np.zeros((2, BANDS, height, width), np.float32)
+        images = np.zeros((2, self.bands, height, width), self.before.dtype if self.as_stored else np.float32)
         valid = np.zeros((height, width), bool)
         left, top = max(col, 0), max(row, 0)
         right, bottom = min(col + width, self.grid.width), min(row + height, self.grid.height)
@@ -164,22 +180,33 @@ class PairSource:
             scalings = self.spec.scaling.before, self.spec.scaling.after
             for image, date, rule in zip(images, (self.before, self.after), scalings):
                 values, has_data = date.read(left, top, right - left, bottom - top)
-                image[:, rows, cols] = rules.to_bytes_range(values, rule)
+                image[:, rows, cols] = values if self.as_stored else rules.to_bytes_range(values, rule)
                 valid[rows, cols] &= has_data
         images[:, :, ~valid] = 0
         return PairWindow(images, valid)
 
-    def read_reduced(self, col: int, row: int, width: int, height: int, size: tuple[int, int]) -> PairWindow:
+    @property
+    def as_stored(self) -> bool:
+        """Return whether values are not scaled, and neither 8-bit."""
+        return self.spec.stored and self.before.dtype != 'uint8'
+
+    def read_reduced(self, col: int, row: int, width: int, height: int, size: tuple[int, int],
+                     shown: Sequence[int] | None = None) -> PairWindow:
         """Read a window inside the grid, averaged down to ``size`` (width, height), to look at.
+
+        Args:
+            col, row, width, height, size: the window, and what it becomes.
+            shown: positions of the bands to return, from 0; None: all. All count for ``valid``.
 
         Raises:
             SceneError: a raster is truncated, damaged or out of reach.
         """
-        images, valid = np.zeros((2, BANDS, *size[::-1]), np.float32), np.ones(size[::-1], bool)
+        shown = range(self.bands) if shown is None else shown
+        images, valid = np.zeros((2, len(shown), *size[::-1]), np.float32), np.ones(size[::-1], bool)
         scalings = self.spec.scaling.before, self.spec.scaling.after
         for image, date, rule in zip(images, (self.before, self.after), scalings):
             values, has_data = date.read_reduced(col, row, width, height, size)
-            image[:] = rules.to_bytes_range(values, rule)
+            image[:] = rules.to_bytes_range(values[list(shown)], rule)
             valid &= has_data
         images[:, :, ~valid] = 0
         return PairWindow(images, valid)
@@ -231,11 +258,49 @@ def open_pair(spec: PairSpec) -> PairSource:
     return PairSource(spec)
 
 
-def _resolve(scaling: Scaling | None, dates: list[Raster]) -> Scaling:
+def _check_alike(dates: list[Raster], stored: bool) -> None:
+    """Refuse dates of different numbers of bands; stored values also of different types."""
+    before, after = dates
+    if len(before.bands) != len(after.bands):
+        raise SceneError(f'{before.path} has {len(before.bands)} bands and {after.path} {len(after.bands)}; expected '
+                         'the same number: choose them, one list per date: --bands 1,2,4/1,2,3, for example.')
+    if stored and before.dtype != after.dtype:
+        raise SceneError(f'{before.path} holds {before.dtype} and {after.path} {after.dtype}; values that are kept as '
+                         'stored need one type in both dates: scale them to 8 bits (--scale), or convert one '
+                         '(gdal_translate -ot).')
+
+
+def _as_trained(spec: PairSpec, dates: list[Raster]) -> tuple[PairSpec, list[str]]:
+    """Fill in what the user left open with what the training did, and say so."""
+    notes = []
+    if spec.bands is None and spec.trained.bands and any(tuple(date.bands) == spec.trained.bands for date in dates):
+        before, after = (tuple(date.bands) for date in dates)
+        spec = replace(spec, bands=before if before == after else (before, after))
+        notes.append(f'bands as in the training: --bands {"/".join(dict.fromkeys(map(_listed, (before, after))))}')
+    if spec.scaling is None and spec.trained.scale is not None:
+        rule = spec.trained.scale
+        for date in dates:
+            if date.dtype == 'uint8':
+                raise SceneError(f'{date.path}: holds 8-bit values, and the network was trained on values that were '
+                                 f'scaled from {rule} to 0..255. Take the raster with the values of the sensor; or, if '
+                                 f'these were scaled in that way, set --scale none; --scale {rule} scales them.')
+        spec = replace(spec, scaling=Scaling(rule, rule))
+        notes.append(f'values as in the training: --scale {rule}')
+    return spec, notes
+
+
+def _listed(bands: tuple[int, ...]) -> str:
+    return ','.join(map(str, bands))
+
+
+def _resolve(scaling: Scaling | None, dates: list[Raster], stored: bool) -> Scaling:
     scaling = scaling or Scaling()
     rules.check_tags(scaling, [date.tags for date in dates], [date.path for date in dates])
     ranges = []
     for date, rule in zip(dates, (scaling.before, scaling.after)):
+        if stored and date.dtype != 'uint8' and not date.dtype.startswith('complex'):
+            ranges.append(None)
+            continue
         rules.check_type(rule, date.dtype, date.path)
         if rule is None and date.bits < 8:  # 1 is white where values have one bit
             rule = Range(0, 2 ** date.bits - 1)

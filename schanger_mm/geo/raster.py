@@ -1,4 +1,4 @@
-"""One date: three bands of a raster, which of its pixels hold data, read window by window."""
+"""One date: the bands of a raster that a network takes, which of its pixels hold data, read window by window."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from schanger_mm.geo.web import state_of
 from schanger_mm.utils.images import how_to_raise, most_pixels
 from schanger_mm.utils.text import first_of
 
-BANDS = 3  # of the images that networks here are trained on
+BANDS = 3  # red, green and blue, which most networks take
 RGB = ColorInterp.red, ColorInterp.green, ColorInterp.blue
 CACHE_BYTES = 64 * 2 ** 20  # GDAL's own limit, 5 % of the machine's memory, would grow with the scene
 WARP_TOLERANCE = 0.01  # pixels; GDAL's 0.125 is coarser than what a shift estimate sees, for a tenth of the time
@@ -41,28 +41,32 @@ warnings.filterwarnings('ignore', category=NotGeoreferencedWarning)  # reported 
 
 
 class Raster:
-    """Three bands of a raster, opened; of one thread, as GDAL's datasets are.
+    """Bands of a raster, opened; of one thread, as GDAL's datasets are.
 
     Args:
         path: what GDAL opens: a file, ``/vsizip/...``, or the address of a GeoTIFF.
-        bands: three bands, counted from 1, red first; None uses those marked
-            as red, green and blue, or else the three bands of a raster with
-            exactly three besides an alpha band, in their order.
+        bands: as many as ``count``, counted from 1, red first of three; None uses, of three, those marked
+            as red, green and blue, or else the bands of a raster with
+            exactly ``count`` besides an alpha band, in their order.
         nodata: the value of pixels without data, instead of the raster's own values.
         ignore_alpha: treat a band marked as alpha as an ordinary band, as if named in ``bands``.
         remote: allow addresses, alone and as sources of a local VRT.
+        count: number of bands to read; None: all besides an alpha band.
+        trained: bands to take instead where ``bands`` is None and the raster has them, none of them alpha.
 
-    GDAL's masks of the three bands (nodata values, ``NODATA_VALUES``, masks in
+    GDAL's masks of these bands (nodata values, ``NODATA_VALUES``, masks in
     the file or next to it) and an alpha band define which pixels have data. A
     pixel that lacks one band has no data; with a nodata value in 8 bits it must
-    lack all three, since there 0 in one band is a dark colour. NaN and infinity
+    lack all, since there 0 in one band is a dark colour. NaN and infinity
     are never data.
 
     Attributes:
         grid: of what is read; ``own_grid`` is the raster's, before a warp.
         dtype: of the values, as rasterio names it.
-        bands: that are read, counted from 1, red first.
+        bands: that are read, counted from 1, red first of three.
+        colours: positions among ``bands`` of those marked as red, green and blue; None if not each is there once.
         bits: of a value, 8 or fewer for ``uint8``, which may be stored in one bit.
+        names: descriptions of these bands, None where there is none.
         tags: scale and offset of these bands, which say what stored values mean; (1, 0) where there are none.
         masked: whether it says at all which pixels hold data.
         files: what it is made of, sidecar files and sources of a VRT among it.
@@ -74,9 +78,10 @@ class Raster:
     """
 
     def __init__(self, path: str, bands: tuple[int, ...] | None = None, nodata: float | None = None,
-                 ignore_alpha: bool = False, remote: bool = False) -> None:
+                 ignore_alpha: bool = False, remote: bool = False, count: int | None = BANDS,
+                 trained: tuple[int, ...] | None = None) -> None:
         self.path = path = approve(path, remote)
-        self._options = bands, nodata, ignore_alpha, remote
+        self._options = bands, nodata, ignore_alpha, remote, count, trained
         self.state = state_of(path) if isinstance(path, Address) else None
         self._stack = ExitStack()
         try:
@@ -87,10 +92,10 @@ class Raster:
                 self._open(path, *self._options)
 
     def _environment(self) -> Env:
-        return environment(self.path, self._options[-1])
+        return environment(self.path, self._options[3])
 
     def _open(self, path: str, bands: tuple[int, ...] | None, nodata: float | None, ignore_alpha: bool,
-              remote: bool) -> None:
+              remote: bool, count: int | None, trained: tuple[int, ...] | None) -> None:
         self._data = _open(path, remote)
         self._stack.callback(self._data.close)
         try:
@@ -100,7 +105,9 @@ class Raster:
             alpha = _alpha_of(self._data)
             if alpha is not None and (ignore_alpha or alpha in (bands or ())):
                 self._data = self._stack.enter_context(_without_alpha(self._data))
-            self.bands = _choose_bands(path, self._data, bands)
+            self.bands = _choose_bands(path, self._data, bands or _as_trained(self._data, trained), count)
+            self.colours = _colours(self._data, self.bands)
+            self.names = tuple(self._data.descriptions[band - 1] for band in self.bands)
             self.tags = tuple((self._data.scales[band - 1], self._data.offsets[band - 1]) for band in self.bands)
             self.dtype = _common_type(path, self._data, self.bands)
             self.bits = _bits(self._data, self.bands)
@@ -144,8 +151,8 @@ class Raster:
         """Read a window that lies inside the grid.
 
         Returns:
-            Values ``(3, height, width)`` of the raster's own type, and ``(height, width)`` bool, true where all
-            three bands have data.
+            Values ``(C, height, width)`` of the raster's own type, and ``(height, width)`` bool, true where all
+            C bands have data.
 
         Raises:
             SceneError: the raster is truncated, damaged or out of reach.
@@ -185,7 +192,7 @@ class Raster:
                 data = stack.enter_context(WarpedVRT(data, src_nodata=fill, nodata=fill, resampling=average,
                                                      UNIFIED_SRC_NODATA=self._unified))
             how = dict(window=window, resampling=average)
-            values = data.read(self.bands, out_shape=(BANDS, *size[::-1]), **how)
+            values = data.read(self.bands, out_shape=(len(self.bands), *size[::-1]), **how)
             valid = np.isfinite(values).all(axis=0) & ~self._is_given(values)
             if self._alpha is not None:
                 valid &= data.read(self._alpha, out_shape=size[::-1], **how) >= HALF
@@ -258,7 +265,7 @@ class Raster:
             self.warp_to(grid)
 
     def _is_given(self, values: np.ndarray) -> np.ndarray:
-        """Return where values ``(3, h, w)`` equal the nodata value given by the user."""
+        """Return where values ``(C, h, w)`` equal the nodata value given by the user."""
         if self._given is None or np.isnan(self._given):
             return np.zeros(values.shape[1:], bool)
         return ~self._together(values != values.dtype.type(self._given))
@@ -365,21 +372,27 @@ def _without_alpha(dataset: Any) -> Iterator[Any]:
         yield unmarked
 
 
-def _choose_bands(path: str, dataset: Any, bands: tuple[int, ...] | None) -> list[int]:
+def _as_trained(dataset: Any, trained: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    """Return the bands of the training, None if the raster does not have them or one of them is alpha."""
+    there = {index for index, use in zip(dataset.indexes, dataset.colorinterp) if use != ColorInterp.alpha}
+    return trained if trained and there.issuperset(trained) else None
+
+
+def _colours(dataset: Any, bands: list[int]) -> tuple[int, ...] | None:
+    uses = [dataset.colorinterp[band - 1] for band in bands]
+    return tuple(uses.index(use) for use in RGB) if all(uses.count(use) == 1 for use in RGB) else None
+
+
+def _choose_bands(path: str, dataset: Any, bands: tuple[int, ...] | None, count: int | None) -> list[int]:
     if bands is None:
         uses = list(dataset.colorinterp)
-        colours = [index for index, use in zip(dataset.indexes, uses) if use != ColorInterp.alpha]
-        if all(uses.count(use) == 1 for use in RGB):
+        ordinary = tuple(index for index, use in zip(dataset.indexes, uses) if use != ColorInterp.alpha)
+        if count == BANDS and all(uses.count(use) == 1 for use in RGB):
             bands = tuple(uses.index(use) + 1 for use in RGB)
-        elif len(colours) == BANDS:
-            bands = tuple(colours)
+        elif count in (None, len(ordinary)):
+            bands = ordinary
         else:
-            alpha = ' and an alpha band' if len(colours) < dataset.count else ''
-            named = [f'{index} ({name})' for index, name in zip(dataset.indexes, dataset.descriptions) if name]
-            raise SceneError(f'{path}: the model needs {BANDS} bands (red, green, blue), found {len(colours)}{alpha} '
-                             'that are not marked as these; choose them, red first: --bands R,G,B, such as 4,3,2'
-                             f'{" (--bands 1,1,1 takes a grey one)" if len(colours) < BANDS else ""}'
-                             f'{"; the raster calls them " + first_of(named) if named else ""}.')
+            raise _other_number(path, dataset, count, len(ordinary))
     beyond = [band for band in bands if band not in dataset.indexes]
     if beyond:
         raise SceneError(f'{path}: --bands {",".join(map(str, bands))} names band {beyond[0]}, found '
@@ -388,6 +401,25 @@ def _choose_bands(path: str, dataset: Any, bands: tuple[int, ...] | None) -> lis
         raise SceneError(f'{path}: its band holds indices of a palette, not colours; expand it first '
                          '(gdal_translate -expand rgb IN OUT.tif).')
     return list(bands)
+
+
+def _other_number(path: str, dataset: Any, count: int, found: int) -> SceneError:
+    """Make an error for a raster of which it is not known which ``count`` bands to take; ``found`` are not alpha."""
+    alpha = ' and an alpha band' if found < dataset.count else ''
+    named = [f'{index} ({name})' for index, name in zip(dataset.indexes, dataset.descriptions) if name]
+    names = f'; the raster calls them {first_of(named)}' if named else ''
+    if count == BANDS:
+        return SceneError(f'{path}: the model needs {BANDS} bands (red, green, blue), found {found}{alpha} '
+                          'that are not marked as these; choose them, red first: --bands R,G,B, such as 4,3,2'
+                          f'{" (--bands 1,1,1 takes a grey one)" if found < BANDS else ""}{names}.')
+    if dataset.count == count:
+        return SceneError(f'{path}: the model needs {count} bands, found {found}{alpha}; if that one is an ordinary '
+                          f'band, such as near infrared, set --ignore-alpha{names}.')
+    numbers = ','.join(map(str, range(1, count + 1)))
+    advice = (f'choose them in the order of the training: --bands {numbers}, for example' if found > count else
+              f'take a raster that has them, or name one band several times: --bands with {count} numbers, such as '
+              f'{numbers} where all are there')
+    return SceneError(f'{path}: the model needs {count} bands, found {found}{alpha}; {advice}{names}.')
 
 
 def _common_type(path: str, dataset: Any, bands: list[int]) -> str:

@@ -21,7 +21,11 @@ class Network(Protocol):
     """A model that predicts windows, such as :func:`~schanger_mm.deploy.load.load_model` returns."""
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """Predict ``(N, 2, 3, h, w)`` float32 in 0..255, RGB, date A first, to probabilities ``(N, h, w)`` float32."""
+        """Predict ``(N, 2, C, h, w)`` float32 in 0..255, RGB if C is 3, date A first.
+
+        Returns:
+            Probabilities ``(N, h, w)`` float32.
+        """
 
 
 def name_of(model: Network) -> str:
@@ -98,7 +102,7 @@ def changed(levels: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def _filled(pair: PairWindow, left: int, top: int, width: int, height: int) -> np.ndarray:
-    """Cut a window ``(2, 3, h, w)`` and fill its pixels without data."""
+    """Cut a window ``(2, C, h, w)`` and fill its pixels without data."""
     rows, cols = slice(top, top + height), slice(left, left + width)
     images, valid = pair.images[:, :, rows, cols], pair.valid[rows, cols]
     if valid.all():

@@ -12,10 +12,12 @@ from schanger_mm.geo.addresses import full
 from schanger_mm.geo.grid import gsd_warning, shape_warning
 from schanger_mm.geo.pair import PairSource, PairWindow
 from schanger_mm.geo.raster import Raster
+from schanger_mm.geo.scaling import Range, to_bytes_range
 from schanger_mm.utils.optional import require
 
 BLACK = 0.05  # share of pixels
 HALF_TRANSPARENT = 0.05  # likewise; blurred edges of a mosaic stay below
+FLAT = 8  # of 255
 
 
 def pair_warnings(source: PairSource, trained_gsd: float | None = None, shift: Shift | None = None) -> list[str]:
@@ -36,6 +38,9 @@ def pair_warnings(source: PairSource, trained_gsd: float | None = None, shift: S
     found = [_same(spec.before, spec.after), _no_place(source)]
     for date in (source.before, source.after):
         found += [_black_border(date), _no_alpha(date)]
+    for date, rule in ((source.before, spec.scaling.before), (source.after, spec.scaling.after)):
+        if rule is not None and rule == spec.trained.scale:
+            found.append(_flat(date, rule))
     found += [shape_warning(source.grid), gsd_warning(source.grid, trained_gsd), shift.warning() if shift else None]
     return [text for text in found if text]
 
@@ -71,6 +76,18 @@ def _no_alpha(date: Raster) -> str | None:
     return (f'{date.path}: a band is marked as alpha, but {share:.0%} of its sampled pixels are neither transparent '
             'nor opaque, as in near infrared; where it is 0 there is no data in the result. If it is not alpha, set '
             '--ignore-alpha.')
+
+
+def _flat(date: Raster, rule: Range) -> str | None:
+    """Warn about values that the rule of the training takes to nearly one."""
+    sample = [to_bytes_range(values[:, valid], rule).ravel() for values, valid in date.samples() if valid.any()]
+    if not sample:
+        return None
+    low, high = np.percentile(np.concatenate(sample), (2, 98))
+    if high - low >= FLAT:
+        return None
+    return (f'{date.path}: its values hardly differ in the range of the training, --scale {rule} (96 % of them become '
+            f'{low:.0f} to {high:.0f} of 0..255); if they have another unit, set --scale for this raster.')
 
 
 LARGEST = 2.0  # pixels; above, edges of everything begin to look like changes

@@ -10,8 +10,10 @@ import numpy as np
 
 from schanger_mm.deploy.runtime import Semantic
 from schanger_mm.geo.errors import SceneError
+from schanger_mm.geo.reading import Reading
 from schanger_mm.scene.block import NODATA, Network, blend_block, name_of, quantise
 from schanger_mm.scene.plan import Block, Plan
+from schanger_mm.utils.band_order import COLOUR_BANDS
 
 if TYPE_CHECKING:
     from schanger_mm.geo.pair import PairSource
@@ -31,7 +33,7 @@ class SemanticNetwork(Protocol):
     """A model that predicts the classes of both dates, too, such as :class:`~schanger_mm.deploy.model.SceneModel`."""
 
     def semantic(self, images: np.ndarray) -> Semantic:
-        """Predict ``(N, 2, 3, h, w)`` float32 in 0..255, RGB, date A first."""
+        """Predict ``(N, 2, C, h, w)`` float32 in 0..255, RGB if C is 3, date A first."""
 
 
 class Stacked:
@@ -40,6 +42,7 @@ class Stacked:
     def __init__(self, model: SemanticNetwork):
         self._model = model
         self.weights = name_of(model)  # type: ignore[arg-type]  # any object has a name
+        self.bands, self.reading = getattr(model, 'bands', COLOUR_BANDS), getattr(model, 'reading', Reading())
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Predict windows ``(N, 1 + 2 K, h, w)`` float32."""

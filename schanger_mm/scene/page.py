@@ -13,6 +13,7 @@ from schanger_mm.geo.errors import SceneError
 from schanger_mm.geo.grid import Grid
 from schanger_mm.geo.pair import PairSource, PairSpec, open_pair
 from schanger_mm.scene.legend import Legend
+from schanger_mm.scene.look import Look
 from schanger_mm.scene.page_classes import EACH, class_tables, group_choice, group_overlays
 from schanger_mm.scene.pictures import Picture, change_overlay, photo, probability_overlay, take_picture
 from schanger_mm.scene.place import Place
@@ -32,7 +33,8 @@ Box = tuple[int, int, int, int]
 
 def write_page(path: str | Path, spec: PairSpec, change_tif: str | Path, probability_tif: str | Path,
                polygons: str | Path, summary: Mapping, largest: int = 30, title: str | None = None,
-               overwrite: bool = False, legend: Legend | None = None, sketch: Sketch | None = None) -> Path:
+               overwrite: bool = False, legend: Legend | None = None, sketch: Sketch | None = None,
+               show: tuple[int, ...] | None = None) -> Path:
     """Write ONE self-contained page: swipe between the dates, overlays, the largest changes, the summary.
 
     It needs no network, and its own policy forbids any. Its size does not grow
@@ -50,6 +52,8 @@ def write_page(path: str | Path, spec: PairSpec, change_tif: str | Path, probabi
         overwrite: replace ``path``.
         legend, sketch: of the classes and of where the polygons of each group are, both or none: changes get the
             colour of their group and can be filtered by it.
+        show: bands that the pictures show as red, green and blue, from 1 in the order of the network; None: see
+            :class:`~schanger_mm.scene.look.Look`.
 
     Returns:
         The path written.
@@ -63,11 +67,13 @@ def write_page(path: str | Path, spec: PairSpec, change_tif: str | Path, probabi
         refuse_existing(path)
     names = [Path(name).name for name in (spec.before, spec.after)]
     with open_pair(spec) as source:
-        grid, place = source.grid, Place(source.grid)
-        whole = take_picture(source, change_tif, probability_tif, (0, 0, grid.width, grid.height), PREVIEW)
+        grid, place, look = source.grid, Place(source.grid), Look.of(source, show)
+        take = partial(take_picture, source, change_tif, probability_tif, look=look)
+        whole = take((0, 0, grid.width, grid.height), PREVIEW)
+        lead = _lead(grid) + _words_of_bands(look, source)
         encode = partial(_encoded, legend=legend, sketch=sketch)
         table = _read_largest(Path(polygons), largest, legend)
-        changes = list(_changes(table, source, change_tif, probability_tif, encode, legend))
+        changes = list(_changes(table, grid, take, encode, legend))
     pixel = grid.ground_pixel  # the scale bar lies along a row
     scene = {'width': grid.width, 'height': grid.height, 'metres': pixel and pixel[0], 'place': place.as_dict(),
              'preview': encode(whole, (0, 0, grid.width, grid.height)),
@@ -75,7 +81,7 @@ def write_page(path: str | Path, spec: PairSpec, change_tif: str | Path, probabi
     count = summary.get('polygons', {}).get('polygons', len(changes))
     parts = {
         'title': html.escape(title or f'What changed between {names[0]} and {names[1]}'),
-        'lead': html.escape(_lead(grid)),
+        'lead': html.escape(lead),
         'extent': html.escape(f'Extent: {words}.' if (words := place.extent()) else ''),
         'before': html.escape(names[0]),
         'after': html.escape(names[1]),
@@ -120,14 +126,14 @@ def _read_largest(path: Path, largest: int, legend: Legend | None) -> list[dict]
         raise SceneError(f'{path}: not readable as polygons of changes: {error}') from error
 
 
-def _changes(table: list[dict], source: PairSource, change_tif: str | Path, probability_tif: str | Path,
+def _changes(table: list[dict], grid: Grid, take: Callable[[Box, int], Picture],
              encode: Callable[[Picture, Box], dict], legend: Legend | None) -> Iterator[dict]:
     """Yield what the page shows of each listed change."""
-    place = Place(source.grid)
+    place = Place(grid)
     for row in table:
         unit = 'm2' if 'area_m2' in row else 'px'
         box = row['col'], row['row'], row['width'], row['height']
-        crop, middle = _around(box, source.grid), (box[0] + box[2] / 2, box[1] + box[3] / 2)
+        crop, middle = _around(box, grid), (box[0] + box[2] / 2, box[1] + box[3] / 2)
         yield {
             'rank': row['rank'],
             'area': format_area(row[f'area_{unit}'], unit),
@@ -136,7 +142,7 @@ def _changes(table: list[dict], source: PairSource, change_tif: str | Path, prob
             'spot': place.short(*middle),
             'box': box,
             'crop': crop,
-            'pictures': encode(take_picture(source, change_tif, probability_tif, crop, CROP), crop),
+            'pictures': encode(take(crop, CROP), crop),
             **({} if legend is None else _named(row, legend)),
         }
 
@@ -176,6 +182,13 @@ def _lead(grid: Grid) -> str:
     if grid.gsd is None:
         return f'{size}. The rasters carry no coordinate system, so areas are counted in pixels.'
     return f'{size} of {grid.gsd:.3g} m, {grid.crs_name}.'
+
+
+def _words_of_bands(look: Look, source: PairSource) -> str:
+    if source.bands <= 2 or look == Look((0, 1, 2)):
+        return ''
+    shown = ', '.join(str(source.before.bands[band]) for band in look.shown)
+    return f' Shown as red, green and blue: bands {shown}{", stretched" if look != Look(look.shown) else ""}.'
 
 
 def _listed(listed: int, count: int, name: str, legend: Legend | None) -> str:

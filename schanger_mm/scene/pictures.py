@@ -16,6 +16,7 @@ from rasterio.windows import Window
 
 from schanger_mm.geo.drivers import open_raster
 from schanger_mm.geo.errors import SceneError
+from schanger_mm.scene.look import Look
 
 if TYPE_CHECKING:
     from schanger_mm.geo.pair import PairSource
@@ -50,7 +51,7 @@ class Picture:
 
 
 def take_picture(source: PairSource, change_tif: str | Path, probability_tif: str | Path,
-                 box: tuple[int, int, int, int], longest: int) -> Picture:
+                 box: tuple[int, int, int, int], longest: int, look: Look | None = None) -> Picture:
     """Downsample a part of a scene to at most ``longest`` px on its longer side; never enlarge it.
 
     Dates and probabilities come from the rasters' overviews if they exist. Of
@@ -62,10 +63,12 @@ def take_picture(source: PairSource, change_tif: str | Path, probability_tif: st
         change_tif, probability_tif: the rasters of the result, on the source's grid.
         box: column, row, width and height of the part, inside the scene.
         longest: of the picture, px.
+        look: bands and brightness; None: :meth:`Look.of`.
 
     Raises:
         SceneError: a raster of the result is not readable or of another size than the pair.
     """
+    look = look or Look.of(source)
     left, top, width, height = box
     scale = max(1.0, max(width, height) / longest)
     out_width, out_height = max(1, round(width / scale)), max(1, round(height / scale))
@@ -81,9 +84,9 @@ def take_picture(source: PairSource, change_tif: str | Path, probability_tif: st
                 area = left + cols[0], top + rows[0], cols[1] - cols[0], rows[1] - rows[0]
                 size = piece[1].stop - piece[1].start, piece[0].stop - piece[0].start
                 window = Window(*area)
-                pair = source.read_reduced(*area, size)
+                pair = source.read_reduced(*area, size, look.shown)
                 picture.dates[:, piece[0], piece[1]] = np.where(
-                    pair.valid[..., None], np.rint(np.moveaxis(pair.images, 1, -1)).clip(0, 255), NO_DATA_GREY)
+                    pair.valid[..., None], look.paint(pair.images), NO_DATA_GREY)
                 changed = change.read(1, window=window) == 1
                 if changed.any():
                     picture.changed[piece] = reduce_by_area(changed, size)

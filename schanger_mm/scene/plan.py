@@ -137,6 +137,8 @@ class Settings:
         page: write ``report.html``.
         kinds_of: class whose appearance and disappearance is named (new, demolished ...); None: building, if the
             network has that class.
+        show_bands: bands that the pictures of the page show as red, green and blue, from 1 in the order of the
+            network; None: see :class:`~schanger_mm.scene.look.Look`.
         resume: continue an interrupted run; a complete one is left unchanged.
         overwrite: replace the results of an earlier run.
 
@@ -155,6 +157,7 @@ class Settings:
     format: str = 'gpkg'
     page: bool = True
     kinds_of: str | None = None
+    show_bands: tuple[int, ...] | None = None
     resume: bool = False
     overwrite: bool = False
 

@@ -90,5 +90,6 @@ def write_products(folder: Path, spec: PairSpec, parts: dict, settings: Settings
             write_style(folder / STYLE, legend)
     if settings.page:
         with clock('page'):
-            write_page(folder / PAGE, spec, change, probability, polygons, parts, legend=legend, sketch=sketch)
+            write_page(folder / PAGE, spec, change, probability, polygons, parts, legend=legend, sketch=sketch,
+                       show=settings.show_bands)
     return write_summary(folder / SUMMARY, **parts, timings=clock.report())

@@ -17,6 +17,7 @@ from schanger_mm.geo.errors import SceneError
 from schanger_mm.geo.pair import PairSource, PairSpec, open_pair
 from schanger_mm.scene.checks import estimate_shift, pair_warnings
 from schanger_mm.scene.legend import Legend
+from schanger_mm.scene.look import check_shown
 from schanger_mm.scene.plan import Block, Plan, Settings, megapixels
 from schanger_mm.scene.preflight import check_products
 from schanger_mm.scene.products import write_products, write_rasters
@@ -25,6 +26,7 @@ from schanger_mm.scene.run_folder import Journal, Outputs, differences, finished
 from schanger_mm.scene.serial import run_serial
 from schanger_mm.scene.summary import versions
 from schanger_mm.scene.workers import BlockTask, pixel_versions
+from schanger_mm.utils.band_order import COLOUR_BANDS
 from schanger_mm.utils.errors import MissingPackageError
 
 Runner = Callable[[list[Block], BlockTask], Iterable[tuple[Block, np.ndarray]]]
@@ -65,6 +67,7 @@ def predict_scene(spec: PairSpec, model: Model, out: str | Path, settings: Setti
     """
     settings, clock = settings or Settings(), Clock()
     legend = Legend.of(model, settings.kinds_of)
+    _check_bands(spec, model, settings)
     warn = say or (_as_json if progress == 'json' else _to_stderr)
     threshold = model.threshold if settings.threshold is None else settings.threshold
     complete = settings.resume and finished(out)
@@ -83,6 +86,8 @@ def predict_scene(spec: PairSpec, model: Model, out: str | Path, settings: Setti
         _check_products(source, settings)
         journal = Journal(out, fixed, settings.resume)
         warnings = _warnings(source, model)
+    for text in source.notes:
+        warn(text)
     for text in warnings:
         warn(f'warning: {text}')
     todo = [block for block in plan.blocks() if block.index not in journal.done]
@@ -155,9 +160,19 @@ def _check_products(source: PairSource, settings: Settings) -> None:
         raise SceneError(f'{source.spec.before}: {error}') from error
 
 
+def _check_bands(spec: PairSpec, model: Model, settings: Settings) -> None:
+    bands = getattr(model, 'bands', COLOUR_BANDS)
+    if spec.count != bands:
+        raise SceneError(f'{model.weights}: takes {bands} bands, and the pair is opened with {spec.count}; make it '
+                         f'with PairSpec(..., count={bands}), as ChangeDetector does.')
+    check_shown(settings.show_bands, bands)
+
+
 def _fixed(source: PairSource, plan: Plan, model: Model, batch_size: int, threshold: float) -> dict:
     """Collect everything that the rasters depend on."""
     pair = {key: value for key, value in source.spec.as_dict().items() if key not in ('before', 'after')}
+    if source.notes:
+        pair['as_trained'] = source.notes
     return dict(
         inputs=source.content(),
         model=dict(model.describe(), device=model.device_type),

@@ -10,10 +10,12 @@ import numpy as np
 from schanger_mm.geo.errors import SceneError
 from schanger_mm.geo.grid import Grid
 from schanger_mm.geo.pair import PairSpec, PairWindow, open_pair
+from schanger_mm.geo.reading import Reading
 from schanger_mm.scene.block import Network, blend_block, name_of
 from schanger_mm.scene.class_maps import SemanticNetwork, Stacked, classes_of, encode, split_maps, with_classes
 from schanger_mm.scene.plan import Block, Plan
 from schanger_mm.scene.progress import Clock
+from schanger_mm.utils.band_order import COLOUR_BANDS
 
 
 def run_serial(blocks: Sequence[Block], spec: PairSpec, plan: Plan, model: Network, batch_size: int, threshold: float,
@@ -74,7 +76,8 @@ def predict_arrays(before: np.ndarray, after: np.ndarray, model: Network, window
     """Predict two images as one block.
 
     Args:
-        before, after: ``(H, W, 3)`` uint8, RGB.
+        before, after: ``(H, W, C)`` uint8, RGB if C is 3; of a network that was trained on scaled values also float32,
+            scaled to 0..255.
         model: the network.
         window, overlap, batch_size: as in :class:`schanger_mm.scene.run.Settings`.
 
@@ -102,10 +105,13 @@ def predict_semantic_arrays(before: np.ndarray, after: np.ndarray, model: Semant
 
 def _blend_arrays(before: np.ndarray, after: np.ndarray, model: Network, window: int, overlap: int,
                   batch_size: int) -> np.ndarray:
+    bands, scaled = getattr(model, 'bands', COLOUR_BANDS), getattr(model, 'reading', Reading()).scale is not None
+    kinds = ('uint8', 'float32') if scaled else ('uint8', )
     for name, image in (('before', before), ('after', after)):
-        if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != bands or image.dtype not in kinds:
             found = f'{image.shape} {image.dtype}' if isinstance(image, np.ndarray) else type(image).__name__
-            raise SceneError(f'{name}: expected a (H, W, 3) uint8 array in RGB, found {found}.')
+            raise SceneError(f'{name}: expected a (H, W, {bands}) {" or ".join(kinds)} array'
+                             f'{" in RGB" if bands == COLOUR_BANDS else ""}, found {found}.')
     if before.shape != after.shape:
         raise SceneError(f'before is {before.shape[1]} x {before.shape[0]} px, after {after.shape[1]} x '
                          f'{after.shape[0]}; expected one size.')

@@ -95,8 +95,8 @@ def test_entities_of_an_xml_do_not_fill_the_memory(tmp_path):
 
 
 @pytest.mark.parametrize(('change', 'message'), [
-    (dict(mean=[[0, 0, 0]]), r'mean is \[\[0, 0, 0\]\], expected three numbers per date'),
-    (dict(std=[[1, 1, 0], [1, 1, 1]]), 'std is .* expected three numbers above 0'),
+    (dict(mean=[[0, 0, 0]]), r'mean is \[\[0, 0, 0\]\], expected one number per band and date'),
+    (dict(std=[[1, 1, 0], [1, 1, 1]]), 'std is .* expected one number above 0'),
     (dict(threshold=float('nan')), 'threshold is nan, expected a number from 0 to 1'),
     (dict(tile=10**400), 'tile is 1000'),
     (dict(tile=True), 'tile is True, expected a number of pixels'),

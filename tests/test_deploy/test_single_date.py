@@ -1,6 +1,7 @@
 """A change network that gets its classes from a network for single images."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,17 +20,21 @@ from schanger_mm.utils.errors import SettingError
 SMALL = dict(window=64, overlap=32, block=128, page=False)
 
 
-def save(root, path, name, changes=None, meta=None, scale=20):
+def save(root, path, name, changes=None, meta=None, scale=20, bands=3):
     """Write random weights of a config of the demo that predict both classes, with the config and ``meta``."""
     cfg = apis.load_config(root / f'configs/{name}.py')
     cfg.merge_from_dict(changes or {})
+    dates = cfg.model.get('num_dates', 2)
+    if bands != 3:
+        cfg.model.backbone.in_channels = bands
+        cfg.data_preprocessor.update(mean=[100. + index for index in range(dates * bands)],
+                                     std=[50. + index for index in range(dates * bands)], bgr_to_rgb=False)
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope(SCOPE):
         network = MODELS.build(dict(cfg.model, data_preprocessor=cfg.data_preprocessor)).eval()
     with torch.no_grad():
-        bands = 3 if cfg.model.get('num_dates', 2) == 1 else 6
         network.decode_head.conv_seg.weight.mul_(scale)
-        logits = network.encode_decode(torch.randn(1, bands, 64, 64), [dict(img_shape=(64, 64))])
+        logits = network.encode_decode(torch.randn(1, dates * bands, 64, 64), [dict(img_shape=(64, 64))])
         network.decode_head.conv_seg.bias -= logits[:, :network.out_channels].flatten(2).median(dim=2).values[0]
     torch.save(dict(state_dict=network.state_dict(), meta=dict(cfg=cfg.pretty_text, **(meta or {}))), path)
     return str(path)
@@ -211,3 +216,27 @@ def test_a_network_with_classes_of_its_own_writes_them_too(own_semantic, pair, t
     assert result.summary['model']['semantic_classes'] == ['class 0', 'class 1']
     assert json.loads(open(result.paths['summary.json']).read())['classes']['kinds_of'] is None
     assert {'class_before.tif', 'class_after.tif'} <= set(result.paths)
+
+
+def test_both_networks_take_the_same_number_of_bands(root, single, tmp_path):
+    change = save(root, tmp_path / 'change.pth', 'schanger/demo', bands=4)
+    with pytest.raises(SettingError, match=r'--semantic .*: its network takes 3 bands, and that of .* 4; expected'):
+        load_model(change, device='cpu', semantic=(single, None))
+
+
+def test_only_three_bands_are_turned(single):
+    model = SingleDateModel.load(single)
+    model.network = SimpleNamespace(
+        data_preprocessor=lambda data, training: dict(inputs=torch.stack(data['inputs'])),
+        encode_decode=lambda inputs, metas: inputs[:, :1])  # the first band in memory
+    for bands, first in ((3, 2), (4, 0)):
+        images = np.random.default_rng(0).random((2, bands, 8, 8), np.float32)
+        expected = 1 / (1 + np.exp(-images[:, first] + model._offset))
+        np.testing.assert_allclose(model.predict(images)[:, 1], expected, rtol=1e-5)
+
+
+def test_networks_of_values_of_different_scales_are_warned_about(root, single, tmp_path):
+    scaled = {'test_dataloader.dataset.pipeline.0.scale': '0:3000'}
+    change = save(root, tmp_path / 'change.pth', 'schanger/demo', changes=scaled)
+    warnings = load_model(change, device='cpu', semantic=(single, None)).warnings
+    assert len(warnings) == 1 and 'different scales (0:3000 and none)' in warnings[0]
