@@ -20,9 +20,10 @@ from schanger_mm.config.building import build
 from schanger_mm.config.loading import ConfigError
 from schanger_mm.datasets.transforms.loading import FileLoader
 from schanger_mm.registry import DATASETS, MODELS, SCOPE
+from schanger_mm.utils.band_order import COLOUR_BANDS, turned
 from schanger_mm.utils.errors import SettingError
 from schanger_mm.utils.files import refuse_existing, write_png
-from schanger_mm.visualization.panel import COLOURS, MIN_CELL, PAPER, draw_change_panel, to_rgb8
+from schanger_mm.visualization.panel import MIN_CELL, PAPER, draw_change_panel, paint
 from schanger_mm.visualization.report import format_table
 
 SHEET = 'browse.png'
@@ -152,7 +153,7 @@ def _preprocess(preprocessor: torch.nn.Module, samples: list[dict], training: bo
             plain = preprocessor(pseudo_collate([copy.deepcopy(sample)]), False)['inputs'][0]
             h, w = plain.shape[1:]
             dates = values.chunk(_number_of_dates(sample))
-            reverse = not converts and len(dates[0]) == COLOURS
+            reverse = not converts and len(dates[0]) == COLOUR_BANDS
             received.append(dict(
                 dates=[date.flip(0) if reverse else date for date in dates], shape=(h, w), label=_label(packed),
                 swapped=not torch.equal(values[:, :h, :w], plain)))
@@ -171,14 +172,14 @@ def _statistics(received: list[dict]) -> list[dict]:
     rows = []
     for i, name in enumerate(('first date', 'second date')[:len(received[0]['dates'])]):
         pixels = torch.cat([one['dates'][i][:, :one['shape'][0], :one['shape'][1]].flatten(1) for one in received], 1)
-        bands = 'RGB' if len(pixels) == COLOURS else range(1, 1 + len(pixels))
+        bands = 'RGB' if len(pixels) == COLOUR_BANDS else range(1, 1 + len(pixels))
         rows.append({'input': name, **{f'{what} {band}': float(value) for what, values in (
             ('mean', pixels.mean(1)), ('std', pixels.std(1))) for band, value in zip(bands, values)}})
     return rows
 
 
 def _draw(sample: dict, received: dict | None, name: str, positive: str, bands: Sequence[int] | None) -> np.ndarray:
-    images = [to_rgb8((date.flip(0) if len(date) == COLOURS else date).permute(1, 2, 0).numpy(), bands)
+    images = [paint(date.permute(1, 2, 0).numpy(), bands)
               for date in sample['inputs'].chunk(_number_of_dates(sample))]
     label = _label(sample['data_samples'])
     rows = [draw_change_panel(images, label, title=name, positive=positive)]
@@ -186,7 +187,7 @@ def _draw(sample: dict, received: dict | None, name: str, positive: str, bands: 
         outlined = [_outline(image, label) for image in images]
         rows.append(draw_change_panel(outlined, _enlarge(label), title='outline of the label', positive=positive))
     if received is not None:
-        shown = [to_rgb8(_to_grey_levels(date), bands) for date in received['dates']]
+        shown = [paint(turned(_to_grey_levels(date), -1), bands) for date in received['dates']]
         title = f'what the network receives, {-SPAN:g} black to {SPAN:g} white'
         title += ', dates swapped' if received['swapped'] else ''
         rows.append(draw_change_panel(shown, received['label'], title=title, positive=positive))

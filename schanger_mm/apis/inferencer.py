@@ -18,10 +18,10 @@ from schanger_mm.datasets.transforms import LoadImage, PackBiTemporalInputs
 from schanger_mm.deploy.card import backend_of
 from schanger_mm.deploy.trained_reading import loading_of
 from schanger_mm.geo.errors import SceneError
-from schanger_mm.utils.band_order import as_picture
 from schanger_mm.utils.errors import DivergedError
 from schanger_mm.utils.files import refuse_existing, write_png
 from schanger_mm.visualization import ChangeVisualizer
+from schanger_mm.visualization.panel import paint
 
 CLASS_MAPS = dict(before='pred_sem_seg_from', after='pred_sem_seg_to')
 """Folder of the class maps of a date, and their key in a sample."""
@@ -182,7 +182,7 @@ class ChangeInferencer:
             if not torch.isfinite(sample.seg_logits.data).all():
                 raise DivergedError.at(self.weights, pair.name)
             sample.set_metainfo(self.dataset_meta)
-            yield pair, as_picture(dates[1]), sample.cpu()
+            yield pair, paint(dates[1]), sample.cpu()
 
     @staticmethod
     def _classes(samples: Sequence[SegDataSample]) -> dict[str, list[np.ndarray]]:

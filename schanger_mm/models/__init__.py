@@ -14,7 +14,7 @@ __all__ = ['SCN', 'TFM', 'BCEDiceLoss', 'CPUDataParallel', 'DINOv2', 'ForeachEMA
            'TopDownFPN']
 
 if importlib.util.find_spec('mmseg') is not None:
-    from schanger_mm.models.data_preprocessor import BiTemporalPreProcessor
+    from schanger_mm.models.data_preprocessor import BandsPreProcessor, BiTemporalPreProcessor
     from schanger_mm.models.decode_heads import MapDPTHead, SemanticChangeHead, SpatialConsistencyHead
     from schanger_mm.models.detectors import SiameseEncoderDecoder
     from schanger_mm.models.selfsup import DecoderFeatures, SaDL, SimSiam, TwoViews
@@ -22,6 +22,6 @@ if importlib.util.find_spec('mmseg') is not None:
     from schanger_mm.models.tta import ChangeTTAModel
 
     __all__ += [
-        'BiTemporalPreProcessor', 'ChangeTTAModel', 'DecoderFeatures', 'MapDPTHead', 'SaDL', 'SemanticChangeHead',
-        'SiameseEncoderDecoder', 'SimSiam', 'SpatialConsistencyHead', 'TwoViews', 'UniMatch'
+        'BandsPreProcessor', 'BiTemporalPreProcessor', 'ChangeTTAModel', 'DecoderFeatures', 'MapDPTHead', 'SaDL',
+        'SemanticChangeHead', 'SiameseEncoderDecoder', 'SimSiam', 'SpatialConsistencyHead', 'TwoViews', 'UniMatch',
     ]

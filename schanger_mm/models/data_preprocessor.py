@@ -18,6 +18,40 @@ CLASSES = ('gt_sem_seg_from', 'gt_sem_seg_to')
 
 
 @MODELS.register_module()
+class BandsPreProcessor(SegDataPreProcessor):
+    """mmseg's preprocessor for single images of any number of bands; mmengine's own takes one or three means.
+
+    Args:
+        mean, std: one number per band, in the order of the file.
+        **kwargs: those of mmseg's :class:`SegDataPreProcessor`.
+
+    Raises:
+        SettingError: different numbers of means and stds, or a std that is not above 0.
+    """
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float], **kwargs):
+        super().__init__(**kwargs)
+        if len(mean) != len(std) or not mean or min(std) <= 0:
+            raise SettingError(f'BandsPreProcessor: {len(mean)} means and {len(std)} stds; expected one of each per '
+                               'band, stds above 0.')
+        self.register_buffer('mean', torch.tensor(mean, dtype=torch.float32).view(-1, 1, 1), persistent=False)
+        self.register_buffer('std', torch.tensor(std, dtype=torch.float32).view(-1, 1, 1), persistent=False)
+        self._enable_normalize = True
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        """Normalise, pad and stack, as mmseg does.
+
+        Raises:
+            SettingError: an image has another number of bands.
+        """
+        for image in data['inputs']:
+            if image.shape[-3] != len(self.mean):
+                raise SettingError(f'BandsPreProcessor has statistics of {len(self.mean)} bands but got an image of '
+                                   f'{image.shape[-3]}; give mean and std of each band.')
+        return super().forward(data, training)
+
+
+@MODELS.register_module()
 class BiTemporalPreProcessor(SegDataPreProcessor):
     """mmseg's preprocessor for two images stacked on channels, date A first.
 

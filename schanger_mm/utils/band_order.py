@@ -35,12 +35,3 @@ def shown_bands(count: int, marked: tuple[int, ...] | None = None) -> tuple[int,
     if count <= COLOUR_BANDS:
         return (0, 1, 2) if count == COLOUR_BANDS else (0, 0, 0)
     return marked or ((3, 2, 1) if count in SENTINEL2 else (2, 1, 0))
-
-
-def as_picture(image: np.ndarray) -> np.ndarray:
-    """Turn an image in memory ``(H, W, C)`` into R, G, B ``(H, W, 3)`` uint8, stretched if it is not 8-bit."""
-    image = turned(image, -1)[..., list(shown_bands(image.shape[-1]))]
-    if image.dtype == np.uint8:
-        return image
-    low, high = np.percentile(image, SHARES)
-    return np.rint((image - low) * (255 / max(high - low, 1e-6))).clip(0, 255).astype(np.uint8)

@@ -20,7 +20,7 @@ from schanger_mm.registry import VISUALIZERS
 from schanger_mm.utils.errors import SettingError
 from schanger_mm.utils.files import whole_file
 from schanger_mm.visualization import colours
-from schanger_mm.visualization.panel import COLOURS, draw_change_panel
+from schanger_mm.visualization.panel import draw_change_panel, paint
 
 MARK = 'Software', 'schanger_mm, change panel'
 """Text in a PNG file that identifies our pictures."""
@@ -39,7 +39,7 @@ class ChangeVisualizer(Visualizer):
         name: name of the instance.
         ignore_index: truth value of ignored pixels.
         bands: numbers, from 1, of the bands that are shown as red, green and blue where images have more than three;
-            None: the first three.
+            None: those of :func:`~schanger_mm.visualization.panel.paint`.
         **kwargs: those of :class:`mmengine.visualization.Visualizer`.
     """
 
@@ -64,7 +64,7 @@ class ChangeVisualizer(Visualizer):
 
         Args:
             name: identifier for backends and window.
-            image: a list of two RGB images ``(H, W, 3)``, or of other bands, date A first, or one image.
+            image: a list of two RGB images ``(H, W, 3)``, date A first, or one image.
             data_sample: an mmseg ``SegDataSample`` with ``gt_sem_seg`` and / or
                 ``pred_sem_seg``; None draws the images alone.
             draw_gt: draw the truth, if any, and colour the prediction by it.
@@ -87,7 +87,7 @@ class ChangeVisualizer(Visualizer):
             data_sample.pred_sem_seg.data if draw_pred and 'pred_sem_seg' in (data_sample or ()) else None)
         try:
             panel = draw_change_panel(image, truth, prediction, name if title is None else title,
-                                      self.ignore_index, self._positive_name(), bands=self.bands,
+                                      self.ignore_index, self._positive_name(),
                                       **self._classes(data_sample if draw_pred else None))
         except ValueError as error:
             raise SettingError(f'ChangeVisualizer: {name}: {error}') from error
@@ -138,21 +138,21 @@ def _write(path: Path, panel: np.ndarray) -> None:
         Image.fromarray(panel).save(partial, format='PNG', pnginfo=mark, compress_level=1)
 
 
-def read_picture(path: str, loader: LoadImage | None = None, backend_args: dict | None = None) -> np.ndarray | None:
+def read_picture(path: str, loader: LoadImage | None = None, backend_args: dict | None = None,
+                 bands: Sequence[int] | None = None) -> np.ndarray | None:
     """Read an image to be shown.
 
     Args:
         path: its file.
         loader: the transform that loads the images of the data set; one that reads bands reads this one, too.
         backend_args: as in ``mmengine.fileio``.
+        bands: which bands are shown, see :func:`~schanger_mm.visualization.panel.paint`.
 
     Returns:
-        RGB ``(H, W, 3)`` at its own bit depth, not rotated, as in training, or ``(H, W, C)`` of another number of
-        bands; None if cv2 cannot read it.
+        RGB ``(H, W, 3)`` at its own bit depth, not rotated, as in training; None if cv2 cannot read it.
     """
     if loader is not None and loader.reading is not None:
-        image = loader.reading.read(path, loader.backend_args)
-        return image[..., ::-1] if image.shape[2] == COLOURS else image
+        return paint(loader.reading.read(path, loader.backend_args), bands)
     flag = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
     image = mmcv.imfrombytes(get(path, backend_args=backend_args), flag=flag)
     return None if image is None else image[..., ::-1]

@@ -13,11 +13,11 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from schanger_mm.evaluation.confusion import Confusion, as_map
+from schanger_mm.utils.band_order import COLOUR_BANDS, SHARES, shown_bands, turned
 from schanger_mm.utils.errors import SettingError
 from schanger_mm.visualization import colours
 
 MIN_CELL, MAX_CELL = 256, 1024  # pixels of a cell's longer side
-COLOURS = 3
 PAPER, INK, FAINT = (30, 34, 41), (236, 238, 241), (160, 167, 176)
 
 
@@ -28,8 +28,7 @@ def draw_change_panel(images: np.ndarray | Sequence[np.ndarray],
                       ignore_index: int = 255,
                       positive: str = 'changed',
                       classes: Sequence[tuple[str, np.ndarray]] = (),
-                      class_colours: Sequence[tuple[str, tuple[int, int, int]]] = (),
-                      bands: Sequence[int] | None = None) -> np.ndarray:
+                      class_colours: Sequence[tuple[str, tuple[int, int, int]]] = ()) -> np.ndarray:
     """Draw ``before | after | truth | prediction``, or with one image ``image | truth | prediction``.
 
     With truth the prediction is coloured by its errors and the picture's F1
@@ -38,7 +37,8 @@ def draw_change_panel(images: np.ndarray | Sequence[np.ndarray],
     of another size than the maps are resampled to theirs.
 
     Args:
-        images: one RGB image ``(H, W, 3)`` or a list of up to two, or of other bands, see :func:`to_rgb8`.
+        images: one RGB image ``(H, W, 3)`` or a list of up to two; dtypes other
+            than uint8 are stretched, grey and four-band images shown as RGB.
         truth: 0/1/``ignore_index`` map ``(H, W)`` or ``(1, H, W)``, or None.
         prediction: 0/1 map of the same size, or None.
         title: text above, usually the image's name.
@@ -46,7 +46,6 @@ def draw_change_panel(images: np.ndarray | Sequence[np.ndarray],
         positive: name of the positive class, for the legend.
         classes: further cells, name and RGB picture of the size of the maps: class maps of the dates.
         class_colours: names and colours of the classes, for the legend.
-        bands: which of more than three bands are shown, see :func:`to_rgb8`.
 
     Returns:
         RGB uint8 array ``(height, width, 3)``.
@@ -65,7 +64,7 @@ def draw_change_panel(images: np.ndarray | Sequence[np.ndarray],
     height, width = reference.shape[:2]
 
     names = ['before', 'after'] if len(images) == 2 else ['image'] * len(images)
-    cells = [(name, _fit(to_rgb8(image, bands), height, width)) for name, image in zip(names, images, strict=True)]
+    cells = [(name, _fit(to_rgb8(image), height, width)) for name, image in zip(names, images, strict=True)]
     legend, score = [(positive, colours.POSITIVE)], ''
     if truth is not None:
         cells.append(('truth', colours.colour_map(truth, ignore_index)))
@@ -85,34 +84,40 @@ def draw_change_panel(images: np.ndarray | Sequence[np.ndarray],
                     legend if truth is not None or prediction is not None else [], title or '', score)
 
 
-def to_rgb8(image: np.ndarray, bands: Sequence[int] | None = None) -> np.ndarray:
+def to_rgb8(image: np.ndarray) -> np.ndarray:
     """Convert ``(H, W)`` or ``(H, W, C)`` of any dtype to an RGB uint8 image for display.
 
-    uint8 is unchanged; anything else is stretched from its 2nd to its 98th percentile. Of one or two bands the first
-    is shown, in grey; of more than three those that are named.
-
-    Args:
-        image: what to show.
-        bands: numbers, from 1, of the bands that are shown as red, green and blue where there are more than three;
-            None: the first three.
-
-    Raises:
-        SettingError: the image lacks one of them.
+    uint8 is unchanged; anything else is stretched from its 2nd to its 98th percentile.
     """
     image = np.asarray(image)
     if image.ndim == 2 or image.shape[2] < 3:
         image = np.repeat(image.reshape(*image.shape[:2], -1)[..., :1], 3, axis=2)
-    if bands is not None and image.shape[2] > COLOURS:
-        if len(bands) != COLOURS or not 0 < min(bands) <= max(bands) <= image.shape[2]:
-            raise SettingError(f'visualizer.bands={tuple(bands)}: expected three numbers from 1 to {image.shape[2]}, '
-                               'of the bands that are shown as red, green and blue.')
-        image = image[..., [band - 1 for band in bands]]
-    image = image[..., :COLOURS]
+    image = image[..., :3]
     if image.dtype == np.uint8:
         return np.ascontiguousarray(image)
     values = np.nan_to_num(image.astype(np.float32))
-    low, high = np.percentile(values, (2, 98))
+    low, high = np.percentile(values, SHARES)
     return (np.clip((values - low) / max(high - low, 1e-9), 0, 1) * 255).round().astype(np.uint8)
+
+
+def paint(image: np.ndarray, bands: Sequence[int] | None = None) -> np.ndarray:
+    """Convert an image in memory ``(H, W, C)``, of three bands B, G, R, to an RGB uint8 image for display.
+
+    Args:
+        image: what to show, stretched as by :func:`to_rgb8`.
+        bands: numbers, from 1, of the bands that are shown as red, green and blue where there are more than three;
+            None: see :func:`~schanger_mm.utils.band_order.shown_bands`.
+
+    Raises:
+        SettingError: the image lacks one of them.
+    """
+    count = image.shape[-1]
+    if bands is None or count <= COLOUR_BANDS:
+        return to_rgb8(turned(image, -1)[..., list(shown_bands(count))])
+    if len(bands) != COLOUR_BANDS or not 0 < min(bands) <= max(bands) <= count:
+        raise SettingError(f'visualizer.bands={tuple(bands)}: expected three numbers from 1 to {count}, of the bands '
+                           'that are shown as red, green and blue.')
+    return to_rgb8(image[..., [band - 1 for band in bands]])
 
 
 def _fit(image: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -42,15 +42,17 @@ def draw_worst(folder: Path, predictions: Path, images: Sequence[ImageCounts], r
                   'its own to read their truth with.', logger='current', level=logging.WARNING)
         return
     samples = {image_name(sample): sample for sample in map(dataset.get_data_info, range(len(dataset)))}
+    bands = getattr(getattr(runner, 'visualizer', None), 'bands', None)
     digits = max(2, len(str(len(images))))
     for number, image in enumerate(images, start=1):
         sample = samples[image.name]
-        pictures = [read_picture(path, loader_of(dataset), load_truth.backend_args) for path in image_paths(sample)]
+        pictures = [read_picture(path, loader_of(dataset), load_truth.backend_args, bands)
+                    for path in image_paths(sample)]
         shown = [picture for picture in pictures if picture is not None]
         panel = draw_change_panel(
             shown if len(shown) == len(pictures) else [],  # as the visualization hook does
             load_truth.transform(dict(sample))['gt_seg_map'],
             np.asarray(Image.open(predictions / f'{image.name}.png')) // 255,
             f'{number}. {image.name}: {image.counts.fp + image.counts.fn:,} px wrong',
-            positive=dataset.metainfo['classes'][1], bands=getattr(getattr(runner, 'visualizer', None), 'bands', None))
+            positive=dataset.metainfo['classes'][1])
         write_png(folder / f'{number:0{digits}d}_{image.name.replace("/", "_")}.png', panel)

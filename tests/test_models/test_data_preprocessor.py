@@ -3,7 +3,9 @@ import torch
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
-from schanger_mm.models import BiTemporalPreProcessor
+from schanger_mm.models import BandsPreProcessor, BiTemporalPreProcessor
+from schanger_mm.registry import MODELS
+from schanger_mm.utils.errors import SettingError
 
 MEAN, STD = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [1.0, 2.0, 4.0, 8.0, 16.0, 32.0]
 
@@ -118,3 +120,31 @@ def test_one_size_and_several_give_the_same_pixels_and_swaps():
         data.items(), (torch.zeros(6, 32, 16, dtype=torch.uint8), batch((32, 16))['data_samples'][0]), strict=True)}
     torch.manual_seed(3)
     assert torch.equal(preprocessor(mixed, training=True)['inputs'][:4, :, :16], quick)
+
+
+@pytest.mark.parametrize('bands', [1, 4, 13])
+def test_single_images_of_any_number_of_bands(bands):
+    mean, std = [float(band) for band in range(bands)], [1.0 + band for band in range(bands)]
+    preprocessor = MODELS.build(dict(type='BandsPreProcessor', mean=mean, std=std, size_divisor=16, seg_pad_val=255))
+    image = torch.rand(bands, 20, 24) * 255
+    label = SegDataSample(gt_sem_seg=PixelData(data=torch.ones(1, 20, 24, dtype=torch.long)))
+    plain = preprocessor(dict(inputs=[image]))['inputs'][0]
+    for band in range(bands):
+        torch.testing.assert_close(plain[band], (image[band] - band) / (1 + band))
+    trained = preprocessor(dict(inputs=[image], data_samples=[label]), training=True)
+    assert trained['inputs'].shape == (1, bands, 32, 32)
+    assert torch.equal(trained['inputs'][0, :, :20, :24], plain)
+    assert (trained['data_samples'][0].gt_sem_seg.data[:, 20:] == 255).all()
+    with pytest.raises(SettingError, match=f'statistics of {bands} bands but got an image of {bands + 1}'):
+        preprocessor(dict(inputs=[torch.zeros(bands + 1, 8, 8)]))
+
+
+def test_wrong_statistics_of_single_images_are_named():
+    for mean, std in (([0.0], [1.0, 1.0]), ([], []), ([0.0, 0.0], [1.0, 0.0])):
+        with pytest.raises(SettingError, match='BandsPreProcessor: . means and . stds'):
+            BandsPreProcessor(mean, std)
+
+
+def test_other_than_three_bands_are_not_reversed():
+    with pytest.raises(SettingError, match='bgr_to_rgb: expected False for 4 bands'):
+        BiTemporalPreProcessor([0.0] * 8, [1.0] * 8)

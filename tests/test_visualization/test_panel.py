@@ -12,7 +12,7 @@ from schanger_mm.visualization.colours import (
     colour_map,
     colour_outcome,
 )
-from schanger_mm.visualization.panel import PAPER, to_rgb8
+from schanger_mm.visualization.panel import PAPER, paint, to_rgb8
 
 TRUTH = np.zeros((64, 64), np.uint8)
 TRUTH[:32, :32] = 1
@@ -119,10 +119,16 @@ def test_other_dtypes_and_bands_become_rgb():
 
 def test_named_bands_are_shown_as_red_green_and_blue():
     image = np.random.RandomState(0).randint(0, 256, (4, 5, 13)).astype(np.uint8)
-    assert (to_rgb8(image, (4, 3, 2)) == image[..., [3, 2, 1]]).all()
-    assert (to_rgb8(image) == image[..., :3]).all()
-    assert (to_rgb8(image[..., :3], (4, 3, 2)) == image[..., :3]).all()  # colours already
-    assert (to_rgb8(image[..., :2], (4, 3, 2)) == image[..., :1]).all()
+    assert (paint(image, (8, 4, 3)) == image[..., [7, 3, 2]]).all()
+    assert (paint(image) == image[..., [3, 2, 1]]).all()  # Sentinel-2
+    assert (paint(image[..., :4]) == image[..., [2, 1, 0]]).all()
+    assert (paint(image[..., :3], (8, 4, 3)) == image[..., 2::-1]).all()  # colours, B, G, R
+    assert (paint(image[..., :2], (8, 4, 3)) == image[..., :1]).all()
+    bright = paint(image.astype(np.float32) * 20, (8, 4, 3))
+    assert bright.dtype == np.uint8 and bright.min() == 0 and bright.max() == 255
     for bands in ((1, 2), (0, 1, 2), (4, 3, 14)):
         with pytest.raises(SettingError, match=r'visualizer\.bands=.*three numbers from 1 to 13'):
-            to_rgb8(image, bands)
+            paint(image, bands)
+    dark = paint(np.linspace(10, 20, 400, dtype=np.float32).reshape(10, 10, 4))
+    assert (dark.min(), dark.max()) == (0, 255) and 120 < dark.mean() < 135
+    assert (paint(np.full((4, 4, 4), 7, np.float32)) == 0).all()

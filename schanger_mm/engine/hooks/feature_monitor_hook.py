@@ -17,7 +17,7 @@ from schanger_mm.utils.errors import SettingError
 from schanger_mm.utils.files import write_png
 from schanger_mm.utils.random_numbers import own_random_numbers
 from schanger_mm.visualization.features import draw_feature_sheet
-from schanger_mm.visualization.panel import COLOURS, to_rgb8
+from schanger_mm.visualization.panel import paint
 
 
 @HOOKS.register_module()
@@ -90,7 +90,8 @@ class FeatureMonitorHook(Hook):
         height, width = self._samples[0]['inputs'].shape[-2:]
         shown = slice(self.drawn_images)
         images = np.zeros((*masks[shown].shape, 3), np.uint8)  # padded like the masks
-        images[:, :height, :width] = [_picture(sample['inputs'].numpy()) for sample in self._samples[shown]]
+        images[:, :height, :width] = [
+            paint(sample['inputs'].numpy().transpose(1, 2, 0)) for sample in self._samples[shown]]
         sheet = draw_feature_sheet(images, masks[shown], features[shown])
         write_png(Path(runner.work_dir) / 'features' / f'iter_{runner.iter + 1}.png', sheet)
 
@@ -123,8 +124,3 @@ class FeatureMonitorHook(Hook):
             return float('nan')
         parts = [np.concatenate(column) for half in halves for column in zip(*half)]
         return linear_probe(*parts)
-
-
-def _picture(image: np.ndarray) -> np.ndarray:
-    """Show (C, H, W), three bands as B, G, R."""
-    return to_rgb8((image[::-1] if len(image) == COLOURS else image).transpose(1, 2, 0))

@@ -14,7 +14,7 @@ from mmengine.logging import print_log
 from mmengine.runner import BaseLoop
 from mmengine.structures import BaseDataElement
 
-from schanger_mm.datasets.transforms.loading import LoadImage, loader_of
+from schanger_mm.datasets.transforms.loading import loader_of
 from schanger_mm.evaluation.predictions import image_name, image_paths
 from schanger_mm.registry import HOOKS
 from schanger_mm.utils.errors import SettingError
@@ -133,7 +133,7 @@ class ChangeVisualizationHook(Hook):
         else:  # backends write into one folder
             name = self._own_name(title.replace('/', '_'))
         runner.visualizer.add_datasample(
-            f'{mode}_{name}', self._read(paths, loader_of(_dataset(runner, mode))), sample, show=self.show,
+            f'{mode}_{name}', self._read(runner, paths, mode), sample, show=self.show,
             wait_time=self.wait_time, out_file=out_file, step=_iteration(runner), title=title)
 
     def _refuse_others(self, out_file: Path, inputs: Sequence[str | None]) -> None:
@@ -151,11 +151,12 @@ class ChangeVisualizationHook(Hook):
         self._names[name] += 1
         return name if self._names[name] == 1 else f'{name}_{self._names[name]}'
 
-    def _read(self, paths: Sequence[str], loader: LoadImage | None) -> list[np.ndarray]:
-        """Read images at their own bit depth; none of them where one cannot be read."""
+    def _read(self, runner, paths: Sequence[str], mode: str) -> list[np.ndarray]:
+        """Read RGB images at their own bit depth; none of them where one cannot be read."""
         images = []
+        loader = loader_of(getattr(getattr(runner, f'{mode}_dataloader', None), 'dataset', None))
         for path in paths:
-            image = read_picture(path, loader, self.backend_args)
+            image = read_picture(path, loader, self.backend_args, runner.visualizer.bands)
             if image is None:
                 if not self._warned:
                     print_log(f'ChangeVisualizationHook: cv2 cannot read {path}; such panels show the maps '
@@ -164,10 +165,6 @@ class ChangeVisualizationHook(Hook):
                 return []
             images.append(image)
         return images
-
-
-def _dataset(runner, mode: str) -> object:
-    return getattr(getattr(runner, f'{mode}_dataloader', None), 'dataset', None)
 
 
 def _iteration(runner) -> int:
