@@ -156,7 +156,7 @@ class ChangeVisualizationHook(Hook):
         images = []
         loader = loader_of(getattr(getattr(runner, f'{mode}_dataloader', None), 'dataset', None))
         for path in paths:
-            image = read_picture(path, loader, self.backend_args, runner.visualizer.bands)
+            image = read_picture(path, loader, self.backend_args, getattr(runner.visualizer, 'bands', None))
             if image is None:
                 if not self._warned:
                     print_log(f'ChangeVisualizationHook: cv2 cannot read {path}; such panels show the maps '
