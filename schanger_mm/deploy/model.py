@@ -25,7 +25,8 @@ from schanger_mm.utils.band_order import turned
 from schanger_mm.utils.devices import FOR_INFERENCE, find_device, keep_freed_memory
 from schanger_mm.utils.text import first_line, first_of
 
-GSD = dict(LEVIRCDDataset=0.5, LEVIRCDPlusDataset=0.5, S2LookingDataset=0.65, SYSUCDDataset=0.5, GZCDDataset=0.55)
+GSD = dict(LEVIRCDDataset=0.5, LEVIRCDPlusDataset=0.5, S2LookingDataset=0.65, SYSUCDDataset=0.5, GZCDDataset=0.55,
+           OSCDDataset=10.0)
 """Ground sampling distance of the images of a data set, metres; a config's ``gsd`` takes precedence."""
 
 

@@ -240,3 +240,15 @@ def test_networks_of_values_of_different_scales_are_warned_about(root, single, t
     change = save(root, tmp_path / 'change.pth', 'schanger/demo', changes=scaled)
     warnings = load_model(change, device='cpu', semantic=(single, None)).warnings
     assert len(warnings) == 1 and 'different scales (0:3000 and none)' in warnings[0]
+
+
+def test_networks_of_four_bands_give_kinds(root, tmp_path):
+    change = save(root, tmp_path / 'change.pth', 'schanger/demo', bands=4)
+    single = save(root, tmp_path / 'single.pth', 'schanger/pretrain_demo',
+                  {'data_preprocessor.type': 'BandsPreProcessor'}, bands=4)
+    both = apis.ChangeDetector(change, device='cpu', semantic=single).model
+    images = 255 * np.random.default_rng(0).random((1, 2, 4, 64, 64), np.float32)
+    found = both.semantic(images)
+    assert found.before.shape == (1, 2, 64, 64)
+    np.testing.assert_allclose(found.after, both.single.predict(images[:, 1]), atol=1e-6)
+    assert not np.allclose(found.after, both.single.predict(images[:, 1, [1, 0, 2, 3]]), atol=1e-4)
