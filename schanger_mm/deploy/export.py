@@ -93,7 +93,7 @@ def export(cfg: Config, config: str, checkpoint: str | Checkpoint, out: str | Pa
         partial = Path(folder) / out.name
         onnx_file = partial if format == 'onnx' else Path(aside) / 'float32.onnx'
         _write(program, partial, onnx_file, card)
-        pairs_to_see = [*random_pairs(model.bands), *known]
+        pairs_to_see = [*random_pairs(card.mean, card.std), *known]
         runtime = ProgramRuntime(partial, program) if format == 'program' else open_runtime(partial)
         done = compare(runtime.semantic if card.semantic_classes else runtime, reference, pairs_to_see)
         cost = '' if calibration is None else _in_int8(partial, onnx_file, Path(aside) / 'int8.onnx', card, runtime,

@@ -42,11 +42,22 @@ class Compared:
         return f'{self.name}: {self.difference:.1e}'
 
 
-def random_pairs(bands: int = 3) -> list[Pair]:
-    """Draw pairs of several sizes and batches, one not a multiple of 16, with so many bands per date."""
+def random_pairs(mean: Sequence[Sequence[float]] = ((127.5, ) * 3, ) * 2,
+                 std: Sequence[Sequence[float]] = ((63.75, ) * 3, ) * 2) -> list[Pair]:
+    """Draw pairs of several sizes and batches, one not a multiple of 16.
+
+    Args:
+        mean, std: of each date and band, in 0..255; values are within two standard deviations. A band may be dark: of
+            Sentinel-2's cirrus, 255 is a hundred deviations away, where a network amplifies any rounding.
+    """
     rng = np.random.default_rng(0)
-    return [Pair(f'random pair, {count} x {height} x {width} px',
-                 *(255 * rng.random((2, count, bands, height, width), np.float32))) for count, height, width in SIZES]
+    middle, width_of = (np.array(values, np.float32)[:, None, :, None, None] for values in (mean, std))
+    pairs = []
+    for count, height, width in SIZES:
+        drawn = rng.random((2, count, middle.shape[2], height, width), np.float32)
+        dates = np.clip(middle + 2 * width_of * (2 * drawn - 1), 0, 255)
+        pairs.append(Pair(f'random pair, {count} x {height} x {width} px', *dates))
+    return pairs
 
 
 def real_pair(name: str, before: np.ndarray, after: np.ndarray, side: int) -> Pair:

@@ -16,6 +16,17 @@ def test_random_pairs_have_several_batches_and_an_odd_size():
     assert all(pair.before.max() > 200 and (pair.before != pair.after).any() for pair in random_pairs())
 
 
+def test_random_values_are_those_of_each_band():
+    mean, std = ((10.0, 100.0), (20.0, 250.0)), ((2.0, 20.0), (1.0, 30.0))
+    for pair in random_pairs(mean, std):
+        for image, middle, width in zip((pair.before, pair.after), mean, std):
+            assert image.dtype == np.float32 and image.shape[1] == 2
+            for band in range(2):
+                low, high = middle[band] - 2 * width[band], min(middle[band] + 2 * width[band], 255)
+                assert image[:, band].min() == pytest.approx(low, abs=0.1 * width[band])
+                assert image[:, band].max() == pytest.approx(high, abs=0.1 * width[band])
+
+
 def test_differences_are_reported_and_too_large_ones_refused():
     pairs = random_pairs()
     done = compare(lambda a, b: half(a, b) + 2 ** -14, half, pairs)
