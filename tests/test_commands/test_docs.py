@@ -65,8 +65,13 @@ def draw_classes(folder, rng):
 
 
 def draw_bands(folder, rng):
-    """Draw pairs of four bands of 16 bits."""
+    """Draw pairs of four bands of 16 bits, and two rasters."""
     import rasterio
+    place = rasterio.transform.from_origin(500000, 5000000, 10, 10)
+    for year, image in zip((2019, 2023), draw_pair(rng, 288)):
+        with rasterio.open(folder / f'bands_{year}.tif', 'w', driver='GTiff', width=288, height=288, count=4,
+                           dtype='uint16', crs='EPSG:32633', transform=place) as file:
+            file.write(30 * image[..., [0, 1, 2, 1]].transpose(2, 0, 1).astype(np.uint16))
     for index in range(4):
         *dates, label = draw_pair(rng, 72)
         for name, image in zip('AB', dates):
