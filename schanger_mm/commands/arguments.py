@@ -80,6 +80,17 @@ class RasterParser(argparse.ArgumentParser):
         return super().parse_known_args(words, namespace)
 
 
+def add_class_maps(parser: argparse._ActionsContainer) -> None:
+    """Add the options for class maps of both dates."""
+    parser.add_argument('--label-before', metavar='NAME', help='folder of the class maps of date A (default: label_a, '
+                        'labelA or label1); none if there are no class maps')
+    parser.add_argument('--label-after', metavar='NAME', help='folder of the class maps of date B (default: its '
+                        'partner)')
+    parser.add_argument('--classes', nargs='+', metavar='NAME=VALUE', help='the classes in both maps with their grey '
+                        'values or colours, for example water=0,0,255; unchanged and unlabelled are no classes '
+                        '(default: all values found)')
+
+
 def add_reading(parser: argparse._ActionsContainer) -> None:
     """Add the options for reading the values of two rasters."""
     parser.add_argument('--bands', metavar='R,G,B', help='bands to take, counted from 1, red first of three, otherwise '

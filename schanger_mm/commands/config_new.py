@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from schanger_mm.commands.arguments import command_line
+from schanger_mm.commands.arguments import add_class_maps, command_line
 
 
 def parser() -> argparse.ArgumentParser:
@@ -23,13 +23,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument('--after', metavar='NAME', help='folder of date B (default: its partner)')
     parser.add_argument('--label', metavar='NAME', help='folder of the masks (default: label, OUT, labels, mask, masks '
                         'or gt)')
-    parser.add_argument('--label-before', metavar='NAME', help='folder of the class maps of date A (default: label_a, '
-                        'labelA or label1); none if there are no class maps')
-    parser.add_argument('--label-after', metavar='NAME', help='folder of the class maps of date B (default: its '
-                        'partner)')
-    parser.add_argument('--classes', nargs='+', metavar='NAME=VALUE', help='the classes in both maps with their grey '
-                        'values or colours, for example water=0,0,255; unchanged and unlabelled are no classes '
-                        '(default: all values found)')
+    add_class_maps(parser)
     for role in ('before', 'after', 'label'):
         parser.add_argument(f'--{role}-suffix', metavar='END', help='ending of its files, for example _pre.png')
     parser.add_argument('--group-by', metavar='REGEX', help='keep pairs together in the draw for which the group in '

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from schanger_mm.commands.arguments import add_class_maps
+
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser."""
@@ -19,13 +21,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument('--after', metavar='NAME', help='folder of date B (default: its partner)')
     parser.add_argument('--label', metavar='NAME', help='folder of the masks (default: label, OUT, labels, mask, '
                         'masks or gt); none if there are no masks')
-    parser.add_argument('--label-before', metavar='NAME', help='folder of the class maps of date A (default: label_a, '
-                        'labelA or label1); none if there are no class maps')
-    parser.add_argument('--label-after', metavar='NAME', help='folder of the class maps of date B (default: its '
-                        'partner)')
-    parser.add_argument('--classes', nargs='+', metavar='NAME=VALUE', help='the classes in both maps with their grey '
-                        'values or colours, for example water=0,0,255; unchanged and unlabelled are no classes '
-                        '(default: all values found)')
+    add_class_maps(parser)
     parser.add_argument('--single', action='store_true', help='read images of one date, even if there are pairs')
     parser.add_argument('--image', metavar='NAME', help='folder of the images of one date (default: images, image or '
                         'img)')

@@ -1,6 +1,8 @@
 import pytest
 import torch
 from mmengine.config import ConfigDict
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
 
 from schanger_mm.checkpoints.convert import network
 from schanger_mm.registry import MODELS
@@ -133,6 +135,25 @@ def test_bands_are_those_of_the_backbone():
     assert unknown.bands is None and unknown.extract_feat(torch.zeros(1, 14, 32, 32))[0][0].shape[1] == 7
     with pytest.raises(ValueError, match='got 5 channels; expected an even number, date A first'):
         unknown.extract_feat(torch.zeros(1, 5, 32, 32))
+
+
+@pytest.mark.parametrize('backbone', [dict(type='mmseg.ResNetV1c', depth=18), dict(type='mmseg.UNet', base_channels=8)])
+def test_backbones_of_mmseg_take_any_number_of_bands(backbone):
+    channels = [64, 128, 256, 512] if 'depth' in backbone else [128, 64, 32, 16, 8]
+    model = MODELS.build(dict(
+        type='SiameseEncoderDecoder', size_divisor=32, backbone=dict(backbone, in_channels=4),
+        neck=dict(type='TFM', in_channels=channels),
+        decode_head=dict(type='mmseg.FCNHead', in_channels=channels[-1], in_index=len(channels) - 1, channels=8,
+                         num_classes=2, out_channels=1, threshold=0.5, align_corners=False,
+                         loss_decode=dict(type='BCEDiceLoss')),
+        data_preprocessor=dict(type='BiTemporalPreProcessor', mean=[9.0] * 8, std=[3.0] * 8, bgr_to_rgb=False)))
+    sample = SegDataSample(gt_sem_seg=PixelData(data=torch.ones(1, 64, 64, dtype=torch.long)))
+    batch = model.data_preprocessor(dict(inputs=[255 * torch.rand(8, 64, 64)] * 2, data_samples=[sample] * 2), True)
+    loss, _ = model.parse_losses(model(**batch, mode='loss'))
+    loss.backward()
+    first = next(model.backbone.parameters())
+    assert model.bands == 4 and first.shape[1] == 4 and first.grad.abs().sum(dim=(0, 2, 3)).min() > 0
+    assert model.eval()(batch['inputs'], mode='tensor').shape[:2] == (2, 1)
 
 
 def test_other_numbers_of_dates_are_refused():
