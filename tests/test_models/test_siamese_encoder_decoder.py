@@ -137,7 +137,9 @@ def test_bands_are_those_of_the_backbone():
         unknown.extract_feat(torch.zeros(1, 5, 32, 32))
 
 
-@pytest.mark.parametrize('backbone', [dict(type='mmseg.ResNetV1c', depth=18), dict(type='mmseg.UNet', base_channels=8)])
+@pytest.mark.parametrize('backbone', [
+    dict(type='mmseg.ResNetV1c', depth=18),
+    dict(type='mmseg.UNet', base_channels=8, upsample_cfg=dict(type='mmseg.DeconvModule'))])
 def test_backbones_of_mmseg_take_any_number_of_bands(backbone):
     channels = [64, 128, 256, 512] if 'depth' in backbone else [128, 64, 32, 16, 8]
     model = MODELS.build(dict(
