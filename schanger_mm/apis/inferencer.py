@@ -18,6 +18,7 @@ from schanger_mm.datasets.transforms import LoadImage, PackBiTemporalInputs
 from schanger_mm.deploy.card import backend_of
 from schanger_mm.deploy.trained_reading import loading_of
 from schanger_mm.geo.errors import SceneError
+from schanger_mm.geo.reading import valid_bands
 from schanger_mm.utils.errors import DivergedError
 from schanger_mm.utils.files import refuse_existing, write_png
 from schanger_mm.visualization import ChangeVisualizer
@@ -69,6 +70,9 @@ class ChangeInferencer:
         self.network, self.weights, self.temperature = loaded.network, loaded.weights, loaded.temperature
         self.allow_grey = _reading(loaded.cfg, str(model))
         self.bands, loading = loaded.bands, loading_of(loaded.cfg, loaded.bands)
+        visualizer = loaded.cfg.get('visualizer')
+        shown = visualizer.get('bands') if isinstance(visualizer, dict) else None
+        self._shown = shown if valid_bands(shown) else None
         self._load = LoadImage(**loading) if loading else None
         self.dataset_meta = _dataset_meta(loaded.weights, loaded.checkpoint_meta)
         if loaded.semantic_classes:
@@ -182,7 +186,7 @@ class ChangeInferencer:
             if not torch.isfinite(sample.seg_logits.data).all():
                 raise DivergedError.at(self.weights, pair.name)
             sample.set_metainfo(self.dataset_meta)
-            yield pair, paint(dates[1]), sample.cpu()
+            yield pair, paint(dates[1], self._shown), sample.cpu()
 
     @staticmethod
     def _classes(samples: Sequence[SegDataSample]) -> dict[str, list[np.ndarray]]:

@@ -26,6 +26,8 @@ ALL = 'all'
 """Every band that a file has."""
 MOST = 512
 """Bands that OpenCV can hold in one array."""
+MOST_OF_A_BYTE = 255
+RGB = ('red', 'green', 'blue')
 Header = tuple[tuple[int, int], int, str]
 """Size ``(h, w)``, number of bands, and type such as ``'uint16'``."""
 
@@ -35,7 +37,8 @@ class BandReading:
     """The rule by which images of any number of bands are read.
 
     Args:
-        bands: numbers of the bands to take, from 1, in this order; None: all, a band marked as alpha among them.
+        bands: numbers of the bands to take, from 1, in this order; None: all, a band marked as alpha among them, in
+            the order of the file, three that it marks as red, green and blue in that order.
         files: endings of the files of an image that has one per band, in the order of the bands; a path that ends
             in the first stands for the image. Smaller bands are resampled (bilinearly) to the size of the largest.
         scale: values that become 0 and 255; those outside are clipped, NaN becomes 0. None: 8-bit files as they are.
@@ -115,7 +118,7 @@ class BandReading:
         """
         found = [self._open(one, backend_args, partial(self._decode, one)) for one in self.paths(path)]
         size, _, kind = _join(path, [header for header, _ in found])
-        values = np.concatenate([_resample(layer, size) for _, layer in found])
+        values = np.concatenate([_resample(one, layer, size) for one, (_, layer) in zip(self.paths(path), found)])
         if self.scale is not None or kind != 'uint8':
             values = to_bytes_range(values, self.scale)
         if len(values) == COLOURS:
@@ -142,6 +145,9 @@ class BandReading:
         if self.scale is None and kinds[0] != 'uint8':
             raise DatasetError(f'{path}: holds {kinds[0]}, so set which of its values become 0 and 255 in its loading '
                                "transform: scale='MIN:MAX', such as '0:3000' ('0:255' if they already do).")
+        if self.scale is not None and kinds[0] == 'uint8' and self.scale.high > MOST_OF_A_BYTE:
+            raise DatasetError(f'{path}: holds 8-bit values, which end at 255, and scale={str(self.scale)!r} is for '
+                               'others; take the file with the values of the sensor, or scale all alike.')
         return (data.height, data.width), len(numbers), kinds[0]
 
     def _decode(self, path: str, data: Any) -> tuple[Header, np.ndarray]:
@@ -151,7 +157,7 @@ class BandReading:
         if self.files is not None and data.count != 1:
             raise DatasetError(f'{path}: expected a file of one band, found {data.count}; for files with several, set '
                                '`bands` of the loading transform instead of `files`.')
-        numbers = list(data.indexes if self.bands is None else self.bands)
+        numbers = list(self.bands or _by_marks(data))
         if beyond := [number for number in numbers if number > data.count]:
             raise DatasetError(f'{path}: the loading transform takes band {beyond[0]}, found {data.count} '
                                f'band{"s" if data.count > 1 else ""}.')
@@ -183,10 +189,20 @@ def _join(path: str, headers: Sequence[Header]) -> Header:
     return max((size for size, _, _ in headers), key=math.prod), sum(count for _, count, _ in headers), kinds[0]
 
 
-def _resample(layer: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize a band ``(1, h, w)`` to a larger size, bilinearly, in its own type."""
-    if layer.shape[1:] == size:
+def _by_marks(data: Any) -> Sequence[int]:
+    """Return the numbers of all bands, those of three that are marked as colours in the order red, green, blue."""
+    uses = [use.name for use in data.colorinterp]
+    return [uses.index(name) + 1 for name in RGB] if sorted(uses) == sorted(RGB) else data.indexes
+
+
+def _resample(path: str, layer: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize a band ``(1, h, w)`` to a larger size of the same proportions, bilinearly, in its own type."""
+    (height, width), (h, w) = size, layer.shape[1:]
+    if (h, w) == size:
         return layer
+    if abs(h - height * w / width) > 1:  # a pixel of the coarser band may stick out
+        raise DatasetError(f'{path}: {w}x{h} (width x height) does not have the proportions of the largest band of its '
+                           f'image, {width}x{height}; the files of an image must show the same ground.')
     exact = layer[0].astype(np.float32 if layer.dtype.itemsize <= 2 else np.float64)
     resized = cv2.resize(exact, size[::-1], interpolation=cv2.INTER_LINEAR)
     return (np.rint(resized) if layer.dtype.kind in 'iu' else resized).astype(layer.dtype)[None]

@@ -261,14 +261,16 @@ class CheckedDataset(BaseSegDataset):
         taken = None if self._loader is None else (COLOUR, GREY) if self._loader.allow_grey else (COLOUR,)
         unreadable, sizes_differ, wrong = [], [], []
         bands: dict[int, str] = {}
+        kinds: dict[str, str] = {}
         for paths in samples:
             sizes = {}
             for role, path in paths.items():
                 reading = self._loader.reading if self._loader and role in self.IMAGES else None
                 try:
                     if reading is not None:
-                        sizes[path], count, _ = reading.header(path, self.backend_args)
+                        sizes[path], count, kind = reading.header(path, self.backend_args)
                         bands.setdefault(count, path)
+                        kinds.setdefault(kind, path)
                         continue
                     sizes[path], form = read_header(path, self.backend_args)
                 except DatasetError as error:
@@ -285,6 +287,10 @@ class CheckedDataset(BaseSegDataset):
             found = ', '.join(f'{path} has {count}' for count, path in bands.items())
             raise DatasetError(f'{type(self).__name__}: expected images with one number of bands, found: {found}. Name '
                                'those that all have with `bands` of the loading transform.')
+        if len(kinds) > 1:
+            found = ', '.join(f'{path} holds {kind}' for kind, path in kinds.items())
+            raise DatasetError(f'{type(self).__name__}: expected images of one type, found: {found}. Their values mean '
+                               'different things; convert them to one.')
 
     def _check_labels(self, paths: list[str]) -> None:
         """Read some masks, and go on until one has a positive pixel; the others are checked when they are read."""

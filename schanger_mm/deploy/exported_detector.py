@@ -100,8 +100,10 @@ def use_exported(cfg: Config, file: str, backend: str | None = None, precision: 
 
 def _check_reading(cfg: Config, file: str) -> None:
     card, name = read_card(file), cfg.filename or 'the config'
-    scale = reading_of(cfg, str(name), card.count).describe().get('scale')
-    if scale != card.scale:
-        trained = '8-bit images' if card.scale is None else f'values scaled from {card.scale}'
-        raise ConfigError(f'{file} is of a network that was trained on {trained}, and the test pipeline of {name} has '
-                          f'scale={scale!r}; set scale={card.scale!r} in its transform that loads images.')
+    found = reading_of(cfg, str(name), card.count).describe()
+    bands = found.get('bands')
+    for key, own, trained in (('scale', found.get('scale'), card.scale),
+                              ('bands', list(bands or ()) or None, list(card.bands or ()) or None)):
+        if own != trained:
+            raise ConfigError(f'{file} is of a network that was trained with {key}={trained!r}, and the test pipeline '
+                              f'of {name} has {key}={own!r}; set the former in its transform that loads images.')

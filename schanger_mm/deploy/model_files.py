@@ -17,6 +17,7 @@ from schanger_mm.checkpoints.fetch import SETS, SIZES, TERMS, fetch_published
 from schanger_mm.checkpoints.hub import is_address
 from schanger_mm.config.loading import load_config, unwrap_detector
 from schanger_mm.config.names import is_config, is_short_name
+from schanger_mm.deploy.trained_reading import DATALOADERS, READING, loader_settings
 from schanger_mm.geo.errors import SceneError
 from schanger_mm.registry import SCOPE
 
@@ -126,12 +127,14 @@ def config_of(checkpoint: Checkpoint, options: tuple[str, str] = OPTIONS) -> Con
         raise SceneError(f'{path}: its config has names of mmengine\'s own ({error}); {ask}.') from error
 
 
-def other_statistics(checkpoint: Checkpoint, config_name: str, preprocessor: nn.Module) -> list[str]:
-    """List differences in normalisation between the config in a checkpoint and a network built for it.
+def other_statistics(checkpoint: Checkpoint, config_name: str, preprocessor: nn.Module,
+                     cfg: Config | None = None) -> list[str]:
+    """List differences in normalisation and reading between the config in a checkpoint and a network built for it.
 
     Args:
         checkpoint: the checkpoint; its config is compared if it can be read.
         config_name: name of the config that the network was built from.
+        cfg: this config.
         preprocessor: preprocessor of the network, with ``mean``, ``std`` and ``bgr_to_rgb``.
     """
     values = checkpoint.config_if_plain()
@@ -139,6 +142,9 @@ def other_statistics(checkpoint: Checkpoint, config_name: str, preprocessor: nn.
     own = (model.get('data_preprocessor') if isinstance(model, dict) else None) or values.get('data_preprocessor')
     used = dict(mean=preprocessor.mean.flatten().tolist(), std=preprocessor.std.flatten().tolist(),
                 bgr_to_rgb=reverses_bands(preprocessor))
+    if cfg is not None and any(values.get(key) for key in DATALOADERS):
+        own = {**(own if isinstance(own, dict) else {}), **dict.fromkeys(READING), **loader_settings(values)}
+        used |= {**dict.fromkeys(READING), **loader_settings(cfg)}
     return [f'{config_name} has the {key} {in_words(value)}, and {checkpoint.path} was trained with '
             f'{in_words(own[key]):.300}: its probabilities will be off; predict with the config of its training.'
             for key, value in used.items()

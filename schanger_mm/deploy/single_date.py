@@ -68,7 +68,8 @@ class SingleDateModel:
         loaded = cls(found.cfg, found.checkpoint, found.config_name, device, precision)
         loaded.names = found.names
         if found.names[1] is not None:
-            loaded.warnings = other_statistics(found.checkpoint, found.config_name, loaded.network.data_preprocessor)
+            loaded.warnings = other_statistics(found.checkpoint, found.config_name, loaded.network.data_preprocessor,
+                                               found.cfg)
         return loaded
 
     @torch.inference_mode()

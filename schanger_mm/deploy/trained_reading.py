@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmengine.config import Config
@@ -27,14 +27,16 @@ def loading_of(cfg: Config, bands: int) -> dict[str, Any]:
         cfg: the config.
         bands: number that its network takes.
     """
-    return _loading(cfg) or ({} if bands == COLOUR_BANDS else dict(bands=tuple(range(1, bands + 1))))
+    return loader_settings(cfg) or ({} if bands == COLOUR_BANDS else dict(bands=tuple(range(1, bands + 1))))
 
 
-def _loading(cfg: Config) -> dict[str, Any]:
+def loader_settings(cfg: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of ``READING`` that are set in the first transform that loads images, lists for tuples."""
     for loader in DATALOADERS:
         for step in _steps(cfg.get(loader)):
             if str(step.get('type')).split('.')[-1] in LOADERS:
-                return {key: step[key] for key in READING if step.get(key) is not None}
+                found = {key: step[key] for key in READING if step.get(key) is not None}
+                return {key: list(value) if isinstance(value, tuple) else value for key, value in found.items()}
     return {}
 
 
@@ -49,7 +51,7 @@ def reading_of(cfg: Config, config_name: str, bands: int) -> Reading:
     Raises:
         SceneError: values that no loading transform takes, or another number of bands.
     """
-    found = _loading(cfg)
+    found = loader_settings(cfg)
     numbers = None if 'files' in found else found.get('bands')
     reading = Reading.parse(numbers, found.get('scale'), f'{config_name}: its transform that loads images')
     if reading.bands is not None and len(reading.bands) != bands:

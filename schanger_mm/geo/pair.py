@@ -264,6 +264,10 @@ def _check_alike(dates: list[Raster], stored: bool) -> None:
     if len(before.bands) != len(after.bands):
         raise SceneError(f'{before.path} has {len(before.bands)} bands and {after.path} {len(after.bands)}; expected '
                          'the same number: choose them, one list per date: --bands 1,2,4/1,2,3, for example.')
+    if None not in before.names and before.names != after.names and set(before.names) == set(after.names):
+        raise SceneError(f'{before.path} has the bands {", ".join(map(str, before.names))}; {after.path} has them in '
+                         f'another order, {", ".join(map(str, after.names))}. Choose them in one order, one list per '
+                         'date: --bands 1,2,3/3,2,1, for example.')
     if stored and before.dtype != after.dtype:
         raise SceneError(f'{before.path} holds {before.dtype} and {after.path} {after.dtype}; values that are kept as '
                          'stored need one type in both dates: scale them to 8 bits (--scale), or convert one '
@@ -273,10 +277,15 @@ def _check_alike(dates: list[Raster], stored: bool) -> None:
 def _as_trained(spec: PairSpec, dates: list[Raster]) -> tuple[PairSpec, list[str]]:
     """Fill in what the user left open with what the training did, and say so."""
     notes = []
-    if spec.bands is None and spec.trained.bands and any(tuple(date.bands) == spec.trained.bands for date in dates):
-        before, after = (tuple(date.bands) for date in dates)
-        spec = replace(spec, bands=before if before == after else (before, after))
-        notes.append(f'bands as in the training: --bands {"/".join(dict.fromkeys(map(_listed, (before, after))))}')
+    trained = spec.trained.bands
+    taken = [tuple(date.bands) == trained for date in dates]
+    if spec.bands is None and trained is not None and any(taken):
+        if not all(taken):
+            raise SceneError(f'{dates[taken.index(False)].path}: lacks some of the bands {_listed(trained)} that the '
+                             f'training took, and {dates[taken.index(True)].path} has them; choose them, one list per '
+                             'date: --bands 4,3,2/3,2,1, for example.')
+        spec = replace(spec, bands=trained)
+        notes.append(f'bands as in the training: --bands {_listed(trained)}')
     if spec.scaling is None and spec.trained.scale is not None:
         rule = spec.trained.scale
         for date in dates:

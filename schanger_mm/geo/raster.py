@@ -105,7 +105,7 @@ class Raster:
             alpha = _alpha_of(self._data)
             if alpha is not None and (ignore_alpha or alpha in (bands or ())):
                 self._data = self._stack.enter_context(_without_alpha(self._data))
-            self.bands = _choose_bands(path, self._data, bands or _as_trained(self._data, trained), count)
+            self.bands = _choose_bands(path, self._data, bands or _as_trained(path, self._data, trained), count)
             self.colours = _colours(self._data, self.bands)
             self.names = tuple(self._data.descriptions[band - 1] for band in self.bands)
             self.tags = tuple((self._data.scales[band - 1], self._data.offsets[band - 1]) for band in self.bands)
@@ -372,10 +372,27 @@ def _without_alpha(dataset: Any) -> Iterator[Any]:
         yield unmarked
 
 
-def _as_trained(dataset: Any, trained: tuple[int, ...] | None) -> tuple[int, ...] | None:
-    """Return the bands of the training, None if the raster does not have them or one of them is alpha."""
+def _as_trained(path: str, dataset: Any, trained: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    """Return the bands of the training, None if the raster does not have them or one of them is alpha.
+
+    Raises:
+        SceneError: they would be red, green and blue, and the raster marks others as these.
+    """
     there = {index for index, use in zip(dataset.indexes, dataset.colorinterp) if use != ColorInterp.alpha}
-    return trained if trained and there.issuperset(trained) else None
+    if not trained or not there.issuperset(trained):
+        return None
+    uses = list(dataset.colorinterp)
+    if len(trained) == BANDS and all(uses.count(use) == 1 for use in RGB):
+        marked = tuple(uses.index(use) + 1 for use in RGB)
+        if marked != trained:
+            raise SceneError(f'{path}: marks the bands {_listed(marked)} as red, green and blue, and the network was '
+                             f'trained on the bands {_listed(trained)} of its files; choose them, red first: --bands '
+                             f'{_listed(marked)} or --bands {_listed(trained)}.')
+    return trained
+
+
+def _listed(bands: tuple[int, ...]) -> str:
+    return ','.join(map(str, bands))
 
 
 def _colours(dataset: Any, bands: list[int]) -> tuple[int, ...] | None:

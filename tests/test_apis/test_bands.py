@@ -1,8 +1,11 @@
 """Pairs of files and arrays for networks of four bands."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from PIL import Image
 
@@ -109,3 +112,27 @@ def test_labelled_tiles_have_the_bands_of_the_training(pair, tmp_path, write_ras
     tiles, held_back = read_halves(tmp_path / 'set', 64, LoadBiTemporalImages(**LOADING))
     assert len(tiles) == len(held_back) == 1
     np.testing.assert_allclose(tiles[0].after[0], in_memory(values)[1], rtol=1e-5)
+
+
+@pytest.fixture
+def own(checkpoint):
+    """The config in the checkpoint."""
+    return Config.fromstring(torch.load(checkpoint)['meta']['cfg'], '.py')
+
+
+def test_another_config_that_reads_other_values_is_a_warning(own, checkpoint, tmp_path):
+    other = copy.deepcopy(own)
+    other.test_dataloader.dataset.pipeline[0].update(scale='0:10000')
+    (tmp_path / 'other.py').write_text(other.pretty_text)
+    warnings = SceneModel.load(str(tmp_path / 'other.py'), checkpoint).warnings
+    assert len(warnings) == 1 and "has the scale '0:10000'" in warnings[0] and "trained with '0:3000'" in warnings[0]
+    (tmp_path / 'same.py').write_text(own.pretty_text)
+    assert SceneModel.load(str(tmp_path / 'same.py'), checkpoint).warnings == []
+
+
+def test_pictures_show_the_bands_that_the_config_names(own, checkpoint, pair, tmp_path):
+    own.visualizer.bands = [4, 1, 2]
+    (tmp_path / 'shown.py').write_text(own.pretty_text)
+    pictures = [ChangeInferencer(*model, device='cpu')(*pair[0], return_vis=True)['visualization'][0]
+                for model in ((checkpoint, ), (tmp_path / 'shown.py', checkpoint))]
+    assert (pictures[0] != pictures[1]).any()

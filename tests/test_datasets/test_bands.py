@@ -206,3 +206,39 @@ def test_description_names_what_decides_the_pixels():
     assert BandReading.of('', (4, 2), None, '0:3000').describe() == "bands=(4, 2), scale='0:3000'"
     assert repr(LoadImage(bands=(1, 2))).startswith('LoadImage(allow_grey=False, bands=(1, 2), ')
     assert BandReading.of('') is None
+
+
+def test_three_bands_that_a_file_marks_as_colours_are_these(write_bands):
+    values = layers(3)
+    path = write_bands('a.tif', values)
+    with rasterio.open(path, 'r+') as file:
+        file.colorinterp = [rasterio.enums.ColorInterp[name] for name in ('blue', 'red', 'green')]
+    image = read(path, bands='all', scale='0:5000')
+    np.testing.assert_allclose(image, values[[0, 2, 1]].transpose(1, 2, 0) * (255 / 5000), atol=1e-3)  # B, G, R
+    named = read(path, bands=(1, 2, 3), scale='0:5000')
+    np.testing.assert_allclose(named, values[::-1].transpose(1, 2, 0) * (255 / 5000), atol=1e-3)
+
+
+def test_8_bit_files_under_a_scale_of_other_values_are_refused(write_bands):
+    path = write_bands('a.tif', (layers() % 256).astype(np.uint8))
+    with pytest.raises(DatasetError, match=r"a\.tif: holds 8-bit values, which end at 255, and scale='820:4000'"):
+        read(path, scale='820:4000')
+    assert read(path, scale='0:100').max() == 255
+
+
+def test_bands_of_other_proportions_are_refused(write_bands):
+    path = write_bands('x_1.tif', layers(1, 12, 16))
+    for size, right in (((6, 8), True), ((3, 4), True), ((7, 8), True), ((6, 16), False), ((12, 8), False)):
+        write_bands('x_2.tif', layers(1, *size))
+        if right:
+            assert read(path, files=('_1.tif', '_2.tif'), scale='0:5000').shape == (12, 16, 2)
+            continue
+        with pytest.raises(DatasetError, match=rf'x_2\.tif: {size[1]}x{size[0]} .*not have the proportions of .*16x12'):
+            read(path, files=('_1.tif', '_2.tif'), scale='0:5000')
+
+
+def test_types_that_differ_are_an_error_before_training(write_bands, tmp_path):
+    pairs(write_bands)
+    write_bands('B/1.tif', layers(4, 16, 16).astype(np.float32))
+    with pytest.raises(DatasetError, match=r'images of one type, found: .*0\.tif holds uint16, .*1\.tif holds float32'):
+        dataset(tmp_path, scale='0:5000')

@@ -157,13 +157,15 @@ def test_an_export_is_scored_on_values_like_those_of_its_training(root, card, ma
     file = str(make_onnx(tmp_path / 'four.onnx', text=four.dumps()))
     use_exported(cfg := config(root, 4, dict(scale='0:3000')), file)
     assert cfg.model.type == 'ExportedDetector'
-    with pytest.raises(ConfigError, match=r"values scaled from 0:3000, .* has scale=None; set scale='0:3000'"):
+    with pytest.raises(ConfigError, match=r"trained with scale='0:3000', .* has scale=None; set the former"):
         use_exported(config(root, 4), file)
     with pytest.raises(SceneError, match='takes 3 bands, and its data_preprocessor has means of 4'):
         use_exported(config(root, 4, dict(bands=(1, 2, 3), scale='0:3000')), file)
     plain = str(make_onnx(tmp_path / 'plain.onnx'))
-    with pytest.raises(ConfigError, match='trained on 8-bit images, .* set scale=None'):
+    with pytest.raises(ConfigError, match="trained with scale=None, .* has scale='0:3000'"):
         use_exported(config(root, 3, dict(scale='0:3000')), plain)
+    with pytest.raises(ConfigError, match=r'trained with bands=None, .* has bands=\[4, 3, 2, 1\]'):
+        use_exported(config(root, 4, dict(bands=(4, 3, 2, 1), scale='0:3000')), file)
 
 
 def test_a_card_has_scale_and_bands_only_where_they_are_set(card):

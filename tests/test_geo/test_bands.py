@@ -150,14 +150,42 @@ def test_bands_and_scale_of_the_training_are_taken_and_said(write_raster):
 def test_a_raster_without_the_bands_of_the_training_is_read_by_its_own(write_raster):
     four, thirteen = write_raster('a.tif', reflectance(4)), write_raster('b.tif', reflectance(13))
     trained = Reading((8, 4, 3, 2), Range(0, 3000))
-    with open_pair(PairSpec(four, thirteen, count=4, trained=trained)) as source:
-        assert source.spec.bands == ((1, 2, 3, 4), (8, 4, 3, 2))
-        assert source.notes[0] == 'bands as in the training: --bands 1,2,3,4/8,4,3,2'
+    with pytest.raises(SceneError, match=r'a\.tif: lacks some of the bands 8,4,3,2 that the training took, '):
+        open_pair(PairSpec(four, thirteen, count=4, trained=trained))
+    with open_pair(PairSpec(thirteen, thirteen, count=4, trained=trained)) as source:
+        assert source.spec.bands == (8, 4, 3, 2)
+        assert source.notes[0] == 'bands as in the training: --bands 8,4,3,2'
+    with open_pair(PairSpec(four, four, count=4, trained=trained)) as source:
+        assert source.spec.bands is None and source.before.bands == [1, 2, 3, 4]
+        assert source.notes == ['values as in the training: --scale 0:3000']
     alpha = write_raster('c.tif', np.full((4, 20, 30), 9, np.uint8), alpha=True)
     with pytest.raises(SceneError, match='--ignore-alpha'):  # not silently as data
         Raster(alpha, count=4, trained=(1, 2, 3, 4))
     with closing(Raster(alpha, trained=(4, 2, 1))) as raster:
         assert raster.bands == [1, 2, 3]
+
+
+def test_bands_of_the_training_that_a_raster_marks_otherwise_are_not_taken(write_raster):
+    path = marked(write_raster('a.tif', reflectance(3)), 'red', 'green', 'blue')
+    with pytest.raises(SceneError, match=r'marks the bands 1,2,3 as red, green and blue, .* bands 3,2,1 .*'
+                                         '--bands 1,2,3 or --bands 3,2,1'):
+        Raster(path, trained=(3, 2, 1))
+    turned = marked(write_raster('b.tif', reflectance(3)), 'blue', 'green', 'red')
+    for chosen in (dict(trained=(3, 2, 1)), dict(bands=(3, 2, 1), trained=(1, 2, 3))):
+        with closing(Raster(turned, **chosen)) as raster:
+            assert raster.bands == [3, 2, 1]
+
+
+def test_dates_with_the_same_bands_in_another_order_are_refused(write_raster):
+    before, after = write_raster('a.tif', reflectance(2)), write_raster('b.tif', reflectance(2))
+    for path, names in ((before, ('B04', 'B08')), (after, ('B08', 'B04'))):
+        with rasterio.open(path, 'r+') as raster:
+            raster.descriptions = names
+    spec = dict(count=2, scaling=Scaling.parse('0:3000'))
+    with pytest.raises(SceneError, match=r'a\.tif has the bands B04, B08; .*b\.tif has .* another order, B08, B04'):
+        open_pair(PairSpec(before, after, **spec))
+    with open_pair(PairSpec(before, after, bands=((1, 2), (2, 1)), **spec)) as source:
+        assert source.before.names == source.after.names == ('B04', 'B08')
 
 
 def test_8_bit_values_for_a_network_of_scaled_ones_are_refused(write_raster, noise):
