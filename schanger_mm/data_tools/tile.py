@@ -19,6 +19,7 @@ from schanger_mm.utils.names import list_stems, natural_key, strip_suffix
 from schanger_mm.utils.text import first_of
 from schanger_mm.utils.tiling import Tiling, tile_name
 
+from .image_forms import form_in_header
 from .parallel import run_parallel
 from .pixels import encode_png, read_pixels
 
@@ -149,7 +150,7 @@ def _jobs(src: Path, dst: Path, tiling: Tiling, folders: Sequence[str] | None,
         files = {stem: path for stem, path in files.items() if set(parts[stem]) & set(folders)}
     jobs, small = [], []
     for stem in sorted(files, key=natural_key):
-        (height, width), _ = read_header(files[stem])
+        height, width = _size(files[stem])
         jobs.append(Job(Path(files[stem]), dst / PurePosixPath(stem).parent, height, width, tiling,
                         max((suffix for suffix in suffixes if files[stem].endswith(suffix)), key=len, default='')))
         if min(height, width) < tiling.size and tiling.edges != 'pad':
@@ -158,6 +159,21 @@ def _jobs(src: Path, dst: Path, tiling: Tiling, folders: Sequence[str] | None,
         raise DatasetError(f'{len(small)} images are smaller than a tile of {tiling.size} px: {first_of(small)}. '
                            'Choose a smaller --size, or fill the rest with zeros (--pad).')
     return jobs
+
+
+def _size(path: str) -> tuple[int, int]:
+    """Return height and width of an image, px.
+
+    Raises:
+        DatasetError: it cannot be read, or is a raster that no PNG can hold.
+    """
+    try:
+        return read_header(path)[0]
+    except DatasetError:
+        form = form_in_header(path)
+        raise DatasetError(f'{path}: expected an 8-bit image of up to four bands, or a 16-bit one that a PNG can hold, '
+                           f'found {form}. `schanger from-rasters` cuts two rasters of any bands and polygons of the '
+                           'changes into tiles.') from None
 
 
 def _record(src: Path, dst: Path, tiling: Tiling, jobs: list[Job], suffixes: Sequence[str],

@@ -227,3 +227,17 @@ def test_command(images, tmp_path, command):
     (images / 'test/A/a.tif').write_bytes((images / 'test/A/a.tif').read_bytes()[:-500])
     status, _, err = command('tile', images, tmp_path / 'new', '--size', 16, '--workers', 2)
     assert status == 2 and err.startswith('error: ') and 'a.tif' in err and err.count('\n') == 1
+
+
+@pytest.mark.filterwarnings('ignore::rasterio.errors.NotGeoreferencedWarning')
+def test_rasters_of_other_bands_are_named(tmp_path):
+    rasterio = pytest.importorskip('rasterio')
+    path = tmp_path / 'src/a.tif'
+    path.parent.mkdir()
+    with rasterio.open(path, 'w', driver='GTiff', count=4, height=32, width=48, dtype='uint16') as file:
+        file.write(np.ones((4, 32, 48), np.uint16))
+    with pytest.raises(DatasetError, match=r'a\.tif: expected an 8-bit image .*, found 16-bit 4-band\. `schanger from-ra'):
+        tile_folder(tmp_path / 'src', tmp_path / 'dst', SIXTEEN, workers=1)
+    path.write_bytes(path.read_bytes()[:6])
+    with pytest.raises(DatasetError, match=r'a\.tif: truncated, corrupt or'):
+        tile_folder(tmp_path / 'src', tmp_path / 'dst', SIXTEEN, workers=1)
