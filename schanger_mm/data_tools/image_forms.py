@@ -8,7 +8,6 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -96,16 +95,34 @@ def read_any(path: str | Path) -> Pixels:
     try:
         return read_pixels(path)
     except DatasetError as error:
-        if Path(path).suffix.lower() not in TIFF:
-            raise
-        require('rasterio', 'geo', f'Reading {path}')
-        try:
-            _, count, kind = _ANY.header(str(path))
-        except DatasetError as second:
-            raise (error if 'truncated' in str(second) else second) from None
-        if kind == 'uint8' and count in (1, COLOURS):  # Pillow has to read these, as a training does by default
-            raise
-        return _open(path, lambda data: Pixels(data.read().transpose(1, 2, 0), _text(count, kind)))
+        _, text = _raster_header(path, error)
+        return _open(path, lambda data: Pixels(data.read().transpose(1, 2, 0), text))
+
+
+def header_of_any(path: str | Path) -> tuple[tuple[int, int], str]:
+    """Return size ``(h, w)`` and form of what :func:`read_any` reads, without decoding it.
+
+    Raises:
+        DatasetError, MissingPackageError: see there.
+    """
+    try:
+        return read_header(str(path))
+    except DatasetError as error:
+        return _raster_header(path, error)
+
+
+def _raster_header(path: str | Path, error: DatasetError) -> tuple[tuple[int, int], str]:
+    """Return size and form of a TIFF that Pillow cannot read, or raise its ``error``."""
+    if Path(path).suffix.lower() not in TIFF:
+        raise error
+    require('rasterio', 'geo', f'Reading {path}')
+    try:
+        size, count, kind = _ANY.header(str(path))
+    except DatasetError as second:
+        raise (error if 'truncated' in str(second) else second) from None
+    if kind == 'uint8' and count in (1, COLOURS):  # Pillow has to read these, as a training does by default
+        raise error
+    return size, _text(count, kind)
 
 
 def measure_scale(paths: Sequence[Path]) -> Range:
@@ -129,24 +146,6 @@ def measure_scale(paths: Sequence[Path]) -> Range:
         raise DatasetError(f'{paths[0].parent}: (nearly) all values of {len(paths)} images are {low:g}; expected '
                            'images with different values.')
     return Range(_outwards(low, math.floor), _outwards(high, math.ceil))
-
-
-def form_in_header(path: str | Path) -> str:
-    """Return the form of an image, also of a TIFF that Pillow cannot open, without decoding it.
-
-    Raises:
-        DatasetError: it cannot be read, or Pillow cannot and rasterio is not installed.
-    """
-    try:
-        return read_header(str(path))[1]
-    except DatasetError as error:
-        if Path(path).suffix.lower() not in TIFF or find_spec('rasterio') is None:
-            raise
-        try:
-            _, count, kind = _ANY.header(str(path))
-        except DatasetError:
-            raise error from None
-        return _text(count, kind)
 
 
 def valid_pixels(path: str | Path, reading: BandReading = _ANY) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from schanger_mm.data_tools.image_forms import form_in_header
+from schanger_mm.data_tools.image_forms import header_of_any
 from schanger_mm.datasets.reading import COLOUR, GREY
 from schanger_mm.utils.errors import DatasetError, MissingFileError
 from schanger_mm.utils.names import list_stems, natural_key
@@ -56,7 +56,7 @@ class Data:
         """
         for folder in (root / name for root in (self.train, self.val) for name in (self.before, self.after)):
             for path in sorted(list_stems(str(folder)).values(), key=natural_key)[:1]:
-                if (form := form_in_header(path)) not in (COLOUR, GREY):
+                if (form := header_of_any(path)[1]) not in (COLOUR, GREY):
                     raise DatasetError(
                         f'{path}: expected an {COLOUR} image, found {form}. The configs of --arms read 8-bit colours; '
                         'for other images give configs of the same names whose loading transforms have `bands` and '

@@ -230,14 +230,23 @@ def test_command(images, tmp_path, command):
 
 
 @pytest.mark.filterwarnings('ignore::rasterio.errors.NotGeoreferencedWarning')
-def test_rasters_of_other_bands_are_named(tmp_path):
+def test_rasters_that_pillow_cannot_open(tmp_path):
     rasterio = pytest.importorskip('rasterio')
     path = tmp_path / 'src/a.tif'
     path.parent.mkdir()
-    with rasterio.open(path, 'w', driver='GTiff', count=4, height=32, width=48, dtype='uint16') as file:
-        file.write(np.ones((4, 32, 48), np.uint16))
+
+    def save(values):
+        with rasterio.open(path, 'w', driver='GTiff', count=4, height=16, width=16, dtype=values.dtype,
+                           photometric='minisblack', alpha='no') as file:
+            file.write(values)
+
+    values = np.random.default_rng(0).integers(0, 256, (4, 16, 16), np.uint8)
+    save(values)
+    tile_folder(tmp_path / 'src', tmp_path / 'dst', SIXTEEN, workers=1)
+    assert (np.asarray(Image.open(tmp_path / 'dst/a_1.png')).transpose(2, 0, 1) == values).all()
+    save(values.astype(np.uint16))
     with pytest.raises(DatasetError, match=r'a\.tif: expected an 8-bit image .*, found 16-bit 4-band\. `schanger from-ra'):
-        tile_folder(tmp_path / 'src', tmp_path / 'dst', SIXTEEN, workers=1)
+        tile_folder(tmp_path / 'src', tmp_path / 'new', SIXTEEN, workers=1)
     path.write_bytes(path.read_bytes()[:6])
     with pytest.raises(DatasetError, match=r'a\.tif: truncated, corrupt or'):
-        tile_folder(tmp_path / 'src', tmp_path / 'dst', SIXTEEN, workers=1)
+        tile_folder(tmp_path / 'src', tmp_path / 'new', SIXTEEN, workers=1)
