@@ -89,4 +89,5 @@ def main(args: argparse.Namespace) -> None:
     print(text(facts))
     rows = [row for result in facts['results'] for row in result['variants']]
     if all(row['failure'] for row in rows):
-        raise SettingError(f'no variant could be measured; the first, {rows[0]["name"]}: {rows[0]["failure"]}')
+        raise SettingError(f'no variant could be measured; the first, {rows[0]["name"]}: '
+                           f'{" ".join(rows[0]["failure"].split())}')

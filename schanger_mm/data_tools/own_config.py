@@ -274,7 +274,8 @@ def _findings(facts: Sequence[SampleFacts], classes: ClassValues | None) -> str:
     masks = f'masks are {first_of(labels, " or ", most=3)}' if labels else ''
     maps = '' if classes is None else f'class maps have {len(classes.names)} classes'
     missing, images = sum(len(fact.nodata) for fact in facts), len(TWO_DATES) * len(facts)
-    nodata = f'; {missing} of {images} images have pixels without data, which a training takes as values' if missing else ''
+    nodata = '' if not missing else (
+        f'; {missing} of {images} images have pixels without data, which a training takes as values')
     return f'of {len(facts)} pairs decoded, images have {size} and {", ".join(filter(None, [masks, maps]))}{nodata}'
 
 

@@ -133,8 +133,8 @@ def mean_of_samples(found: Sequence[np.ndarray], folder: Path) -> np.ndarray:
     """
     samples = np.concatenate(found)
     if not len(samples):
-        raise DatasetError(f'{folder}: no pixel of {len(found)} images has data; expected images with other values than '
-                           'the nodata value that they name.')
+        raise DatasetError(f'{folder}: no pixel of {len(found)} images has data; expected images with other values '
+                           'than the nodata value that they name.')
     return samples.mean(axis=0)
 
 

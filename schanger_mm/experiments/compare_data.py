@@ -52,7 +52,7 @@ class Data:
         """Look at the first image of each folder of pairs.
 
         Raises:
-            DatasetError: it cannot be read, or is neither 8-bit with three bands nor 8-bit grey, which configs may take.
+            DatasetError: it cannot be read, or is neither an 8-bit colour nor an 8-bit grey image.
         """
         for folder in (root / name for root in (self.train, self.val) for name in (self.before, self.after)):
             for path in sorted(list_stems(str(folder)).values(), key=natural_key)[:1]:

@@ -245,7 +245,7 @@ def test_rasters_that_pillow_cannot_open(tmp_path):
     tile_folder(tmp_path / 'src', tmp_path / 'dst', SIXTEEN, workers=1)
     assert (np.asarray(Image.open(tmp_path / 'dst/a_1.png')).transpose(2, 0, 1) == values).all()
     save(values.astype(np.uint16))
-    with pytest.raises(DatasetError, match=r'a\.tif: expected an 8-bit image .*, found 16-bit 4-band\. `schanger from-ra'):
+    with pytest.raises(DatasetError, match=r'a\.tif: expected an 8-bit image .*, found 16-bit 4-band\. `schanger from'):
         tile_folder(tmp_path / 'src', tmp_path / 'new', SIXTEEN, workers=1)
     path.write_bytes(path.read_bytes()[:6])
     with pytest.raises(DatasetError, match=r'a\.tif: truncated, corrupt or'):
