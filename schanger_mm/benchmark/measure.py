@@ -15,9 +15,12 @@ from torch import Tensor
 from torch.utils.benchmark import timer
 
 from schanger_mm.benchmark.launches import count_launches
-from schanger_mm.benchmark.network import load
+from schanger_mm.benchmark.network import channels, dates, load
 from schanger_mm.benchmark.quality import judge
 from schanger_mm.benchmark.variants import EXPORTED, VARIANTS, make_step
+from schanger_mm.datasets.transforms import LoadBiTemporalImages
+from schanger_mm.deploy.model_files import open_named
+from schanger_mm.deploy.trained_reading import loading_of
 from schanger_mm.utils.devices import FOR_INFERENCE, keep_freed_memory
 from schanger_mm.utils.text import first_line
 
@@ -79,10 +82,11 @@ def measure(job: Job) -> tuple[dict, Tensor]:
 
         first = probability(first)
         if job.data is not None:
+            loading = loading_of(open_named(job.network).cfg, channels(model) // dates(model))
             forward = step.func  # type: ignore[attr-defined]  # a partial, in inference
             answer['f1'], first = judge(lambda images: probability(forward(images)), preprocessor.to(device),
                                         0.5 if threshold is None else threshold, job.data, job.size,
-                                        getattr(model, 'size_divisor', 1))
+                                        getattr(model, 'size_divisor', 1), LoadBiTemporalImages(**loading))
     return answer, first.cpu()
 
 

@@ -7,13 +7,15 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from schanger_mm.datasets.transforms import LoadBiTemporalImages
 from schanger_mm.deploy.labelled_tiles import read_halves
 from schanger_mm.evaluation.confusion import Confusion
+from schanger_mm.utils.band_order import turned
 
 
 @torch.inference_mode()
 def judge(predict: Callable[[Tensor], Tensor], preprocessor: nn.Module, threshold: float, folder: str, size: int,
-          divisor: int) -> tuple[float, Tensor]:
+          divisor: int, load: LoadBiTemporalImages | None = None) -> tuple[float, Tensor]:
     """Predict the labelled pairs of a folder, tile by tile.
 
     Args:
@@ -23,6 +25,7 @@ def judge(predict: Callable[[Tensor], Tensor], preprocessor: nn.Module, threshol
         folder: holds ``A``, ``B`` and ``label``.
         size: side of the tiles, px.
         divisor: sides are cut to multiples of it.
+        load: reads both dates, as the training did; None: 8-bit colour images.
 
     Returns:
         F1 of the changed class, %, and the probabilities of all pixels, one after the other.
@@ -32,9 +35,9 @@ def judge(predict: Callable[[Tensor], Tensor], preprocessor: nn.Module, threshol
     """
     counts, found = Confusion(), []
     device = next(preprocessor.buffers()).device
-    for tile in [tile for half in read_halves(folder, size) for tile in half]:
+    for tile in [tile for half in read_halves(folder, size, load) for tile in half]:
         height, width = (side // divisor * divisor for side in tile.mask.shape)
-        dates = [torch.from_numpy(date[0, ::-1].copy()) for date in (tile.before, tile.after)]  # as read: B, G, R
+        dates = [torch.from_numpy(turned(date[0], 0).copy()) for date in (tile.before, tile.after)]  # as read
         pair = torch.cat(dates)[:, :height, :width]
         images = preprocessor(dict(inputs=[pair.to(device)]), training=False)['inputs']
         probability = predict(images)[0].float().cpu()

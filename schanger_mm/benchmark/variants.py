@@ -15,7 +15,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from schanger_mm.benchmark.machine import DTYPES
-from schanger_mm.benchmark.network import channels
+from schanger_mm.benchmark.network import channels, dates
 from schanger_mm.deploy.card import Card
 from schanger_mm.deploy.formats import write_onnx
 from schanger_mm.deploy.graph import PairGraph, trace
@@ -23,6 +23,7 @@ from schanger_mm.deploy.open import open_runtime
 from schanger_mm.models.data_preprocessor import BiTemporalPreProcessor
 from schanger_mm.models.detectors import SiameseEncoderDecoder
 from schanger_mm.models.layers import part_dates
+from schanger_mm.utils.band_order import COLOUR_BANDS
 from schanger_mm.utils.errors import SettingError
 
 PLAIN = 'plain'  # what the others are compared with
@@ -129,10 +130,12 @@ def _training_step(variant: Variant, model: nn.Module, inputs: Tensor, labels: T
 
 def _export_and_open(backend: str, model: nn.Module, precision: str) -> Callable[[Tensor], Tensor]:
     """Export to a temporary file and open it with torch's number of threads; the call returns probabilities."""
-    model.data_preprocessor = BiTemporalPreProcessor(mean=[0.0] * 6, std=[1.0] * 6, bgr_to_rgb=True)
+    bands = channels(model) // dates(model)
+    model.data_preprocessor = BiTemporalPreProcessor(mean=[0.0] * 2 * bands, std=[1.0] * 2 * bands,
+                                                     bgr_to_rgb=bands == COLOUR_BANDS)
     graph = PairGraph(model, normalise=False)
-    card = Card(inputs=graph.INPUTS, classes=('unchanged', 'changed'), mean=((0.0, ) * 3, ) * 2,
-                std=((1.0, ) * 3, ) * 2, normalisation='inside',  # so that the runtime does not change its inputs
+    card = Card(inputs=graph.INPUTS, classes=('unchanged', 'changed'), mean=((0.0, ) * bands, ) * 2,
+                std=((1.0, ) * bands, ) * 2, normalisation='inside',  # so that the runtime does not change its inputs
                 threshold=0.5, tile=256, fixed_size=False, gsd=None, align_corners=True, config='', checkpoint='',
                 checkpoint_sha256='', versions={})
     with tempfile.TemporaryDirectory(prefix='benchmark-') as folder:

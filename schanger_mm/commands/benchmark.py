@@ -52,7 +52,11 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Measure and print."""
+    """Measure and print.
+
+    Raises:
+        SettingError: options that do not fit together, or no variant could be measured; the tables are written then.
+    """
     from schanger_mm.benchmark.measure import Job
     from schanger_mm.benchmark.network import is_size
     from schanger_mm.benchmark.run import benchmark
@@ -83,3 +87,7 @@ def main(args: argparse.Namespace) -> None:
 
     facts = benchmark(jobs, args.variants, args.timeout, say=lambda text: print(text, file=sys.stderr), keep=keep)
     print(text(facts))
+    rows = [row for result in facts['results'] for row in result['variants']]
+    if all(row['failure'] for row in rows):
+        raise SettingError(f'no variant could be measured; the first, {rows[0]["name"]}: '
+                           f'{" ".join(rows[0]["failure"].split())}')

@@ -50,8 +50,14 @@ def main(args: argparse.Namespace) -> None:
 
 
 def cut(args: argparse.Namespace, min_valid: float = 1.0, review: Review | None = None) -> None:
-    """Cut as the arguments of :func:`add_cutting` say, and by a review if there was one."""
+    """Cut as the arguments of :func:`add_cutting` say, and by a review if there was one.
+
+    Raises:
+        SettingError: both --bands and --all-bands.
+        SceneError, DatasetError: see :func:`~schanger_mm.data_tools.from_rasters.tiles_from_rasters`.
+    """
     from schanger_mm.data_tools.from_rasters import TileSettings, tiles_from_rasters
+    from schanger_mm.geo.errors import SceneError
     from schanger_mm.geo.pair import PairSpec, parse_bands
     from schanger_mm.geo.raster import BANDS
     from schanger_mm.geo.scaling import Scaling
@@ -66,6 +72,11 @@ def cut(args: argparse.Namespace, min_valid: float = 1.0, review: Review | None 
                     args.scale and Scaling.parse(args.scale), align=args.align, nodata=args.nodata,
                     ignore_alpha=args.ignore_alpha, count=count)
     settings = TileSettings(args.size, args.block, args.val, args.seed, min_valid)
-    with locked(args.out, beside=True):  # the folder is made under another name and renamed
-        print(tiles_from_rasters(spec, args.changes, args.out, settings, args.layer, args.workers,
-                                 review))
+    try:
+        with locked(args.out, beside=True):  # the folder is made under another name and renamed
+            print(tiles_from_rasters(spec, args.changes, args.out, settings, args.layer, args.workers, review))
+    except SceneError as error:
+        if '--bands R,G,B' not in str(error):
+            raise
+        raise SceneError(f'{error} For a network of other than three bands: --all-bands, or --bands 1,2,3,4.'
+                         ) from error

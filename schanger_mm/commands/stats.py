@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 
+from schanger_mm.commands.arguments import RasterParser
+
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser."""
-    parser = argparse.ArgumentParser(
+    parser = RasterParser(
         description='Compute the mean over samples of the mean and standard deviation per sample, for each date.')
     parser.add_argument('root', help='folder of the data set')
     parser.add_argument('--split', metavar='NAME', help='sub-folder to read, or none (default: train if it '

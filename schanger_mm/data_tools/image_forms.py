@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from schanger_mm.datasets.bands import ALL, COLOURS, BandReading
-from schanger_mm.datasets.reading import COLOUR, wrong_form
+from schanger_mm.datasets.reading import COLOUR, GREY, read_header, wrong_form
 from schanger_mm.geo.errors import SceneError
 from schanger_mm.geo.scaling import Range
 from schanger_mm.utils.errors import DatasetError
@@ -23,11 +24,12 @@ from schanger_mm.utils.text import first_of
 
 from .pixels import Pixels, read_pixels
 
-FEWEST, MOST = 2, 64
-"""Numbers of bands that are taken; one band is a grey image."""
+MOST = 64
+"""Bands that are taken, at most."""
+TIFF = '.tif', '.tiff'
 PERCENTILES = 0.1, 99.9
 """The valid values of each band by which its range is measured."""
-_FORM = re.compile(r'(\d+)-bit (?:float )?(\d+)-band')
+_FORM = re.compile(r'(\d+)-bit (?:grey|float|(?:float )?(\d+)-band)')
 _ANY = BandReading(scale=Range(0, 1))
 """A rule that takes any type; its values are not used."""
 
@@ -54,17 +56,18 @@ class ImageForm:
         """Say what a config needs."""
         loader = ', '.join(f'{name}={value!r}' for name, value in self.settings().items())
         network = '' if self.bands == COLOURS else (
-            f'; model.backbone.in_channels={self.bands}, {self.bands} means and standard deviations per date and '
+            f'; model.backbone.in_channels={self.bands}, {self.bands} mean{"s" if self.bands > 1 else ""} and standard '
+            f'deviation{"s" if self.bands > 1 else ""} per date and '
             'bgr_to_rgb=False in data_preprocessor')
         return f'{self.text}: {loader} in the loading transforms{network}'
 
 
 def form_of(text: str) -> ImageForm | None:
-    """Read a form such as '16-bit 4-band'; None for grey, palettes, and what has too many bands."""
+    """Read a form such as '16-bit 4-band' or '16-bit grey'; None for 8-bit grey, palettes, and too many bands."""
     match = _FORM.fullmatch(text)
-    if match is None or not FEWEST <= int(match[2]) <= MOST:
+    if match is None or text == GREY or int(match[2] or 1) > MOST:
         return None
-    return ImageForm(text, int(match[2]), match[1] == '8')
+    return ImageForm(text, int(match[2] or 1), match[1] == '8')
 
 
 def judge_forms(forms: Mapping[str, str]) -> tuple[ImageForm | None, list[str]]:
@@ -92,16 +95,34 @@ def read_any(path: str | Path) -> Pixels:
     try:
         return read_pixels(path)
     except DatasetError as error:
-        if Path(path).suffix.lower() not in ('.tif', '.tiff'):
-            raise
-        require('rasterio', 'geo', f'Reading {path}')
-        try:
-            _, count, kind = _ANY.header(str(path))
-        except DatasetError as second:
-            raise (error if 'truncated' in str(second) else second) from None
-        if kind == 'uint8' and count <= COLOURS + 1:  # Pillow reads these, so the file is damaged
-            raise
-        return _open(path, lambda data: Pixels(data.read().transpose(1, 2, 0), _text(count, kind)))
+        _, text = _raster_header(path, error)
+        return _open(path, lambda data: Pixels(data.read().transpose(1, 2, 0), text))
+
+
+def header_of_any(path: str | Path) -> tuple[tuple[int, int], str]:
+    """Return size ``(h, w)`` and form of what :func:`read_any` reads, without decoding it.
+
+    Raises:
+        DatasetError, MissingPackageError: see there.
+    """
+    try:
+        return read_header(str(path))
+    except DatasetError as error:
+        return _raster_header(path, error)
+
+
+def _raster_header(path: str | Path, error: DatasetError) -> tuple[tuple[int, int], str]:
+    """Return size and form of a TIFF that Pillow cannot read, or raise its ``error``."""
+    if Path(path).suffix.lower() not in TIFF:
+        raise error
+    require('rasterio', 'geo', f'Reading {path}')
+    try:
+        size, count, kind = _ANY.header(str(path))
+    except DatasetError as second:
+        raise (error if 'truncated' in str(second) else second) from None
+    if kind == 'uint8' and count in (1, COLOURS):  # Pillow has to read these, as a training does by default
+        raise error
+    return size, _text(count, kind)
 
 
 def measure_scale(paths: Sequence[Path]) -> Range:
@@ -127,6 +148,35 @@ def measure_scale(paths: Sequence[Path]) -> Range:
     return Range(_outwards(low, math.floor), _outwards(high, math.ceil))
 
 
+def valid_pixels(path: str | Path, reading: BandReading = _ANY) -> np.ndarray:
+    """Return where an image has data, by the nodata values that its files name: ``(H, W)`` of 0 and 1, uint8.
+
+    As in scenes, a pixel has none if one of its bands has none; in 8 bits, where 0 may be a dark colour, if all bands
+    have none. Of an image with a file per band, smaller files are enlarged.
+
+    Raises:
+        DatasetError: a file cannot be read.
+        MissingPackageError: rasterio is not installed.
+    """
+    require('rasterio', 'geo', f'Reading {path}')
+    found = [_open(one, lambda data: _valid(data, reading.bands)) for one in reading.paths(str(path))]
+    size = max((mask.shape[1:] for mask, _ in found), key=math.prod)
+    masks = np.concatenate([np.stack([cv2.resize(band, size[::-1], interpolation=cv2.INTER_NEAREST) for band in mask])
+                            for mask, _ in found])
+    together = np.max if all(kind == 'uint8' for _, kind in found) else np.min
+    return together(masks, axis=0)
+
+
+def _valid(data: Any, bands: tuple[int, ...] | None) -> tuple[np.ndarray, str]:
+    """Return where bands have data, ``(C, h, w)`` of 0 and 1, and their type."""
+    numbers = list(bands or data.indexes)
+    named = [number for number in numbers if data.nodatavals[number - 1] is not None]
+    masks = np.ones((len(numbers), data.height, data.width), np.uint8)
+    for number in named:
+        masks[numbers.index(number)] = data.read_masks(number) > 0
+    return masks, data.dtypes[numbers[0] - 1]
+
+
 def check_bands(paths: Sequence[Path], form: ImageForm) -> None:
     """Refuse images of another number of bands, by their headers.
 
@@ -141,12 +191,13 @@ def check_bands(paths: Sequence[Path], form: ImageForm) -> None:
 
 def _open(path: str | Path, use: Callable[[Any], Any]) -> Any:
     """Call ``use`` with an open raster."""
-    from rasterio.errors import NotGeoreferencedWarning, RasterioError
+    from rasterio.errors import NodataShadowWarning, NotGeoreferencedWarning, RasterioError
 
     from schanger_mm.geo.drivers import open_raster
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', NotGeoreferencedWarning)
+            warnings.simplefilter('ignore', NodataShadowWarning)  # an alpha band is a band as any other
             with open_raster(path) as data:
                 return use(data)
     except (RasterioError, SceneError, OSError) as error:
@@ -156,8 +207,8 @@ def _open(path: str | Path, use: Callable[[Any], Any]) -> Any:
 
 def _text(count: int, kind: str) -> str:
     kind_of = np.dtype(kind)
-    bits = f'{8 * kind_of.itemsize}-bit' + (' float' if kind_of.kind == 'f' else '')
-    return f'{bits} grey' if count == 1 else f'{bits} {count}-band'
+    words = ['float'] if kind_of.kind == 'f' else ['grey'] if count == 1 else []
+    return ' '.join([f'{8 * kind_of.itemsize}-bit', *words, *([f'{count}-band'] if count > 1 else [])])
 
 
 def _outwards(value: float, towards: Callable[[float], int]) -> float:

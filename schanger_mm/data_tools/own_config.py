@@ -26,7 +26,7 @@ from schanger_mm.data_tools.sample_check import (
 )
 from schanger_mm.data_tools.split import SplitRequest, write_splits
 from schanger_mm.data_tools.stats import Task as StatisticsTask
-from schanger_mm.data_tools.stats import sample_statistics
+from schanger_mm.data_tools.stats import mean_of_samples, sample_statistics
 from schanger_mm.data_tools.tile_record import recorded_ignore
 from schanger_mm.datasets.bands import BandReading
 from schanger_mm.datasets.class_values import ClassValues
@@ -236,7 +236,8 @@ def _measured(train: Part, form: ImageForm, scale: Range | None) -> ImageSetting
     dates = []
     for role in TWO_DATES:
         tasks = [StatisticsTask(Path(train.files[role][name]), None, BandReading(scale=scale)) for name in train.names]
-        dates.append(np.concatenate(list(run_parallel(sample_statistics, tasks, None, f'reading {role}'))).mean(axis=0))
+        found = list(run_parallel(sample_statistics, tasks, None, f'reading {role}'))
+        dates.append(mean_of_samples(found, train.split.folders[role]))
     mean, std = (255 * np.concatenate([date[index] for date in dates]) for index in (0, 1))
     return ImageSettings(form, scale, mean.round(3).tolist(), std.round(3).tolist())
 
@@ -272,7 +273,10 @@ def _findings(facts: Sequence[SampleFacts], classes: ClassValues | None) -> str:
     labels = sorted({str(fact.label if fact.values is None else fact.values) for fact in facts if fact.label})
     masks = f'masks are {first_of(labels, " or ", most=3)}' if labels else ''
     maps = '' if classes is None else f'class maps have {len(classes.names)} classes'
-    return f'of {len(facts)} pairs decoded, images have {size} and {", ".join(filter(None, [masks, maps]))}'
+    missing, images = sum(len(fact.nodata) for fact in facts), len(TWO_DATES) * len(facts)
+    nodata = '' if not missing else (
+        f'; {missing} of {images} images have pixels without data, which a training takes as values')
+    return f'of {len(facts)} pairs decoded, images have {size} and {", ".join(filter(None, [masks, maps]))}{nodata}'
 
 
 def _draw(parts: dict[str, Part], folder: Path, group_by: str | None, overwrite: bool, command: str) -> str:

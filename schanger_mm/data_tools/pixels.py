@@ -84,7 +84,7 @@ def encode_png(pixels: Pixels, path: str | Path) -> bytes:
 
 
 def _depth_and_bands(array: np.ndarray) -> str:
-    return f'{8 * array.itemsize}-bit ' + ('' if array.ndim == 2 else f'{array.shape[2]}-band')
+    return f'{8 * array.itemsize}-bit ' + ('grey' if array.ndim == 2 else f'{array.shape[2]}-band')
 
 
 def _by_opencv(path: str | Path, data: bytes, form: str) -> np.ndarray:

@@ -13,7 +13,7 @@ from schanger_mm.datasets.class_values import UNCHANGED, ClassValues
 from schanger_mm.datasets.reading import IGNORED, palette_values, read_label
 from schanger_mm.utils.errors import DatasetError, SettingError
 
-from .image_forms import read_any
+from .image_forms import TIFF, form_of, read_any, valid_pixels
 from .layout import LABEL, MAPS
 from .pixels import Pixels, read_pixels
 
@@ -46,6 +46,7 @@ class SampleFacts:
         errors: why a file cannot be used, by role.
         digests: sha256 of the decoded pixels, by role of the images.
         blank: roles of the images that have one single value (no data).
+        nodata: roles of the images, other than 8-bit colours, with pixels of the nodata value that their file names.
         label: '0/1', '0/255', 'all 0', 'palette' or 'lossy'; None without a
             label or where it cannot be used.
         palette: of a label with a palette, which index and colour is unchanged and which is changed.
@@ -70,6 +71,7 @@ class SampleFacts:
     errors: dict[str, str] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
     blank: list[str] = field(default_factory=list)
+    nodata: list[str] = field(default_factory=list)
     label: str | None = None
     palette: str | None = None
     values: str | None = None
@@ -126,6 +128,8 @@ def check_sample(task: Task) -> SampleFacts:
                 facts.digests[role] = _digest(pixels.array)
                 if (pixels.array == pixels.array[:1, :1]).all():
                     facts.blank.append(role)
+                if form_of(pixels.form) and path.suffix.lower() in TIFF and not valid_pixels(path).all():
+                    facts.nodata.append(role)
         except DatasetError as error:
             (facts.strange if role in MAPS and role in facts.sizes else facts.errors)[role] = str(error)
     if task.classes is not None and len(maps) == len(MAPS):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from schanger_mm.utils.errors import DatasetError, SettingError
 from schanger_mm.utils.names import natural_key
 from schanger_mm.utils.text import first_of
 
+from .image_forms import valid_pixels
 from .layout import LABEL, MAPS, NONE, ONE_DATE, TWO_DATES, Split, find_splits
 from .lists import listed_names
 from .parallel import run_parallel
@@ -103,17 +104,38 @@ def dataset_statistics(root: str | Path, split: str | None = None, folders: Mapp
 
 
 def sample_statistics(task: Task) -> np.ndarray:
-    """Return mean and population standard deviation of each sample: (samples, 2, C) in [0, 1]; three bands R, G, B."""
+    """Return mean and population standard deviation of each sample: (samples, 2, C) in [0, 1]; three bands R, G, B.
+
+    Pixels without data are left out where ``task.reading`` is set, as are samples without any other.
+    """
     image = read_image(str(task.path)) if task.reading is None else task.reading.read(str(task.path))
     height, width = image.shape[:2]
     rows, columns = (height, width) if task.patch is None else (task.patch, task.patch)
     if height < rows or width < columns:
         raise DatasetError(f'{task.path}: expected at least {task.patch} px on each side (--patch), found '
                            f'{width}x{height}.')
-    samples = [image[top:top + rows, left:left + columns] for top in range(0, height - rows + 1, rows)
+    samples = [(slice(top, top + rows), slice(left, left + columns)) for top in range(0, height - rows + 1, rows)
                for left in range(0, width - columns + 1, columns)]
-    values = np.array([cv2.meanStdDev(sample) for sample in samples]).reshape(len(samples), 2, -1)
+    if task.reading is None:
+        found = [cv2.meanStdDev(image[sample]) for sample in samples]
+    else:
+        valid = valid_pixels(task.path, task.reading)
+        found = [cv2.meanStdDev(image[sample], mask=valid[sample]) for sample in samples if valid[sample].any()]
+    values = np.array(found).reshape(len(found), 2, image.shape[2])
     return (values[..., ::-1] if values.shape[-1] == COLOURS else values) / 255
+
+
+def mean_of_samples(found: Sequence[np.ndarray], folder: Path) -> np.ndarray:
+    """Return the mean of what :func:`sample_statistics` found in each image: ``(2, C)``.
+
+    Raises:
+        DatasetError: no image of the folder has a pixel with data.
+    """
+    samples = np.concatenate(found)
+    if not len(samples):
+        raise DatasetError(f'{folder}: no pixel of {len(found)} images has data; expected images with other values '
+                           'than the nodata value that they name.')
+    return samples.mean(axis=0)
 
 
 def report(statistics: list[DateStatistics]) -> str:
@@ -141,9 +163,8 @@ def _of_folder(split: Split, role: str, patch: int | None, workers: int | None, 
     if other := next((at for at, one in enumerate(found) if one.shape[-1] != found[0].shape[-1]), None):
         raise DatasetError(f'{folder}: {tasks[0].path.name} has {found[0].shape[-1]} bands, {tasks[other].path.name} '
                            f'has {found[other].shape[-1]}; choose those that all have with --bands.')
-    samples = np.concatenate(found)
-    mean, std = samples.mean(axis=0)
-    return DateStatistics(folder, len(tasks), len(samples), mean, std)
+    mean, std = mean_of_samples(found, folder)
+    return DateStatistics(folder, len(tasks), sum(map(len, found)), mean, std)
 
 
 def _row(values: np.ndarray, digits: int) -> str:

@@ -19,12 +19,15 @@ from schanger_mm.utils.names import list_stems, natural_key, strip_suffix
 from schanger_mm.utils.text import first_of
 from schanger_mm.utils.tiling import Tiling, tile_name
 
+from .image_forms import header_of_any, read_any
 from .parallel import run_parallel
-from .pixels import encode_png, read_pixels
+from .pixels import encode_png
 
 RECORD = 'tiling.json'
 """File in the folder of the tiles: how they were cut, and from which files."""
 VERSION = 1
+FOR_RASTERIO = '8-bit 2-band', '8-bit 4-band'
+"""Forms of TIFFs that Pillow may be unable to open, and that a PNG can hold."""
 PNG_END = b'IEND\xaeB`\x82'
 """Name and checksum of a PNG's last chunk."""
 
@@ -112,7 +115,7 @@ def cut(job: Job) -> Outcome:
     """Write the missing tiles of one image."""
     missing = {path: corner for path, corner in job.tiles.items() if not _complete(path, job.tiling.size)}
     if missing:
-        pixels = read_pixels(job.source)
+        pixels = read_any(job.source)
         for path, (top, left) in missing.items():
             tile = _crop(pixels.array, top, left, job.tiling.size)
             write_atomic(path, encode_png(replace(pixels, array=tile), job.source))
@@ -149,7 +152,7 @@ def _jobs(src: Path, dst: Path, tiling: Tiling, folders: Sequence[str] | None,
         files = {stem: path for stem, path in files.items() if set(parts[stem]) & set(folders)}
     jobs, small = [], []
     for stem in sorted(files, key=natural_key):
-        (height, width), _ = read_header(files[stem])
+        height, width = _size(files[stem])
         jobs.append(Job(Path(files[stem]), dst / PurePosixPath(stem).parent, height, width, tiling,
                         max((suffix for suffix in suffixes if files[stem].endswith(suffix)), key=len, default='')))
         if min(height, width) < tiling.size and tiling.edges != 'pad':
@@ -158,6 +161,22 @@ def _jobs(src: Path, dst: Path, tiling: Tiling, folders: Sequence[str] | None,
         raise DatasetError(f'{len(small)} images are smaller than a tile of {tiling.size} px: {first_of(small)}. '
                            'Choose a smaller --size, or fill the rest with zeros (--pad).')
     return jobs
+
+
+def _size(path: str) -> tuple[int, int]:
+    """Return height and width of an image, px.
+
+    Raises:
+        DatasetError: it cannot be read, or is a raster that no PNG can hold.
+    """
+    try:
+        return read_header(path)[0]
+    except DatasetError:
+        size, form = header_of_any(path)
+        if form in FOR_RASTERIO:
+            return size
+        raise DatasetError(f'{path}: expected an 8-bit image of up to four bands, found {form}. '
+                           '`schanger from-rasters` cuts two rasters of any bands, and polygons of the changes, into tiles.') from None
 
 
 def _record(src: Path, dst: Path, tiling: Tiling, jobs: list[Job], suffixes: Sequence[str],

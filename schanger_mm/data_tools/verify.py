@@ -53,6 +53,7 @@ PROBLEMS = {
 
 NOTES = {
     'bands': 'form of all images for which the config needs settings (`schanger config new` writes them)',
+    'nodata': 'images have pixels without data, which a training takes as values (mask them by `label_ignore`)',
     'one_date': 'classes are at one date only',
     'half': 'splits have class maps with a class at one date only in some pixels, which training ignores',
     'contradiction': 'splits have masks that contradict the class maps; training takes the mask',
@@ -270,6 +271,7 @@ def _tasks(split: Split, files: dict[str, dict[str, str]], result: Verification)
 def _check_one(facts: SampleFacts, task: Task, result: Verification) -> None:
     found = result.found
     found['unreadable'].extend(facts.errors.values())
+    found['nodata'].extend(str(task.paths[role]) for role in facts.nodata)
     found['classes'].extend(facts.strange.values())
     if len(set(facts.sizes.values())) > 1:
         found['sizes'].append(', '.join(f'{task.paths[role]} is {w}x{h}' for role, (h, w) in facts.sizes.items()))

@@ -20,12 +20,14 @@ from mmengine.config import Config
 from schanger_mm.checkpoints import read_checkpoint
 from schanger_mm.checkpoints.transfer import ENCODER
 from schanger_mm.config.loading import load_config, option_word
+from schanger_mm.deploy.trained_reading import loading_of
 from schanger_mm.engine.hooks.training_time_hook import ENTRY
 from schanger_mm.experiments.arms import Arm, draw_labelled
 from schanger_mm.experiments.budget import Budget
 from schanger_mm.experiments.compare_data import Data
 from schanger_mm.experiments.compare_results import Outcome, write_results
 from schanger_mm.experiments.trainings import DONE, Training, claim, initial_weights
+from schanger_mm.utils.band_order import COLOUR_BANDS
 from schanger_mm.utils.children import run_logged
 from schanger_mm.utils.errors import SettingError
 from schanger_mm.utils.files import as_json, read_table, write_atomic
@@ -69,6 +71,7 @@ class Comparison:
         Raises:
             SettingError: ``out`` holds something else, or arms, budget, data or configs do not fit each other.
             MissingFileError: a folder is missing.
+            DatasetError: images are not 8-bit colours, and an arm reads nothing else.
             CommandError: a training failed; the end of its log is printed.
             KeyboardInterrupt: Ctrl-C; the current training has saved a checkpoint.
         """
@@ -116,6 +119,8 @@ class Comparison:
                 raise SettingError(f'--arms {arm}: pre-training needs --images DIR and --masks DIR.')
             for name in (*arm.chain, arm.config):
                 self._config(name)
+            if not loading_of(self._config(arm.config), COLOUR_BANDS):
+                self.data.refuse_other_forms()
 
     def _config(self, name: str) -> Config:
         """Read a config, once.

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from schanger_mm.utils.errors import MissingFileError
+from schanger_mm.data_tools.image_forms import header_of_any
+from schanger_mm.datasets.reading import COLOUR, GREY
+from schanger_mm.utils.errors import DatasetError, MissingFileError
 from schanger_mm.utils.names import list_stems, natural_key
 
 
@@ -45,6 +47,20 @@ class Data:
                                        'and --images to hold images.')
         return {role: sorted(list_stems(str(folder)), key=natural_key) for role, folder in folders.items()
                 if folder is not None}
+
+    def refuse_other_forms(self) -> None:
+        """Look at the first image of each folder of pairs.
+
+        Raises:
+            DatasetError: it cannot be read, or is neither an 8-bit colour nor an 8-bit grey image.
+        """
+        for folder in (root / name for root in (self.train, self.val) for name in (self.before, self.after)):
+            for path in sorted(list_stems(str(folder)).values(), key=natural_key)[:1]:
+                if (form := header_of_any(path)[1]) not in (COLOUR, GREY):
+                    raise DatasetError(
+                        f'{path}: expected an {COLOUR} image, found {form}. The configs of --arms read 8-bit colours; '
+                        'for other images give configs of the same names whose loading transforms have `bands` and '
+                        '`scale` (--configs DIR; docs/bands.md).')
 
     def pairs(self, place: str, root: Path, labelled: bool = True) -> dict[str, object]:
         """Return the settings of a data set of all pairs; ``place`` is where it stands in a config."""

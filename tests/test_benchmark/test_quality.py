@@ -4,12 +4,17 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.registry import DefaultScope
 
+from schanger_mm.apis import load_config
 from schanger_mm.benchmark.launches import Calls, count_launches
 from schanger_mm.benchmark.measure import Job, measure
+from schanger_mm.benchmark.network import load
 from schanger_mm.benchmark.quality import judge
 from schanger_mm.benchmark.run import benchmark
+from schanger_mm.benchmark.variants import VARIANTS, make_forward
 from schanger_mm.models.data_preprocessor import BiTemporalPreProcessor
+from schanger_mm.registry import MODELS, SCOPE
 from schanger_mm.utils.errors import SettingError
 
 
@@ -61,3 +66,52 @@ def test_launches_are_operators_that_compute():
     with Calls() as calls:
         float(image.sum())
     assert dict(calls.kernels) == {'sum': 1} and dict(calls.waits) == {'_local_scalar_dense': 1}
+
+
+def four_bands(root, folder):
+    """Write a checkpoint of the demo's network for four bands of 16 bits, and two labelled pairs of them."""
+    cfg = load_config(root / 'configs/schanger/demo.py')
+    cfg.model.backbone.in_channels = 4
+    cfg.data_preprocessor.update(mean=[100.] * 8, std=[50.] * 8, bgr_to_rgb=False)
+    cfg.test_dataloader.dataset.pipeline[0].update(bands=(4, 3, 2, 1), scale='0:3000')
+    with DefaultScope.overwrite_default_scope(SCOPE):
+        torch.manual_seed(0)
+        network = MODELS.build(dict(cfg.model, data_preprocessor=cfg.data_preprocessor)).eval()
+    torch.save(dict(meta=dict(cfg=cfg.pretty_text), state_dict=network.state_dict()), folder / 'four.pth')
+    return folder / 'four.pth', network
+
+
+@pytest.mark.filterwarnings('ignore::rasterio.errors.NotGeoreferencedWarning')
+def test_pairs_of_four_bands_are_read_as_in_the_training(root, tmp_path):
+    rasterio = pytest.importorskip('rasterio')
+    checkpoint, network = four_bands(root, tmp_path)
+    values = np.random.default_rng(0).integers(1, 3000, (2, 2, 4, 32, 32)).astype(np.uint16)
+    for number, pair in enumerate(values):
+        for folder, image in zip('AB', pair, strict=True):
+            (tmp_path / 'set' / folder).mkdir(parents=True, exist_ok=True)
+            with rasterio.open(tmp_path / f'set/{folder}/{number}.tif', 'w', driver='GTiff', count=4, height=32,
+                               width=32, dtype='uint16') as file:
+                file.write(image)
+        (tmp_path / 'set/label').mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / f'set/label/{number}.png'), np.full((32, 32), 255, np.uint8))
+    threads = torch.get_num_threads()
+    _, found = measure(Job(str(checkpoint), size=32, variant='plain', rounds=1, threads=1, data=str(tmp_path / 'set')))
+    torch.set_num_threads(threads)
+    images = torch.from_numpy((values[:, :, ::-1] / 3000 * 255).astype(np.float32)).reshape(2, 8, 32, 32)
+    with torch.inference_mode():
+        logits = network((images - 100) / 50, mode='tensor')
+    np.testing.assert_allclose(found, logits.sigmoid().flatten() if logits.shape[1] == 1 else
+                               logits.softmax(1)[:, 1].flatten(), atol=1e-5)
+
+
+@pytest.mark.long
+def test_an_export_of_four_bands_predicts_alike(root, tmp_path):
+    pytest.importorskip('onnxscript')
+    pytest.importorskip('onnxruntime')
+    checkpoint, network = four_bands(root, tmp_path)
+    images = torch.randn(1, 8, 32, 32, generator=torch.Generator().manual_seed(0))
+    exported = make_forward(VARIANTS['inference']['onnx'], load(str(checkpoint), None))(images)
+    with torch.inference_mode():
+        logits = network(images, mode='tensor')
+    expected = logits.sigmoid()[:, -1] if logits.shape[1] == 1 else logits.softmax(1)[:, 1]
+    assert (expected - exported).abs().max() < 1e-4

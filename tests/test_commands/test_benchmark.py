@@ -4,6 +4,9 @@ import json
 
 import pytest
 
+from schanger_mm.benchmark import run as measuring
+from schanger_mm.commands import benchmark, cli
+
 
 def test_mistakes_are_one_line_and_files_are_not_overwritten(run, tmp_path):
     out = tmp_path / 'out.json'
@@ -12,6 +15,22 @@ def test_mistakes_are_one_line_and_files_are_not_overwritten(run, tmp_path):
     assert error.startswith(f'error: {out} exists already') and '--overwrite' in error and out.read_text() == '{}'
     error = run('tools/benchmark.py', '--arch', 'small', '--variants', 'quick', 'plain', fails=2)
     assert error.startswith('error: --variants quick: unknown on --device cpu; expected of ')
+
+
+def test_without_any_figure_it_fails_after_the_tables(monkeypatch, tmp_path, capsys):
+    rows = [dict(name=name, failure=failure, malloc='') for name, failure in (('plain', 'KeyError: x'), ('fast', 'no'))]
+    result = dict(network='n', task='inference', batch=1, size=32, threads=1, rounds=1, checkpoint=None, variants=rows)
+    monkeypatch.setattr(measuring, 'benchmark', lambda *args, keep, **kwargs: keep(facts) or facts)
+    facts = dict(machine={}, ceilings=dict(copy=[1.0]), results=[result])
+    words = ['--arch', 'small', '--markdown', str(tmp_path / 'out.md')]
+    assert cli.run(benchmark, words) == 2
+    out, error = capsys.readouterr()
+    assert error == 'error: no variant could be measured; the first, plain: KeyError: x\n'
+    assert '- fast: no' in out and '- fast: no' in (tmp_path / 'out.md').read_text()
+    rows[1].update(failure=None, seconds=[1.0], peak_bytes=1, precision='fp32', difference=None)
+    result.update(values=1, flops=1)
+    facts['ceilings']['fp32'] = [1.0]
+    assert cli.run(benchmark, [*words, '--overwrite']) == 0
 
 
 @pytest.mark.long

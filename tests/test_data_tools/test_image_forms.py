@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from schanger_mm.apis import load_config
-from schanger_mm.data_tools.image_forms import _outwards, form_of, judge_forms, measure_scale
+from schanger_mm.data_tools.image_forms import _outwards, form_of, judge_forms, measure_scale, read_any
 from schanger_mm.data_tools.own_config import write_own_config
 from schanger_mm.data_tools.verify import NOTES, PROBLEMS, verify_dataset
 from schanger_mm.data_tools.verify_report import report
@@ -48,9 +48,33 @@ def test_three_bands_of_16_bit_need_a_scale_only(band_pairs):
         "16-bit 3-band: bands='all', scale='MIN:MAX' in the loading transforms"]
 
 
-@pytest.mark.parametrize('count, kind', [(65, 'form'), (1, 'form')])
-def test_too_many_bands_or_one_fail(band_pairs, count, kind):
-    assert len(verify_dataset(band_pairs(count), workers=1).found[kind]) == 10
+def test_too_many_bands_or_8_bit_grey_fail(band_pairs):
+    assert len(verify_dataset(band_pairs(65), workers=1).found['form']) == 10
+    found = verify_dataset(band_pairs(1, 'uint8'), workers=1).found['form']
+    assert len(found) == 10 and 'set `allow_grey=True` in its loading transform' in found[0]
+
+
+@pytest.mark.parametrize('dtype, form', [('uint16', '16-bit grey'), ('int32', '32-bit grey'),
+                                         ('float32', '32-bit float'), ('float64', '64-bit float')])
+def test_one_band_of_more_than_8_bits_is_a_form(band_pairs, dtype, form):
+    result = verify_dataset(band_pairs(1, dtype), workers=1)
+    assert not result.failed and result.found['bands'] == [
+        f"{form}: bands='all', scale='MIN:MAX' in the loading transforms; model.backbone.in_channels=1, 1 mean and "
+        'standard deviation per date and bgr_to_rgb=False in data_preprocessor']
+
+
+@pytest.mark.parametrize('interleave', ['pixel', 'band'])
+@pytest.mark.parametrize('compress', ['none', 'deflate'])
+def test_a_fourth_band_that_is_not_alpha_is_read(tmp_path, interleave, compress):
+    values, path = np.random.default_rng(0).integers(0, 256, (4, 32, 48), np.uint8), tmp_path / 'nir.tif'
+    with rasterio.open(path, 'w', driver='GTiff', count=4, height=32, width=48, dtype='uint8', interleave=interleave,
+                       compress=compress, photometric='minisblack', alpha='no') as file:
+        file.write(values)
+    found = read_any(path)
+    assert found.form == '8-bit 4-band' and (found.array.transpose(2, 0, 1) == values).all()
+    path.write_bytes(path.read_bytes()[:4000])
+    with pytest.raises(DatasetError, match=r'nir\.tif: truncated'):
+        read_any(path)
 
 
 def test_mixed_bands_name_the_files(band_pairs):
@@ -87,7 +111,8 @@ def test_without_rasterio_the_package_is_named(band_pairs, monkeypatch):
         verify_dataset(root, workers=1)
 
 
-@pytest.mark.parametrize('count, dtype', [(4, 'uint16'), (6, 'float32'), (2, 'uint8'), (3, 'uint16')])
+@pytest.mark.parametrize('count, dtype', [(4, 'uint16'), (6, 'float32'), (2, 'uint8'), (3, 'uint16'),
+                                          (1, 'uint16'), (1, 'float32')])
 def test_a_written_config_reads_them(band_pairs, tmp_path, count, dtype):
     root, out = band_pairs(count, dtype), tmp_path / 'own.py'
     write_own_config(root, out)
@@ -154,6 +179,22 @@ def test_the_scale_leaves_out_what_is_not_valid(tmp_path):
     assert str(measure_scale([tmp_path / 'a.tif'])) == '-0.22:0.88'
 
 
+def test_pixels_without_data_are_said(band_pairs, tmp_path):
+    root = band_pairs()
+    assert 'nodata' not in lines_of(verify_dataset(root, workers=1))
+    for path in (root / 'train/A/0.tif', root / 'val/B/1.tif', root / 'val/B/0.tif'):
+        with rasterio.open(path, 'r+') as file:
+            file.nodata = 65000
+            values = file.read()
+            values[2, :4, :4] = 65000 if 'val/B/0' not in path.as_posix() else 7
+            file.write(values)
+    result = verify_dataset(root, workers=1)
+    assert not result.failed and result.found['nodata'] == [f'{root}/train/A/0.tif', f'{root}/val/B/1.tif']
+    assert 'Note: 2 images have pixels without data, which a training takes as values' in report(result)
+    said = write_own_config(root, tmp_path / 'own.py')
+    assert '; 2 of 10 images have pixels without data, which a training takes as values' in said
+
+
 def test_the_scale_cuts_no_band_off_because_others_are_brighter(tmp_path):
     values = np.random.default_rng(0).integers(1000, 3000, (13, 32, 48)).astype(np.uint16)
     values[10] //= 100  # 10 to 29, as Sentinel-2's cirrus band
@@ -170,5 +211,5 @@ def test_rounding_outwards(value, down, up):
 
 def test_forms():
     assert form_of('16-bit 4-band').bands == 4 and not form_of('32-bit float 7-band').bytes
-    assert [form_of(text) for text in ('8-bit grey', '8-bit palette', '16-bit 65-band', '32-bit float')] == [None] * 4
+    assert [form_of(text) for text in ('8-bit grey', '8-bit palette', '16-bit 65-band', '8-bit CMYK')] == [None] * 4
     assert judge_forms({}) == (None, []) == judge_forms({'a': '8-bit 3-band'})

@@ -176,3 +176,15 @@ def test_the_command_cuts_like_the_function(city, run):
     cut(city)
     assert (put_together(city / 'cut') == put_together(city / 'tiles')).all()
     assert '1 polygons are right, 1 wrong, 1 were added, 1 not reviewed.' in done
+
+
+def test_rasters_of_four_bands_are_cut_with_all_bands(city, run):
+    for name in ('before.tif', 'after.tif'):
+        with rasterio.open(city / name, 'w', driver='GTiff', width=SIDE, height=SIDE, count=4, dtype='uint16', crs=CRS,
+                           transform=(STEP, 0, LEFT, 0, -STEP, TOP)) as file:
+            file.write(np.random.default_rng(0).integers(1, 3000, (4, SIDE, SIDE)).astype(np.uint16))
+    words = ['tools/dataset_tools/correct.py', city / 'change.gpkg', city / 'before.tif', city / 'after.tif', '--out',
+             city / 'cut', '--size', '32', '--workers', '1']
+    said = run(*words, fails=2)
+    assert said.startswith('error: ') and 'other than three bands: --all-bands, or --bands 1,2,3,4.' in said
+    assert 'Images are GeoTIFFs of 4 bands, uint16' in run(*words, '--all-bands')

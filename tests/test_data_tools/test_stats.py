@@ -109,11 +109,12 @@ def test_lists_that_fit_no_images(pairs, tmp_path):
         dataset_statistics(root, list_split='train')
 
 
-def write_raster(path, values):
+def write_raster(path, values, nodata=None):
     rasterio = pytest.importorskip('rasterio')
     path.parent.mkdir(parents=True, exist_ok=True)
     count, h, w = values.shape
-    with rasterio.open(path, 'w', driver='GTiff', count=count, height=h, width=w, dtype=values.dtype) as raster:
+    with rasterio.open(path, 'w', driver='GTiff', count=count, height=h, width=w, dtype=values.dtype,
+                       nodata=nodata) as raster:
         raster.write(values)
 
 
@@ -143,7 +144,30 @@ def test_images_with_a_file_per_band_and_mixed_numbers_of_bands(tmp_path, comman
     status, out, _ = command('stats', tmp_path, '--single', '--files', '_B08.tif', '_B02.tif', '--scale', '0:255',
                              '--workers', 1)
     assert status == 0 and 'mean=[60.000, 30.000]' in out
+    assert 'mean=[255.000]' in command('stats', tmp_path, '--single', '--files', '_B08.tif', '--scale', '-20:0')[1]
     write_raster(tmp_path / 'images/c_B08.tif', np.zeros((2, 4, 4), np.uint16))
     status, _, error = command('stats', tmp_path, '--single', '--scale', '0:255', '--workers', 1)
     assert status == 2 and 'c_B08.tif has 2 bands, paris_B02.tif has 1; choose those that all have' in error
     assert command('stats', tmp_path, '--bands', '4;3')[2].count("--bands: expected numbers with commas between") == 1
+
+
+@pytest.mark.filterwarnings('ignore::rasterio.errors.NotGeoreferencedWarning')
+@pytest.mark.parametrize('dtype, count', [('uint16', 13), ('uint8', 4)])
+def test_pixels_without_data_are_left_out(tmp_path, command, dtype, count):
+    values = np.random.RandomState(0).randint(1, 200, (3, count, 8, 10)).astype(dtype)
+    values[0, :, :3], values[1] = 0, 0  # of the second image nothing is left
+    values[2, 0, 0, 0] = 0  # counts as nodata in 16 bits
+    for name, one in zip('xyz', values, strict=True):
+        write_raster(tmp_path / f'images/{name}.tif', one, nodata=0)
+    words = ['--bands', 'all'] if dtype == 'uint8' else ['--scale', '0:255']
+    status, out, _ = command('stats', tmp_path, '--single', *words, '--workers', 1)
+    lines = {}
+    exec(out[out.index('data_preprocessor'):], lines)
+    first, last = values[0, :, 3:].reshape(count, -1), values[2].reshape(count, -1)[:, dtype == 'uint16':]
+    for key in ('mean', 'std'):
+        expected = np.mean([getattr(one.astype(float), key)(axis=1) for one in (first, last)], axis=0)
+        np.testing.assert_allclose(lines['data_preprocessor'][key], expected, atol=1e-3)
+    (tmp_path / 'images/x.tif').unlink()
+    (tmp_path / 'images/z.tif').unlink()
+    status, _, error = command('stats', tmp_path, '--single', *words, '--workers', 1)
+    assert status == 2 and 'images: no pixel of 1 images has data; expected images with other values than' in error

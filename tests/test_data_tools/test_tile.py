@@ -227,3 +227,26 @@ def test_command(images, tmp_path, command):
     (images / 'test/A/a.tif').write_bytes((images / 'test/A/a.tif').read_bytes()[:-500])
     status, _, err = command('tile', images, tmp_path / 'new', '--size', 16, '--workers', 2)
     assert status == 2 and err.startswith('error: ') and 'a.tif' in err and err.count('\n') == 1
+
+
+@pytest.mark.filterwarnings('ignore::rasterio.errors.NotGeoreferencedWarning')
+def test_rasters_that_pillow_cannot_open(tmp_path):
+    rasterio = pytest.importorskip('rasterio')
+    path = tmp_path / 'src/a.tif'
+    path.parent.mkdir()
+
+    def save(values):
+        with rasterio.open(path, 'w', driver='GTiff', count=4, height=16, width=16, dtype=values.dtype,
+                           photometric='minisblack', alpha='no') as file:
+            file.write(values)
+
+    values = np.random.default_rng(0).integers(0, 256, (4, 16, 16), np.uint8)
+    save(values)
+    tile_folder(tmp_path / 'src', tmp_path / 'dst', SIXTEEN, workers=1)
+    assert (np.asarray(Image.open(tmp_path / 'dst/a_1.png')).transpose(2, 0, 1) == values).all()
+    save(values.astype(np.uint16))
+    with pytest.raises(DatasetError, match=r'a\.tif: expected an 8-bit image .*, found 16-bit 4-band\. `schanger from'):
+        tile_folder(tmp_path / 'src', tmp_path / 'new', SIXTEEN, workers=1)
+    path.write_bytes(path.read_bytes()[:6])
+    with pytest.raises(DatasetError, match=r'a\.tif: truncated, corrupt or'):
+        tile_folder(tmp_path / 'src', tmp_path / 'new', SIXTEEN, workers=1)

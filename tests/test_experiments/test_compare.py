@@ -3,12 +3,14 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 from PIL import Image
 
 from schanger_mm.config.loading import parse_options
+from schanger_mm.datasets import DatasetError
 from schanger_mm.experiments import compare, compare_results
 from schanger_mm.experiments import trainings as shared
 from schanger_mm.experiments.arms import parse_arms
@@ -32,6 +34,7 @@ class Trainings:
 
     def __init__(self):
         self.commands = []
+        self.loading = {}
         self.fails = lambda name: False
 
     def __call__(self, words, repo, log, env, nice):
@@ -75,7 +78,10 @@ def trainings(monkeypatch):
 
     def read(path):
         dataset = SEMI if Path(path).stem == 'semi_schanger' else PLAIN
-        return Config(dict(custom_hooks=HOOKS, train_dataloader=dict(batch_size=4, dataset=dataset)))
+        cfg = Config(dict(custom_hooks=HOOKS, train_dataloader=dict(batch_size=4, dataset=dataset)))
+        if made.loading:
+            cfg.train_dataloader.dataset.pipeline[0].update(made.loading)
+        return cfg
 
     def transfer(source, path, cfg, target, parts):
         Path(target).write_text(f'{Path(source).parent.name} {" ".join(parts)}')
@@ -93,10 +99,10 @@ def trainings(monkeypatch):
 @pytest.fixture
 def once(tmp_path, trainings):
     """Return a function that makes a comparison of 10 training pairs, 2 validation pairs and 3 single images."""
-    for folder, count in (('train/A', 10), ('val/A', 2), ('images', 3)):
+    for folder, count in (('train/A', 10), ('train/B', 1), ('val/A', 2), ('val/B', 1), ('images', 3)):
         (tmp_path / folder).mkdir(parents=True)
         for number in range(count):
-            (tmp_path / folder / f'{number}.png').touch()
+            Image.new('RGB', (8, 4)).save(tmp_path / folder / f'{number}.png')
     configs = tmp_path / 'configs'
     configs.mkdir()
     for name in Trainings.SECONDS:
@@ -107,6 +113,18 @@ def once(tmp_path, trainings):
         return Comparison(**{'repo': tmp_path, 'configs': configs, 'out': tmp_path / 'out', 'data': data,
                              'arms': parse_arms(arms), 'budget': Budget(minutes=20, pretrain_minutes=5), **settings})
     return make
+
+
+# the images
+
+def test_other_images_than_8_bit_colours_are_refused_unless_the_config_reads_them(once, trainings, tmp_path):
+    for path in (tmp_path / 'val/B').iterdir():
+        Image.fromarray(np.zeros((4, 8), np.uint16)).save(path)
+    with pytest.raises(DatasetError, match=r'val/B/0\.png: expected an 8-bit 3-band .*, found 16-bit grey.*--configs'):
+        once('scratch').run()
+    assert not trainings.commands
+    trainings.loading.update(bands=(1, ), scale='0:3000')
+    assert len(once('scratch').run()) == 1
 
 
 # the budget
