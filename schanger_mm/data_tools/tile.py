@@ -175,9 +175,9 @@ def _size(path: str) -> tuple[int, int]:
         size, form = header_of_any(path)
         if form in FOR_RASTERIO:
             return size
-        raise DatasetError(f'{path}: expected an 8-bit image of up to four bands, found {form}. '
-                           '`schanger from-rasters` cuts two rasters of any bands, and polygons of the changes, into '
-                           'tiles.') from None
+        raise DatasetError(
+            f'{path}: expected an 8-bit image of up to four bands, found {form}. `schanger from-rasters` cuts two '
+            'rasters of any bands, and polygons of the changes, into tiles.') from None
 
 
 def _record(src: Path, dst: Path, tiling: Tiling, jobs: list[Job], suffixes: Sequence[str],
