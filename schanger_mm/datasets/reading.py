@@ -61,6 +61,7 @@ def read_image(path: str, allow_grey: bool = False, backend_args: dict | None = 
             many pixels, or is not 8-bit with three bands.
     """
     array, form, _, _ = read_pixels(path, backend_args)
+    _check_bands(path, array, form)
     if form == COLOUR:
         return cv2.cvtColor(array, cv2.COLOR_RGB2BGR)
     if form == GREY and allow_grey:
@@ -100,6 +101,7 @@ def read_label(path: str, threshold: int | None = None, backend_args: dict | Non
             mask of 0 and 1 never reaches.
     """
     array, form, lossy, palette = read_pixels(path, backend_args)
+    _check_bands(path, array, form)
     if palette is not None:
         try:
             array, _ = palette_values(array, palette, ignore)
@@ -149,6 +151,14 @@ def palette_values(indices: np.ndarray, palette: Sequence[int],
     raise SettingError(
         f'a palette mask whose colours and indices disagree: {shown}{", ..." if len(used) > 4 else ""} (R, G, B), and '
         'unchanged should be black and index 0. Save it as a grey PNG of 0 (unchanged) and 255 (changed).')
+
+
+def _check_bands(path: str, array: np.ndarray, form: str) -> None:
+    """Refuse a TIFF of several bands of which Pillow decodes one: compressed, one band after the other, no colours."""
+    if form.startswith('8-bit') and form.endswith('-band') and array.ndim == 2:
+        raise DatasetError(f'{path}: its bands are stored one after the other and not marked as colours, which '
+                           'Pillow cannot decode; convert it (gdal_translate -co INTERLEAVE=PIXEL -co PHOTOMETRIC=RGB IN OUT), '
+                           "or set `bands='all'` in its loading transform.")
 
 
 def _binary(path: str, array: np.ndarray, threshold: int | None, lossy: bool) -> np.ndarray:

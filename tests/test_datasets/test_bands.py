@@ -5,6 +5,7 @@ import pytest
 
 from schanger_mm.datasets import BiTemporalDataset, DatasetError
 from schanger_mm.datasets.bands import BandReading
+from schanger_mm.datasets.reading import read_image, read_label
 from schanger_mm.datasets.transforms import LoadBiTemporalImages, LoadImage
 from schanger_mm.utils.errors import SettingError
 
@@ -242,3 +243,15 @@ def test_types_that_differ_are_an_error_before_training(write_bands, tmp_path):
     write_bands('B/1.tif', layers(4, 16, 16).astype(np.float32))
     with pytest.raises(DatasetError, match=r'images of one type, found: .*0\.tif holds uint16, .*1\.tif holds float32'):
         dataset(tmp_path, scale='0:5000')
+
+
+def test_bands_that_pillow_cannot_tell_apart_are_no_colours(write_bands):
+    values = (layers(3) % 256).astype(np.uint8)
+    stored = dict(interleave='band', compress='lzw')
+    path = write_bands('a.tif', values, photometric='minisblack', **stored)
+    for decode in (read_image, read_label):
+        with pytest.raises(DatasetError, match=r"a\.tif: its bands are stored one after the other .*bands='all'"):
+            decode(path)
+    np.testing.assert_array_equal(read(path, bands='all'), values[::-1].transpose(1, 2, 0))
+    marked = write_bands('b.tif', values, photometric='rgb', **stored)
+    np.testing.assert_array_equal(read_image(marked), values[::-1].transpose(1, 2, 0))
