@@ -157,8 +157,8 @@ def _check_bands(path: str, array: np.ndarray, form: str) -> None:
     """Refuse a TIFF of several bands of which Pillow decodes one: compressed, one band after the other, no colours."""
     if form.startswith('8-bit') and form.endswith('-band') and array.ndim == 2:
         raise DatasetError(f'{path}: its bands are stored one after the other and not marked as colours, which '
-                           'Pillow cannot decode; convert it (gdal_translate -co INTERLEAVE=PIXEL -co PHOTOMETRIC=RGB IN OUT), '
-                           "or set `bands='all'` in its loading transform.")
+                           'Pillow cannot decode; convert it (gdal_translate -co INTERLEAVE=PIXEL -co PHOTOMETRIC=RGB '
+                           "IN OUT), or set `bands='all'` in its loading transform.")
 
 
 def _binary(path: str, array: np.ndarray, threshold: int | None, lossy: bool) -> np.ndarray:
