@@ -15,9 +15,9 @@ from torch import nn
 from schanger_mm.checkpoints import Checkpoint, CheckpointError, read_checkpoint
 from schanger_mm.checkpoints.fetch import SETS, SIZES, TERMS, fetch_published
 from schanger_mm.checkpoints.hub import is_address
+from schanger_mm.config.image_reading import DATALOADERS, READING, loader_settings
 from schanger_mm.config.loading import load_config, unwrap_detector
 from schanger_mm.config.names import is_config, is_short_name
-from schanger_mm.deploy.trained_reading import DATALOADERS, READING, loader_settings
 from schanger_mm.geo.errors import SceneError
 from schanger_mm.registry import SCOPE
 
@@ -142,13 +142,28 @@ def other_statistics(checkpoint: Checkpoint, config_name: str, preprocessor: nn.
     own = (model.get('data_preprocessor') if isinstance(model, dict) else None) or values.get('data_preprocessor')
     used = dict(mean=preprocessor.mean.flatten().tolist(), std=preprocessor.std.flatten().tolist(),
                 bgr_to_rgb=reverses_bands(preprocessor))
-    if cfg is not None and any(values.get(key) for key in DATALOADERS):
-        own = {**(own if isinstance(own, dict) else {}), **dict.fromkeys(READING), **loader_settings(values)}
-        used |= {**dict.fromkeys(READING), **loader_settings(cfg)}
     return [f'{config_name} has the {key} {in_words(value)}, and {checkpoint.path} was trained with '
             f'{in_words(own[key]):.300}: its probabilities will be off; predict with the config of its training.'
             for key, value in used.items()
-            if isinstance(own, dict) and key in own and in_words(own[key]) != in_words(value)]
+            if isinstance(own, dict) and key in own and in_words(own[key]) != in_words(value)
+            ] + ([] if cfg is None else other_reading(checkpoint, config_name, cfg))
+
+
+def other_reading(checkpoint: Checkpoint, config_name: str, cfg: Config) -> list[str]:
+    """List differences in how images are read between the config in a checkpoint and another one.
+
+    Args:
+        checkpoint: the checkpoint; its config is compared if it can be read.
+        config_name: name of the other config.
+        cfg: this config.
+    """
+    values = checkpoint.config_if_plain()
+    if not any(values.get(key) for key in DATALOADERS):
+        return []
+    own, used = loader_settings(values), loader_settings(cfg)
+    return [f'{config_name} loads images with {key}={in_words(used.get(key))}, and {checkpoint.path} was trained with '
+            f'{in_words(own.get(key)):.300}: its probabilities will be off; set it as in the training.'
+            for key in READING if in_words(own.get(key)) != in_words(used.get(key))]
 
 
 def reverses_bands(preprocessor: nn.Module) -> bool:

@@ -10,6 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop
 
 from schanger_mm.checkpoints import config_values
+from schanger_mm.config.image_reading import loader_settings
 from schanger_mm.config.loading import ConfigError
 
 ABSENT = 'the default'
@@ -29,7 +30,8 @@ class ResumedSettings(Hook):
         """Compare the config with that of the checkpoint; one warning per value.
 
         Raises:
-            ConfigError: the optimiser or a scheduler has another type, which the saved state does not fit.
+            ConfigError: images are read in another way, or the optimiser or a scheduler has another type, which the
+                saved state does not fit.
         """
         if not runner._resume:
             return
@@ -43,6 +45,11 @@ class ResumedSettings(Hook):
                                   'not known which settings of optim_wrapper and param_scheduler differ from it; '
                                   'those of the checkpoint are used.')
             return
+        read, reads = (loader_settings(cfg, ('train_dataloader', )) for cfg in (before, runner.cfg))
+        if read != reads:
+            raise ConfigError(f'train_dataloader loads images with {reads or "no settings"}, and in '
+                              f'{runner._load_from} with {read or "none"}: the weights would see other values. Set it '
+                              f'back. {advice}')
         for key, old, new in changed_settings(before, runner.cfg):
             if key.endswith('.type') or key == 'param_scheduler':
                 raise ConfigError(f'{key} is {new}, and was {old} in {runner._load_from}, whose state does not fit. '

@@ -232,3 +232,12 @@ def test_single_images_get_views_too(root):
     *_, views = cfg.test_dataloader.dataset.pipeline
     assert views['transforms'][1][3] == dict(type='mmseg.RandomFlip', prob=1.0, direction='diagonal')
     assert views['transforms'][2] == [dict(type='mmseg.PackSegInputs')]
+
+
+def test_images_read_otherwise_than_in_the_training_are_a_warning(score, monkeypatch):
+    found, compare = [], scoring.other_reading
+    monkeypatch.setattr(scoring, 'other_reading', lambda *args: found.append(compare(*args)) or found[-1])
+    for settings in ({}, dict(bands='all', scale='0:255')):
+        score(change=lambda cfg, more=settings: cfg.test_dataloader.dataset.pipeline[0].update(more))
+    assert found[0] == [] and [line.partition(', and ')[0].rpartition(' ')[2] for line in found[1]] == [
+        'bands=all', 'scale=0:255']

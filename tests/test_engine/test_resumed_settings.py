@@ -1,12 +1,14 @@
 """What a resumed run does not take from its config is said, value by value."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
+from mmengine.config import Config
 
 from schanger_mm.apis import build_runner, resume_from
 from schanger_mm.config.loading import ConfigError
-from schanger_mm.engine.resumed_settings import changed_settings
+from schanger_mm.engine.resumed_settings import ResumedSettings, changed_settings
 
 TINY = (8, 8, 12, 16, 20, 24)
 BEFORE = dict(
@@ -42,6 +44,19 @@ def test_differences(changes, expected):
         else:
             now[key] = value
     assert list(changed_settings(BEFORE, now)) == expected
+
+
+def test_images_that_are_read_in_another_way_are_no_resume():
+    before = "train_dataloader = dict(dataset=dict(pipeline=[dict(type='LoadBiTemporalImages', scale='0:3000')]))"
+    checkpoint = dict(meta=dict(cfg=before, iter=3))
+    for now, message in ((before.replace('3000', '10000'), r"'scale': '0:10000'.*iter_3\.pth with .*'0:3000'"),
+                         (before.replace(", scale='0:3000'", ''), r'loads images with no settings, and in')):
+        runner = SimpleNamespace(_resume=True, _load_from='iter_3.pth', cfg=Config.fromstring(now, '.py'),
+                                 train_loop=SimpleNamespace(max_iters=9))
+        with pytest.raises(ConfigError, match=message):
+            ResumedSettings().after_load_checkpoint(runner, checkpoint)
+    runner.cfg = Config.fromstring(before, '.py')
+    ResumedSettings().after_load_checkpoint(runner, checkpoint)
 
 
 @pytest.fixture
