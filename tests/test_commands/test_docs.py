@@ -269,6 +269,15 @@ def provide_checkpoints(world):
             for path in [folder / name for name in names] + [world / 'best.pth'] * (folder.name == 'levir'):
                 if not path.exists():
                     shutil.copy(last, path)
+                    if path.name == 'best.pth':
+                        decide(path)
+
+
+def decide(path):
+    """Let a network that has hardly learnt anything call every pixel changed, with or without rounding (int8)."""
+    content = torch.load(path, weights_only=False)
+    content['state_dict']['decode_head.conv_seg.bias'] += 10
+    torch.save(content, path)
 
 
 @pytest.mark.parametrize('page', [page for page in PAGES if page.suffix == '.md' and
