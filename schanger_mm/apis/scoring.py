@@ -12,13 +12,11 @@ from mmengine.config import Config, ConfigDict
 from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
 
-from schanger_mm.checkpoints import read_checkpoint
 from schanger_mm.checkpoints.hub import is_address, pinned
 from schanger_mm.config.building import config_errors
 from schanger_mm.config.loading import ConfigError
 from schanger_mm.deploy.card import backend_of
 from schanger_mm.deploy.exported_detector import use_exported
-from schanger_mm.deploy.model_files import other_reading
 from schanger_mm.engine.failures import explain_failures
 from schanger_mm.engine.runner import build_runner
 from schanger_mm.evaluation import ChangeMetric
@@ -164,9 +162,6 @@ def evaluate(cfg: Config, out: str | None = None, worst: int | None = None,
     runner = build_runner(cfg)
     if not torch.cuda.is_available():
         keep_freed_memory(FOR_INFERENCE)
-    if exported is None:
-        for line in other_reading(read_checkpoint(cfg.load_from), str(cfg.filename), cfg):
-            runner.logger.warning(line)
     if folder is not None and is_main_process():
         folder.clear()
     barrier()

@@ -14,6 +14,7 @@ from PIL import Image
 
 from schanger_mm import apis
 from schanger_mm.apis import scoring
+from schanger_mm.engine.hooks import lineage_hook
 from schanger_mm.models import ChangeTTAModel
 from schanger_mm.registry import SCOPE
 from schanger_mm.utils.devices import FOR_INFERENCE
@@ -235,9 +236,11 @@ def test_single_images_get_views_too(root):
 
 
 def test_images_read_otherwise_than_in_the_training_are_a_warning(score, monkeypatch):
-    found, compare = [], scoring.other_reading
-    monkeypatch.setattr(scoring, 'other_reading', lambda *args: found.append(compare(*args)) or found[-1])
+    found, compare = [], lineage_hook._other_reading
+    monkeypatch.setattr(lineage_hook, '_other_reading', lambda *args: found.append(list(compare(*args))) or found[-1])
     for settings in ({}, dict(bands='all', scale='0:255')):
         score(change=lambda cfg, more=settings: cfg.test_dataloader.dataset.pipeline[0].update(more))
     assert found[0] == [] and [line.partition(', and ')[0].rpartition(' ')[2] for line in found[1]] == [
         'bands=all', 'scale=0:255']
+    assert all(line.endswith('was trained with None: its scores will be off; set it as in the training.')
+               for line in found[1])

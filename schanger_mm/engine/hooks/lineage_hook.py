@@ -11,8 +11,9 @@ from mmengine.logging import print_log
 from mmengine.runner import BaseLoop
 from torch import nn
 
-from schanger_mm.checkpoints import read_checkpoint
+from schanger_mm.checkpoints import config_values, read_checkpoint
 from schanger_mm.checkpoints.lineage import LINEAGE, TrainedOn, read_lineage, write_lineage
+from schanger_mm.config.image_reading import DATALOADERS, READING, loader_settings
 from schanger_mm.config.loading import ConfigError
 from schanger_mm.engine.trained_on import digests_of, samples_of, trained_on
 from schanger_mm.registry import HOOKS
@@ -71,7 +72,9 @@ class OverlapHook(Hook):
         self.allow = allow
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Compare the images of the test with the lineage."""
+        """Compare the images of the test, and how they are read, with the training."""
+        for line in _other_reading(checkpoint, runner):
+            runner.logger.warning(line)
         entries = read_lineage(checkpoint, runner._load_from)
         if not entries:
             return
@@ -85,6 +88,22 @@ class OverlapHook(Hook):
         if not self.allow:
             raise ConfigError(f'{what} Score other images, or pass --allow-overlap to score these all the same.')
         runner.logger.warning(what)
+
+
+def _other_reading(checkpoint: dict, runner) -> Iterator[str]:
+    """Yield the settings by which the test reads images otherwise than the training did."""
+    meta = checkpoint.get('meta')
+    try:
+        before = config_values(meta.get('cfg') or '') if isinstance(meta, dict) else {}
+    except ValueError:  # not made of plain values
+        return
+    if not any(before.get(key) for key in DATALOADERS):
+        return
+    own, used = loader_settings(before), loader_settings(runner.cfg)
+    for key in READING:
+        if own.get(key) != used.get(key):
+            yield (f'the test loads images with {key}={used.get(key)}, and {runner._load_from} was trained with '
+                   f'{own.get(key)}: its scores will be off; set it as in the training.')
 
 
 def _overlaps(entries: Sequence[TrainedOn], samples: Sequence[tuple[str, ...]]) -> Iterator[str]:
