@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +13,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from schanger_mm.datasets.bands import ALL, COLOURS, BandReading
+from schanger_mm.datasets.bands import ALL, BandReading, open_image_raster
 from schanger_mm.datasets.reading import COLOUR, GREY, read_header, wrong_form
-from schanger_mm.geo.errors import SceneError
 from schanger_mm.geo.scaling import Range
+from schanger_mm.utils.band_order import COLOUR_BANDS
 from schanger_mm.utils.errors import DatasetError
 from schanger_mm.utils.optional import require
 from schanger_mm.utils.text import first_of
@@ -55,7 +54,7 @@ class ImageForm:
     def needs(self) -> str:
         """Say what a config needs."""
         loader = ', '.join(f'{name}={value!r}' for name, value in self.settings().items())
-        network = '' if self.bands == COLOURS else (
+        network = '' if self.bands == COLOUR_BANDS else (
             f'; model.backbone.in_channels={self.bands}, {self.bands} mean{"s" if self.bands > 1 else ""} and standard '
             f'deviation{"s" if self.bands > 1 else ""} per date and '
             'bgr_to_rgb=False in data_preprocessor')
@@ -96,7 +95,7 @@ def read_any(path: str | Path) -> Pixels:
         return read_pixels(path)
     except DatasetError as error:
         _, text = _raster_header(path, error)
-        return _open(path, lambda data: Pixels(data.read().transpose(1, 2, 0), text))
+        return open_image_raster(str(path), lambda data: Pixels(data.read().transpose(1, 2, 0), text))
 
 
 def header_of_any(path: str | Path) -> tuple[tuple[int, int], str]:
@@ -120,7 +119,7 @@ def _raster_header(path: str | Path, error: DatasetError) -> tuple[tuple[int, in
         size, count, kind = _ANY.header(str(path))
     except DatasetError as second:
         raise (error if 'truncated' in str(second) else second) from None
-    if kind == 'uint8' and count in (1, COLOURS):  # Pillow has to read these, as a training does by default
+    if kind == 'uint8' and count in (1, COLOUR_BANDS):  # Pillow has to read these, as a training does by default
         raise error
     return size, _text(count, kind)
 
@@ -134,7 +133,7 @@ def measure_scale(paths: Sequence[Path]) -> Range:
     Raises:
         DatasetError: a file cannot be read, or the values are all the same.
     """
-    images = [_open(path, lambda data: data.read(masked=True)) for path in paths]
+    images = [open_image_raster(str(path), lambda data: data.read(masked=True)) for path in paths]
     ranges = []
     for band in range(len(images[0])):
         values = np.concatenate([image[band].compressed() for image in images]).astype(np.float64)
@@ -159,7 +158,7 @@ def valid_pixels(path: str | Path, reading: BandReading = _ANY) -> np.ndarray:
         MissingPackageError: rasterio is not installed.
     """
     require('rasterio', 'geo', f'Reading {path}')
-    found = [_open(one, lambda data: _valid(data, reading.bands)) for one in reading.paths(str(path))]
+    found = [open_image_raster(one, lambda data: _valid(data, reading.bands)) for one in reading.paths(str(path))]
     size = max((mask.shape[1:] for mask, _ in found), key=math.prod)
     masks = np.concatenate([np.stack([cv2.resize(band, size[::-1], interpolation=cv2.INTER_NEAREST) for band in mask])
                             for mask, _ in found])
@@ -187,22 +186,6 @@ def check_bands(paths: Sequence[Path], form: ImageForm) -> None:
     if wrong := [f'{path} has {count}' for path, count in found.items() if count != form.bands]:
         raise DatasetError(f'{len(wrong)} of {len(paths)} images have another number of bands than {form.bands}: '
                            f'{first_of(wrong, most=3)}; all of both dates need the same.')
-
-
-def _open(path: str | Path, use: Callable[[Any], Any]) -> Any:
-    """Call ``use`` with an open raster."""
-    from rasterio.errors import NodataShadowWarning, NotGeoreferencedWarning, RasterioError
-
-    from schanger_mm.geo.drivers import open_raster
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore', NotGeoreferencedWarning)
-            warnings.simplefilter('ignore', NodataShadowWarning)  # an alpha band is a band as any other
-            with open_raster(path) as data:
-                return use(data)
-    except (RasterioError, SceneError, OSError) as error:
-        raise DatasetError(f'{path}: truncated, corrupt or not a readable raster ({error}). Fetch the file again.'
-                           ) from error
 
 
 def _text(count: int, kind: str) -> str:

@@ -9,9 +9,9 @@ from pathlib import Path
 from schanger_mm.data_tools.image_forms import PERCENTILES, ImageForm
 from schanger_mm.data_tools.layout import LABEL, MAPS, TWO_DATES, Split
 from schanger_mm.data_tools.sample_check import USUAL_THRESHOLD
-from schanger_mm.datasets.bands import COLOURS
 from schanger_mm.datasets.class_values import ClassValues
 from schanger_mm.geo.scaling import Range
+from schanger_mm.utils.band_order import COLOUR_BANDS
 
 BASE = 'schanger_mm::schanger/custom.py'
 SEMANTIC_BASE = 'schanger_mm::semantic/semantic_custom.py'
@@ -60,10 +60,10 @@ class ImageSettings:
         """Return the lines that define how images are read and normalised."""
         loader = _call(self.form.settings(str(self.scale)))[len('dict'):]
         lines = ['train_pipeline = _base_.train_pipeline', f'train_pipeline[0].update{loader}']
-        if self.form.bands != COLOURS:
+        if self.form.bands != COLOUR_BANDS:
             lines += ['# Hue and saturation are of colours; bands of a sensor differ by gains.',
                       "train_pipeline[2]['transforms'][5]['transforms'][0]['transforms'][1] = [dict(type='BandGain')]"]
-        order = '' if self.form.bands == COLOURS else ',\n    bgr_to_rgb=False'
+        order = '' if self.form.bands == COLOUR_BANDS else ',\n    bgr_to_rgb=False'
         return [*lines, 'test_pipeline = _base_.test_pipeline', f'test_pipeline[0].update{loader}',
                 '# Mean and standard deviation of the training images, date A first, as `schanger stats` has them.',
                 f'data_preprocessor = dict(\n    mean={self.mean},\n    std={self.std}{order})', '']
@@ -111,7 +111,7 @@ def config_text(out: Path, root: Path, parts: Mapping[str, Part], findings: str,
         own = {key: value for key, value in settings.items() if key not in shared}
         read = '' if images is None else f', pipeline={"train" if name == TRAIN else "test"}_pipeline'
         lines.append(f'{name}_dataloader = dict(dataset={_call(own, "**pairs")[:-1]}{read}))')
-    colours = images is None or images.form.bands == COLOURS
+    colours = images is None or images.form.bands == COLOUR_BANDS
     model = [] if colours else [f'backbone=dict(in_channels={images.form.bands})']
     if classes is not None:
         model.append(f'decode_head=dict(semantic=dict(num_classes={len(classes.names)}))')

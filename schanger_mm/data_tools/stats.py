@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 from prettytable import PrettyTable
 
-from schanger_mm.datasets.bands import COLOURS, BandReading
+from schanger_mm.datasets.bands import BandReading
 from schanger_mm.datasets.reading import read_image
+from schanger_mm.utils.band_order import COLOUR_BANDS, turned
 from schanger_mm.utils.errors import DatasetError, SettingError
 from schanger_mm.utils.names import natural_key
 from schanger_mm.utils.text import first_of
@@ -122,7 +123,7 @@ def sample_statistics(task: Task) -> np.ndarray:
         valid = valid_pixels(task.path, task.reading)
         found = [cv2.meanStdDev(image[sample], mask=valid[sample]) for sample in samples if valid[sample].any()]
     values = np.array(found).reshape(len(found), 2, image.shape[2])
-    return (values[..., ::-1] if values.shape[-1] == COLOURS else values) / 255
+    return turned(values, -1) / 255
 
 
 def mean_of_samples(found: Sequence[np.ndarray], folder: Path) -> np.ndarray:
@@ -140,7 +141,7 @@ def mean_of_samples(found: Sequence[np.ndarray], folder: Path) -> np.ndarray:
 
 def report(statistics: list[DateStatistics]) -> str:
     """Format the statistics: a table in [0, 1], and lines for a config in 0..255."""
-    colours = len(statistics[0].mean) == COLOURS
+    colours = len(statistics[0].mean) == COLOUR_BANDS
     bands = 'R, G, B' if colours else 'of each band'
     table = PrettyTable(['folder', 'images', 'samples', f'mean {bands}', f'std {bands}'], align='l')
     for date in statistics:

@@ -16,12 +16,11 @@ import numpy as np
 
 from schanger_mm.geo.errors import SceneError
 from schanger_mm.geo.scaling import Range, Scaling, to_bytes_range
+from schanger_mm.utils.band_order import COLOUR_BANDS, turned
 from schanger_mm.utils.errors import DatasetError, SettingError
 from schanger_mm.utils.images import how_to_raise, most_pixels
 from schanger_mm.utils.optional import require
 
-COLOURS = 3
-"""Bands of a colour image, which has them as B, G, R in memory, as everywhere in mmcv; any other keeps its order."""
 ALL = 'all'
 """Every band that a file has."""
 MOST = 512
@@ -104,7 +103,8 @@ class BandReading:
             DatasetError: a file is missing, is no raster, claims too many pixels, or has other bands or values than
                 the rule takes.
         """
-        return _join(path, [self._open(one, backend_args, partial(self._check, one)) for one in self.paths(path)])
+        return _join(path, [open_image_raster(one, partial(self._check, one), backend_args)
+                            for one in self.paths(path)])
 
     def read(self, path: str, backend_args: dict | None = None) -> np.ndarray:
         """Read an image.
@@ -116,14 +116,12 @@ class BandReading:
         Raises:
             DatasetError: as :meth:`header`, or the pixels cannot be decoded.
         """
-        found = [self._open(one, backend_args, partial(self._decode, one)) for one in self.paths(path)]
+        found = [open_image_raster(one, partial(self._decode, one), backend_args) for one in self.paths(path)]
         size, _, kind = _join(path, [header for header, _ in found])
         values = np.concatenate([_resample(one, layer, size) for one, (_, layer) in zip(self.paths(path), found)])
         if self.scale is not None or kind != 'uint8':
             values = to_bytes_range(values, self.scale)
-        if len(values) == COLOURS:
-            values = values[::-1]
-        return np.ascontiguousarray(values.transpose(1, 2, 0))
+        return np.ascontiguousarray(turned(values, 0).transpose(1, 2, 0))
 
     def state(self, path: str) -> str:
         """Return what decides the pixels besides the first file: the rule, and the further files of an image."""
@@ -132,11 +130,11 @@ class BandReading:
 
     def _check(self, path: str, data: Any) -> Header:
         numbers = self._numbers(path, data)
-        if data.width * data.height * len(numbers) > COLOURS * most_pixels():
+        if data.width * data.height * len(numbers) > COLOUR_BANDS * most_pixels():
             raise DatasetError(
                 f'{path}: its header claims {len(numbers)} bands of {data.width} x {data.height} pixels, more than the '
                 'limit allows, so it is not decoded. '
-                f'{how_to_raise(math.ceil(data.width * data.height * len(numbers) / COLOURS))}.')
+                f'{how_to_raise(math.ceil(data.width * data.height * len(numbers) / COLOUR_BANDS))}.')
         kinds = sorted({data.dtypes[number - 1] for number in numbers})
         if len(kinds) > 1:
             raise DatasetError(f'{path}: expected bands of one type, found {", ".join(kinds)}; convert them to one.')
@@ -163,22 +161,29 @@ class BandReading:
                                f'band{"s" if data.count > 1 else ""}.')
         return numbers
 
-    def _open(self, path: str, backend_args: dict | None, use: Callable[[Any], Any]) -> Any:
-        from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
-        from schanger_mm.geo.drivers import open_raster
-        try:
-            with fileio.get_local_path(path, backend_args=backend_args) as local, warnings.catch_warnings():
-                warnings.simplefilter('ignore', NotGeoreferencedWarning)  # training images need no place on earth
-                with open_raster(local) as data:
-                    return use(data)
-        except DatasetError:
-            raise
-        except (RasterioError, SceneError, OSError) as error:
-            if backend_args is None and not os.path.exists(path):
-                raise DatasetError(f'{path}: no such file.') from error
-            raise DatasetError(f'{path}: truncated, corrupt or not a readable raster ({error}). Fetch the file '
-                               'again.') from error
+def open_image_raster(path: str, use: Callable[[Any], Any], backend_args: dict | None = None) -> Any:
+    """Return what ``use`` returns of an open raster: an image, which need not have a place on earth.
+
+    Raises:
+        DatasetError: there is no such file, or it is no raster.
+    """
+    from rasterio.errors import NodataShadowWarning, NotGeoreferencedWarning, RasterioError
+
+    from schanger_mm.geo.drivers import open_raster
+    try:
+        with fileio.get_local_path(path, backend_args=backend_args) as local, warnings.catch_warnings():
+            warnings.simplefilter('ignore', NotGeoreferencedWarning)
+            warnings.simplefilter('ignore', NodataShadowWarning)  # an alpha band is a band as any other
+            with open_raster(local) as data:
+                return use(data)
+    except DatasetError:
+        raise
+    except (RasterioError, SceneError, OSError) as error:
+        if backend_args is None and not os.path.exists(path):
+            raise DatasetError(f'{path}: no such file.') from error
+        raise DatasetError(f'{path}: truncated, corrupt or not a readable raster ({error}). Fetch the file '
+                           'again.') from error
 
 
 def _join(path: str, headers: Sequence[Header]) -> Header:

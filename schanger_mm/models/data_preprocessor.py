@@ -11,9 +11,9 @@ from mmseg.structures import SegDataSample
 from torch.nn import functional as F
 
 from schanger_mm.registry import MODELS
+from schanger_mm.utils.band_order import COLOUR_BANDS
 from schanger_mm.utils.errors import SettingError
 
-COLOURS = 3
 CLASSES = ('gt_sem_seg_from', 'gt_sem_seg_to')
 
 
@@ -84,7 +84,7 @@ class BiTemporalPreProcessor(SegDataPreProcessor):
                 'first, stds above 0.')
         self.register_buffer('mean', torch.tensor(mean, dtype=torch.float32).view(-1, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std, dtype=torch.float32).view(-1, 1, 1), persistent=False)
-        if bgr_to_rgb and len(mean) // 2 not in (1, COLOURS):
+        if bgr_to_rgb and len(mean) // 2 not in (1, COLOUR_BANDS):
             raise SettingError(f'BiTemporalPreProcessor.bgr_to_rgb: expected False for {len(mean) // 2} bands, which '
                                'are in the order of the file; only three are B, G, R.')
         self.bgr_to_rgb = bgr_to_rgb

@@ -20,9 +20,9 @@ from mmcv.transforms import BaseTransform
 
 from schanger_mm.datasets.transforms.channels import by_channels
 from schanger_mm.registry import TRANSFORMS
+from schanger_mm.utils.band_order import COLOUR_BANDS
 from schanger_mm.utils.errors import SettingError
 
-COLOURS = 3
 LEVELS = np.arange(256, dtype=np.float64)
 
 
@@ -89,7 +89,7 @@ class Colours(Photometric):
     """
 
     def __init__(self, rgb: Sequence[int] | None = None) -> None:
-        if rgb is not None and not (len(set(rgb)) == len(rgb) == COLOURS and all(
+        if rgb is not None and not (len(set(rgb)) == len(rgb) == COLOUR_BANDS and all(
                 type(band) is int and band > 0 for band in rgb)):
             raise SettingError(f'{type(self).__name__}.rgb: expected the numbers of the red, green and blue band, from '
                                f'1, found {rgb!r}.')
@@ -98,7 +98,7 @@ class Colours(Photometric):
     def apply(self, image: np.ndarray, drawn: Any) -> np.ndarray:
         """Apply ``recolour`` to the three bands."""
         count = image.shape[2]
-        if self.rgb is None and count == COLOURS:
+        if self.rgb is None and count == COLOUR_BANDS:
             return self.recolour(image, drawn)
         if self.rgb is None or max(self.rgb) > count:
             raise SettingError(f'{type(self).__name__}: the image has {count} bands, and rgb={self.rgb}; name its red, '

@@ -12,10 +12,10 @@ from mmengine.runner import BaseLoop
 from torch import Tensor
 
 from schanger_mm.registry import HOOKS
+from schanger_mm.utils.band_order import COLOUR_BANDS
 from schanger_mm.utils.errors import SettingError
 from schanger_mm.utils.text import first_of
 
-COLOURS = 3
 WAYS = ('mean', 'zero')
 
 
@@ -41,7 +41,7 @@ class InflateBandsHook(Hook):
 
     def __init__(self, rgb: Sequence[int] | None = None, others: str = 'mean'):
         self.rgb, self.others = None if rgb is None else tuple(rgb), others
-        numbers = rgb is None or (len(set(rgb)) == len(rgb) == COLOURS and min(rgb) > 0)
+        numbers = rgb is None or (len(set(rgb)) == len(rgb) == COLOUR_BANDS and min(rgb) > 0)
         if not numbers or others not in WAYS or (rgb is None and others == 'zero'):
             raise SettingError(f'InflateBandsHook: expected rgb=(4, 3, 2), the numbers of the red, green and blue band '
                                f"from 1, or None with others='mean', and others 'mean' or 'zero'; found rgb={rgb}, "
@@ -80,7 +80,7 @@ class InflateBandsHook(Hook):
         result = mean.repeat(1, bands, 1, 1) if self.others == 'mean' else torch.zeros_like(mean.repeat(1, bands, 1, 1))
         for colour, band in enumerate(self.rgb or ()):
             result[:, band - 1] = weight[:, colour]
-        return result * (COLOURS / bands) if self.others == 'mean' else result
+        return result * (COLOUR_BANDS / bands) if self.others == 'mean' else result
 
     def _worded(self) -> str:
         colours = 'no band is red, green or blue' if self.rgb is None else f'red, green, blue are {self.rgb}'
@@ -92,6 +92,6 @@ def _convolutions(state: Mapping[str, Tensor], own: Mapping[str, tuple[int, ...]
     found = []
     for name, value in state.items():
         shape, wanted = tuple(value.shape), own.get(name, ())
-        if len(shape) == len(wanted) == 4 and shape[1] == COLOURS != wanted[1] and shape[::2] == wanted[::2]:
+        if len(shape) == len(wanted) == 4 and shape[1] == COLOUR_BANDS != wanted[1] and shape[::2] == wanted[::2]:
             found.append((name, wanted[1]))
     return found

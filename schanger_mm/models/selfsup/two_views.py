@@ -8,10 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from schanger_mm.registry import MODELS
+from schanger_mm.utils.band_order import COLOUR_BANDS
 from schanger_mm.utils.errors import SettingError
 from schanger_mm.utils.optional import require
-
-COLOURS = 3
 
 
 @dataclass
@@ -73,7 +72,7 @@ class TwoViews(nn.Module):
         return self._view(images, masks), self._view(images, masks)
 
     def _view(self, images: Tensor, masks: Tensor) -> View:
-        if images.shape[1] != COLOURS:
+        if images.shape[1] != COLOUR_BANDS:
             raise SettingError(f'TwoViews: expected images of three bands, found {images.shape[1]}; its colour jitter '
                                'is made for colours. Pre-train on the three bands that are red, green and blue.')
         image, mask = self.augment(images, masks.to(images))
