@@ -57,7 +57,7 @@ class ImagePair:
             DatasetError: a file is damaged.
         """
         def read(path: str) -> np.ndarray:
-            return read_image(path, allow_grey) if load is None else load(dict(img_path=path))['img']
+            return read_image(path, allow_grey) if load is None else load.read(path)
         return [read(date) if isinstance(date, str) else date for date in (self.before, self.after)]
 
 

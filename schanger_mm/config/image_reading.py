@@ -21,6 +21,16 @@ def loader_settings(cfg: Mapping[str, Any], loaders: tuple[str, ...] = DATALOADE
     return {}
 
 
+def changed_reading(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the settings of ``READING`` that differ: name, value before and now; none if ``before`` loads no images."""
+    if not any(before.get(key) for key in DATALOADERS):
+        return
+    old, new = loader_settings(before), loader_settings(now)
+    for key in READING:
+        if old.get(key) != new.get(key):
+            yield key, old.get(key), new.get(key)
+
+
 def _steps(part: Any) -> Iterator[dict]:
     """Yield the steps of all pipelines in a dataloader or data set, those of data sets inside it too."""
     if isinstance(part, (list, tuple)):

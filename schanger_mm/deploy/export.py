@@ -190,7 +190,7 @@ def _per_date(values: torch.Tensor, flip: bool) -> tuple[tuple[float, ...], tupl
 
 def _read_pair(loading: dict[str, Any], before: str, after: str, card: Card) -> Pair:
     load = LoadImage(**loading)
-    one, other = (turned(load(dict(img_path=path))['img'], -1) for path in (before, after))
+    one, other = (turned(load.read(path), -1) for path in (before, after))
     return real_pair(f'{before} and {after}', one, other, card.tile)
 
 

@@ -15,7 +15,7 @@ from torch import nn
 from schanger_mm.checkpoints import Checkpoint, CheckpointError, read_checkpoint
 from schanger_mm.checkpoints.fetch import SETS, SIZES, TERMS, fetch_published
 from schanger_mm.checkpoints.hub import is_address
-from schanger_mm.config.image_reading import DATALOADERS, READING, loader_settings
+from schanger_mm.config.image_reading import changed_reading
 from schanger_mm.config.loading import load_config, unwrap_detector
 from schanger_mm.config.names import is_config, is_short_name
 from schanger_mm.geo.errors import SceneError
@@ -157,13 +157,9 @@ def other_reading(checkpoint: Checkpoint, config_name: str, cfg: Config) -> list
         config_name: name of the other config.
         cfg: this config.
     """
-    values = checkpoint.config_if_plain()
-    if not any(values.get(key) for key in DATALOADERS):
-        return []
-    own, used = loader_settings(values), loader_settings(cfg)
-    return [f'{config_name} loads images with {key}={in_words(used.get(key))}, and {checkpoint.path} was trained with '
-            f'{in_words(own.get(key)):.300}: its probabilities will be off; set it as in the training.'
-            for key in READING if in_words(own.get(key)) != in_words(used.get(key))]
+    return [f'{config_name} loads images with {key}={in_words(used)}, and {checkpoint.path} was trained with '
+            f'{in_words(own):.300}: its probabilities will be off; set it as in the training.'
+            for key, own, used in changed_reading(checkpoint.config_if_plain(), cfg)]
 
 
 def reverses_bands(preprocessor: nn.Module) -> bool:

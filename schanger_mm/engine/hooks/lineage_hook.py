@@ -13,7 +13,7 @@ from torch import nn
 
 from schanger_mm.checkpoints import config_values, read_checkpoint
 from schanger_mm.checkpoints.lineage import LINEAGE, TrainedOn, read_lineage, write_lineage
-from schanger_mm.config.image_reading import DATALOADERS, READING, loader_settings
+from schanger_mm.config.image_reading import changed_reading
 from schanger_mm.config.loading import ConfigError
 from schanger_mm.engine.trained_on import digests_of, samples_of, trained_on
 from schanger_mm.registry import HOOKS
@@ -97,13 +97,9 @@ def _other_reading(checkpoint: dict, runner) -> Iterator[str]:
         before = config_values(meta.get('cfg') or '') if isinstance(meta, dict) else {}
     except ValueError:  # not made of plain values
         return
-    if not any(before.get(key) for key in DATALOADERS):
-        return
-    own, used = loader_settings(before), loader_settings(runner.cfg)
-    for key in READING:
-        if own.get(key) != used.get(key):
-            yield (f'the test loads images with {key}={used.get(key)}, and {runner._load_from} was trained with '
-                   f'{own.get(key)}: its scores will be off; set it as in the training.')
+    for key, own, used in changed_reading(before, runner.cfg) if before else ():
+        yield (f'the test loads images with {key}={used}, and {runner._load_from} was trained with {own}: its scores '
+               'will be off; set it as in the training.')
 
 
 def _overlaps(entries: Sequence[TrainedOn], samples: Sequence[tuple[str, ...]]) -> Iterator[str]:
