@@ -27,7 +27,7 @@ from schanger_mm.data_tools.sample_check import (
 from schanger_mm.data_tools.split import SplitRequest, write_splits
 from schanger_mm.data_tools.stats import Task as StatisticsTask
 from schanger_mm.data_tools.stats import mean_of_samples, sample_statistics
-from schanger_mm.data_tools.tile_record import recorded_ignore
+from schanger_mm.data_tools.tile_record import recorded_ignore, recorded_options
 from schanger_mm.datasets.bands import BandReading
 from schanger_mm.datasets.class_values import ClassValues
 from schanger_mm.geo.scaling import Range
@@ -84,16 +84,17 @@ def write_own_config(root: str | Path, out: str | Path | None = None, splits: Se
     facts = [fact for name, part in parts.items() for fact in _look_at(name, part, classes)]
     form = _image_form(parts, facts)
     scale = None if form is None else _scale(parts, facts, form)
-    ignore = recorded_ignore(root)
+    ignore, cut = recorded_ignore(root), recorded_options(root)
     label = _label_settings(facts) if ignore is None else dict(label_ignore=ignore)
     drawn = ''
     if VAL not in parts:
         drawn = _draw(parts, out.with_name(f'{out.stem}_splits'), group_by, overwrite, command)
     images = None if form is None else _measured(parts[TRAIN], form, scale)
-    write_text(out, config_text(out, root, parts, _findings(facts, classes), label, classes, images), overwrite)
+    write_text(out, config_text(out, root, parts, _findings(facts, classes), label, classes, images, cut), overwrite)
     lines = [f'{name}: {len(part.names)} pairs in {", ".join(map(str, part.split.folders.values()))}'
              for name, part in parts.items()]
-    return '\n'.join([*lines, _findings(facts, classes), *filter(None, [drawn]),
+    as_cut = f'the tiles were cut with {cut}: give `schanger predict` the same options' if cut else ''
+    return '\n'.join([*lines, _findings(facts, classes), *filter(None, [as_cut, drawn]),
                       f'{out}: inherits {base_of(classes)}; next:',
                       f'  schanger browse {out}    # what will training see?', f'  schanger train {out}'])
 

@@ -70,7 +70,7 @@ class ImageSettings:
 
 
 def config_text(out: Path, root: Path, parts: Mapping[str, Part], findings: str, label: Mapping[str, int],
-                classes: ClassValues | None = None, images: ImageSettings | None = None) -> str:
+                classes: ClassValues | None = None, images: ImageSettings | None = None, cut: str = '') -> str:
     """Return the config as text.
 
     Args:
@@ -81,6 +81,7 @@ def config_text(out: Path, root: Path, parts: Mapping[str, Part], findings: str,
         label: settings by which the masks are read.
         classes: the classes of both dates, if there are class maps.
         images: how images are read that are not 8-bit with three bands.
+        cut: options by which tiles of rasters chose and scaled bands.
     """
     named = {} if classes is None else _class_settings(classes)
     loaders = {name: {**_settings(root, parts.get(name) or parts[VAL]), **label, **named}
@@ -98,6 +99,8 @@ def config_text(out: Path, root: Path, parts: Mapping[str, Part], findings: str,
     if 'label_ignore' in label:
         lines.append(f'# Mask value {label["label_ignore"]} is taken for nodata. If it is a class, write masks of 0 '
                      'and 255.')
+    if cut:
+        lines.append(f'# The tiles were cut with {cut}; `schanger predict` needs the same options.')
     if images is not None:
         lines += images.comment()
     if classes is not None:

@@ -62,12 +62,29 @@ def recorded_ignore(root: Path) -> int | None:
     Raises:
         JsonError: the record is damaged.
     """
-    if not (root / RECORD).is_file():
-        return None
-    record = read_table(root / RECORD)
+    record = _read(root)
     counts, values = record.get('counts'), record.get('mask_values')
     if not isinstance(counts, dict) or not isinstance(values, dict) or not isinstance(values.get('ignore'), int):
         return None
     used = [counts.get(name) for name in ('train', 'val')]
     ignored = sum(part.get('ignored_pixels', 0) for part in used if isinstance(part, dict))
     return values['ignore'] if ignored else None
+
+
+def recorded_options(root: Path) -> str:
+    """Return ``--bands`` and ``--scale`` with which tiles were cut, percentiles as values; empty: not cut by us.
+
+    Raises:
+        JsonError: the record is damaged.
+    """
+    reading = _read(root).get('reading')
+    if not isinstance(reading, dict):
+        return ''
+    bands, scaling = reading.get('bands'), reading.get('scaling')
+    dates = bands if bands and isinstance(bands[0], list) else [bands] if bands else []
+    options = {'--bands': '/'.join(','.join(map(str, date)) for date in dates), '--scale': scaling}
+    return ' '.join(f'{name} {value}' for name, value in options.items() if value and value != 'none')
+
+
+def _read(root: Path) -> dict:
+    return read_table(root / RECORD) if (root / RECORD).is_file() else {}

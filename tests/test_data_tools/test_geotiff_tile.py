@@ -12,6 +12,7 @@ geopandas = pytest.importorskip('geopandas')
 from shapely.geometry import box  # noqa: E402
 
 from schanger_mm.data_tools.from_rasters import TileSettings, tiles_from_rasters  # noqa: E402
+from schanger_mm.data_tools.own_config import write_own_config  # noqa: E402
 from schanger_mm.geo.errors import SceneError  # noqa: E402
 from schanger_mm.geo.pair import PairSpec  # noqa: E402
 from schanger_mm.geo.scaling import Scaling  # noqa: E402
@@ -101,3 +102,23 @@ def test_the_command_takes_all_bands_or_some(scene, tmp_path, run):
     assert 'GeoTIFFs of 2 bands, uint16' in run(*words, '--out', 'b', '--bands', '4,3', cwd=tmp_path)
     said = run(*words, '--out', 'c', '--bands', '4,3', '--all-bands', cwd=tmp_path, fails=2)
     assert said == 'error: --all-bands: omit --bands 4,3 beside it.\n'
+
+
+@pytest.mark.parametrize('options, typed', [
+    (dict(bands=(4, 3, 2), count=3, scaling='0:3000'), '--bands 4,3,2 --scale 0:3000'),
+    (dict(bands=((3, 2, 1), (4, 3, 2)), count=3, scaling='p2:p98,0:3000'),
+     '--bands 3,2,1/4,3,2 --scale 54:2942,0:3000'),
+    (dict(bands=(4, 3), count=2), '--bands 4,3'), ({}, '')])
+def test_a_config_for_tiles_says_how_bands_were_chosen(scene, tmp_path, options, typed):
+    cut, _ = scene
+    if 'scaling' in options:
+        options = dict(options, scaling=Scaling.parse(options['scaling']))
+    _, root = cut(**options)
+    lines = write_own_config(root, tmp_path / 'own.py').splitlines()
+    said = [line for line in lines if line.startswith('the tiles were cut')]
+    noted = [line for line in (tmp_path / 'own.py').read_text().splitlines() if line.startswith('# The tiles were cut')]
+    if not typed:
+        assert not said and not noted
+        return
+    assert said == [f'the tiles were cut with {typed}: give `schanger predict` the same options']
+    assert noted == [f'# The tiles were cut with {typed}; `schanger predict` needs the same options.']
