@@ -3,11 +3,17 @@
 from pathlib import Path
 
 import pytest
+import torch
+from mmengine.registry import DefaultScope
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
 
 from schanger_mm.apis import load_config
+from schanger_mm.registry import MODELS
 
 FOLDER = Path(__file__).parents[1] / 'configs/semi'
 CONFIGS = sorted(path.name for path in FOLDER.glob('*.py'))
+WEAK_CROP = (252, 252)
 BENCHMARKS = [name for name in CONFIGS if 'custom' not in name]
 #: training, validation and test tiles, then those with labels at 5, 10, 20 and 40 % (UniMatch's lists)
 COUNTS = dict(levir256=(7120, 1024, 2048, 356, 712, 1424, 2848), whu256=(5947, 743, 744, 297, 594, 1189, 2378))
@@ -72,6 +78,24 @@ def test_forms_are_the_papers(name):
     crops = [step.crop_size for step in cfg.train_dataloader.dataset.labelled.pipeline[2].transforms
              if 'crop_size' in step]
     assert crops == [weak[2].crop_size]
+
+
+@pytest.mark.parametrize('name', [name for name in CONFIGS if 'dinov2' in name])
+def test_dinov2_sees_whole_patches_and_nothing_else(name):
+    cfg = load_config(FOLDER / name)
+    with DefaultScope.overwrite_default_scope('schanger_mm'):
+        preprocessor = MODELS.build(cfg.data_preprocessor)
+    sample = SegDataSample(gt_sem_seg=PixelData(data=torch.zeros(1, *WEAK_CROP, dtype=torch.long)))
+    crops = dict(inputs=[torch.zeros(6, *WEAK_CROP, dtype=torch.uint8)], data_samples=[sample])
+    crop = cfg.train_dataloader.dataset.labelled.pipeline[2].transforms[0].crop_size
+    assert tuple(crop) == WEAK_CROP and preprocessor(crops, training=True)['inputs'].shape == (1, 6, 252, 252)
+    assert cfg.model.size_divisor == 14 and 252 == 18 * 14
+
+
+@pytest.mark.parametrize('name', [name for name in BENCHMARKS if 'fpn' not in name])
+def test_the_average_is_unimatchs(name):
+    hook = load_config(FOLDER / name).custom_hooks[0]
+    assert (hook.type, hook.memory, hook.momentum, hook.update_buffers) == ('EMAHook', 1.0, 4e-3, True)
 
 
 @pytest.mark.parametrize('data', COUNTS)

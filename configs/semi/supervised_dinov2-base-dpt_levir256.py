@@ -12,8 +12,9 @@ _base_ = [
 ]
 
 # ImageNet's statistics, with which DINOv2 was trained
-data_preprocessor = dict(mean=[123.675, 116.28, 103.53] * 2, std=[58.395, 57.12, 57.375] * 2)
-# 252 px: 18 patches
+data_preprocessor = dict(
+    mean=[123.675, 116.28, 103.53] * 2, std=[58.395, 57.12, 57.375] * 2, size_divisor=14)
+# 252 px: 18 patches of 14
 train_pipeline = _base_.train_pipeline
 train_pipeline[2]['transforms'][0]['crop_size'] = (252, 252)
 unlabelled_pipeline = _base_.unlabelled_pipeline
@@ -28,5 +29,5 @@ param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0.0, by_epoch=False, b
 default_hooks = dict(checkpoint=dict(interval=1_700))
 # UniMatch's average: 0.996, less in the first iterations; running statistics included
 custom_hooks = [
-    dict(type='EMAHook', ema_type='ForeachEMA', memory=0.02, momentum=4e-3, interval=1, update_buffers=True),
+    dict(type='EMAHook', ema_type='ForeachEMA', memory=1.0, momentum=4e-3, interval=1, update_buffers=True),
 ]

@@ -27,6 +27,6 @@ param_scheduler = [
 default_hooks = dict(checkpoint=dict(interval=1_700))
 custom_hooks = [
     # UniMatch's average: 0.996, less in the first iterations; running statistics included
-    dict(type='EMAHook', ema_type='ForeachEMA', memory=0.02, momentum=4e-3, interval=1, update_buffers=True),
+    dict(type='EMAHook', ema_type='ForeachEMA', memory=1.0, momentum=4e-3, interval=1, update_buffers=True),
     dict(type='LoadReportHook', expected_new=['decode_head.attention_fusion', 'decode_head.side_fusion']),
 ]

@@ -5,6 +5,6 @@ _base_ = './unimatch-v2_schanger-small_whu256.py'
 load_from = 'work_dirs/sadl_scn-small_inria/epoch_200_det.pth'
 # SaDL trains no side convolutions and no fusions
 custom_hooks = [
-    dict(type='EMAHook', ema_type='ForeachEMA', memory=0.02, momentum=4e-3, interval=1, update_buffers=True),
+    dict(type='EMAHook', ema_type='ForeachEMA', memory=1.0, momentum=4e-3, interval=1, update_buffers=True),
     dict(type='LoadReportHook', expected_new=['decode_head']),
 ]

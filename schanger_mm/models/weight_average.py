@@ -22,17 +22,17 @@ class ForeachEMA(ExponentialMovingAverage):
 
     Args:
         *args: those of mmengine's.
-        memory: share of the updates done so far that the average remembers, between 0 and 1; None for a constant
-            ``momentum``.
+        memory: share of the updates done so far that the average remembers, above 0; 1 is their mean. None for a
+            constant ``momentum``.
         **kwargs: those of mmengine's.
 
     Raises:
-        SettingError: ``memory`` is not between 0 and 1.
+        SettingError: ``memory`` is not above 0, or above 1.
     """
 
     def __init__(self, *args: Any, memory: float | None = None, **kwargs: Any) -> None:
-        if memory is not None and not 0 < memory < 1:
-            raise SettingError(f'ForeachEMA: memory={memory!r}; expected a share of the run between 0 and 1, or None.')
+        if memory is not None and not 0 < memory <= 1:
+            raise SettingError(f'ForeachEMA: memory={memory!r}; expected a share of the run, above 0 and up to 1, or None.')
         super().__init__(*args, **kwargs)
         self.memory = memory
         self._updates = 0  # self.steps as a number: the tensor may be on a GPU, and reading it would wait

@@ -166,6 +166,8 @@ def labelled_only(cfg):
      r'labelled crops have \(channels, height, width\) \(6, 64, 64\) and unlabelled ones \(6, 32, 32\)'),
     (lambda cfg: cfg.train_dataloader.dataset.unlabelled.update(pipeline=cfg.test_pipeline[::2]),
      r'unlabelled one 3; expected 3 .* StrongViews and PackViews'),
+    (lambda cfg: cfg.train_dataloader.dataset.unlabelled.pipeline.pop(2),
+     r"unlabelled samples do not say which pixels count; put dict\(type='AddIgnoreMask'\)"),
     (labelled_only,
      r'semi: train_dataloader has FolderCDDataset and SeededInfiniteSampler; expected dataset=dict\(type=SemiDataset'),
     (lambda cfg: (cfg.semi.update(teacher='ema'), cfg.update(custom_hooks=[])),

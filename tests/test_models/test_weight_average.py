@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from mmengine.model import ExponentialMovingAverage
@@ -85,7 +86,22 @@ def test_on_a_straight_line_it_lags_by_the_share_of_the_run():
             assert step - float(average.module[0]) == pytest.approx(step / 11, rel=0.1)
 
 
-@pytest.mark.parametrize('memory', [0, 1, -0.1, 20])
+def test_the_whole_run_is_remembered_as_in_unimatch():
+    """min(1 - 1 / (i + 1), 0.996) of the average stays in iteration i, counted from 0: UniMatch's code."""
+    net = scalar(0.0)
+    average = ForeachEMA(net, momentum=4e-3, memory=1.0)
+    expected = 0
+    for step in range(600):
+        value = np.cos(step)
+        with torch.no_grad():
+            net[0].fill_(value)
+        average.update_parameters(net)
+        kept = min(1 - 1 / (step + 1), 0.996)
+        expected = kept * expected + (1 - kept) * value
+        assert float(average.module[0]) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize('memory', [0, 1.1, -0.1, 20])
 def test_a_memory_that_is_no_share_of_the_run(memory):
-    with pytest.raises(SettingError, match=f'memory={memory!r}; expected a share of the run between 0 and 1'):
+    with pytest.raises(SettingError, match=f'memory={memory!r}; expected a share of the run, above 0 and up to 1'):
         ForeachEMA(network(), memory=memory)

@@ -77,7 +77,8 @@ def _check_crops(dataset: SemiDataset) -> None:
     """Draw one sample of each part and compare their sizes."""
     labelled, _ = dataset.sizes
     with own_random_numbers():
-        one, other = (dataset[Draw(place, 0, 0)]['inputs'] for place in (0, labelled))
+        samples = [dataset[Draw(place, 0, 0)] for place in (0, labelled)]
+    one, other = (sample['inputs'] for sample in samples)
     if one.ndim != 3 or other.ndim != 4:
         raise ConfigError(f'train_dataloader.dataset: a labelled sample has {one.ndim} dimensions and an unlabelled '
                           f'one {other.ndim}; expected 3 (channels, height, width), and 4 with the views. The pipeline '
@@ -87,6 +88,9 @@ def _check_crops(dataset: SemiDataset) -> None:
         raise ConfigError(f'train_dataloader.dataset: labelled crops have (channels, height, width) '
                           f'{tuple(one.shape)} and unlabelled ones {tuple(other.shape[-3:])}; expected one size. Crop '
                           'both to the same size; PadToSize enlarges images that are smaller.')
+    if 'gt_sem_seg' not in samples[1]['data_samples']:
+        raise ConfigError('train_dataloader.dataset.unlabelled.pipeline: unlabelled samples do not say which pixels '
+                          "count; put dict(type='AddIgnoreMask') behind the transforms that load images.")
 
 
 def _model(runner) -> UniMatch:

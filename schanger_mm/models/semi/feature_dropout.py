@@ -23,24 +23,28 @@ def independent(rate: float) -> Drop:
 def complementary(pairs: int) -> Drop:
     """Return complementary dropout for a batch of two views of ``pairs`` pairs, view 1 of all of them first.
 
-    A channel is doubled in one view and zero in the other, which of the two is
-    drawn for every map. Half of the pairs (rounded down), drawn once, stay undropped.
+    A channel is doubled in one view and zero in the other; which of the two is drawn once for all maps of as many
+    channels. Half of the pairs (rounded down), drawn once, stay undropped.
 
-    Source: UniMatch V2, arXiv 2410.10777, section 3.3.
+    Source: UniMatch V2, arXiv 2410.10777, section 3.3; one draw for all maps: the published code, whose maps have
+    equally many channels.
 
     Args:
         pairs: number of pairs.
     """
     spared = torch.randperm(pairs)[:pairs // 2]
+    masks: dict[int, Tensor] = {}
 
     def drop(features: Tensor) -> Tensor:
         if len(features) != 2 * pairs:
             raise SettingError(f'UniMatch.fusion: a map of {len(features)} samples where the dates are fused; expected '
                                f'one per view, {2 * pairs}. Name a part whose output holds both dates of a pair once.')
-        mask = torch.bernoulli(torch.full((pairs, features.shape[1]), 0.5)) * 2
-        mask[spared] = 1
-        both = torch.cat([mask, 2 - mask]).to(features)
-        return features * both[..., None, None]
+        channels = features.shape[1]
+        if channels not in masks:
+            mask = torch.bernoulli(torch.full((pairs, channels), 0.5)) * 2
+            mask[spared] = 1
+            masks[channels] = torch.cat([mask, 2 - mask])[..., None, None]
+        return features * masks[channels].to(features)
 
     return drop
 

@@ -71,7 +71,7 @@ class UniMatch(BaseModel):
         data_preprocessor: that of the detector, if its config has none.
 
     Raises:
-        SettingError: a setting out of range.
+        SettingError: a setting out of range, or one that this detector cannot follow.
     """
 
     def __init__(self, detector: dict, threshold: float = 0.95, partner: str = 'reversed', cutmix_prob: float = 0.5,
@@ -98,6 +98,9 @@ class UniMatch(BaseModel):
         if getattr(network, 'semantic_classes', 0):
             raise SettingError('UniMatch: the decode head of the detector has classes (semantic), for which there are '
                                'no pseudo-labels; omit `semantic` of the decode head, or train without semi=.')
+        if all_maps and not hasattr(network.decode_head, 'forward_maps'):
+            raise SettingError(f'UniMatch.all_maps: {type(network.decode_head).__name__} has one map only (no method '
+                               'forward_maps); omit all_maps.')
         network.data_preprocessor = ViewsPreProcessor(network.data_preprocessor)
         self.__dict__['detector'] = network  # not a part of its own: its parts are ours, under their own names
         for parts in ('_parameters', '_buffers', '_modules', '_non_persistent_buffers_set'):
@@ -113,7 +116,7 @@ class UniMatch(BaseModel):
         self.teacher_mode = teacher_mode
         self.all_maps = all_maps
         self.patience = patience
-        if complementary or feature_weight:
+        if complementary or feature_weight or fusion is not None:
             find_fusions(network, fusion)
         self.fusion_names = fusion
 
@@ -230,7 +233,7 @@ class UniMatch(BaseModel):
         """Return the logits that are held against pseudo-labels, ``(N, C, H, W)`` each."""
         network = self.detector
         with nullcontext() if drop is None else dropped(find_fusions(network, self.fusion_names), drop):
-            if not (self.all_maps and hasattr(network.decode_head, 'forward_maps')):
+            if not self.all_maps:
                 return [network.encode_decode(images, _metas(images))]
             maps = network.decode_head.forward_maps(network.extract_feat(images))
         return [F.interpolate(logits, images.shape[-2:], mode='bilinear', align_corners=network.align_corners)

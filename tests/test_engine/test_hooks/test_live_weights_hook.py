@@ -48,3 +48,14 @@ def test_an_average_that_is_worse_is_named(momentum, warned, toy_runner, tmp_pat
     expected = (f'changed/F1 of the averaged weights is {average:.2f}, of the current weights {live:.2f}. It is the '
                 'average that is saved.')
     assert (live - average > 1) == warned == (expected in text)
+
+
+@pytest.mark.parametrize(('iters', 'memory', 'least', 'most'), [
+    (400, 0.02, -5, 1), (250, 0.02, -5, 1), (400, None, 10, 100)])
+def test_an_average_over_a_share_of_the_run_is_at_most_a_point_behind(iters, memory, least, most, toy_runner):
+    """custom.py's average at ten points of learning curves of two lengths; a constant momentum is far behind."""
+    ema = dict(type='EMAHook', ema_type='schanger_mm.ForeachEMA', memory=memory, momentum=5e-3, update_buffers=True)
+    runner = train(toy_runner, 'run', [ema, LIVE], iters=iters, val_interval=iters // 10)
+    average, live = scores(runner, 'val/changed/F1'), scores(runner, 'val/live/changed/F1')
+    assert len(live) == 10 and max(live) - min(live) > 10
+    assert least < max(now - mean for now, mean in zip(live, average)) <= most

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 
 from schanger_mm.models.semi.cutmix import draw_boxes, paste
@@ -41,3 +42,12 @@ def test_what_lies_in_a_box_is_replaced_in_all_channels():
     assert np.array_equal(found.numpy(), expected)
     found = paste(torch.from_numpy(boxes), torch.from_numpy(onto[:, 0]), torch.from_numpy(source[:, 0]))
     assert np.array_equal(found.numpy(), expected[:, 0])
+
+
+@pytest.mark.parametrize('size', [(8, 400), (400, 8)])
+def test_crops_too_long_for_any_box_get_one_as_wide_as_they_are(size):
+    np.random.seed(0)
+    boxes = draw_boxes(40, size, prob=1.0)
+    sides = [tuple(int(line.any(axis).sum()) for axis in (1, 0)) for line in boxes]
+    assert all(0 < height * width == int(box.sum()) <= 0.4 * 3200 for (height, width), box in zip(sides, boxes))
+    assert sum(8 in one for one in sides) > 10
