@@ -187,3 +187,12 @@ def test_the_control_trains_with_labelled_pairs_alone(prepared, tmp_path):
     assert type(build_runner(copy.deepcopy(cfg)).model).__name__ == 'SiameseEncoderDecoder'
     scalars, _ = logged(cfg)
     assert 'confident' not in scalars and np.isfinite(scalars['loss'])
+
+
+def test_a_training_in_which_nothing_is_confident_says_so(prepared, tmp_path):
+    cfg = prepared(tmp_path, threshold=1.0, patience=2)
+    cfg.model.decode_head.init_cfg = load_config('custom').model.decode_head.init_cfg  # all probabilities near 0.12
+    scalars, _ = logged(cfg)
+    assert scalars['confident'] == scalars['loss_strong_1'] == 0 and np.isfinite(scalars['loss'])
+    log = next(tmp_path.glob('*/*.log')).read_text()
+    assert 'for 2 iterations no pixel of an unlabelled pair reached semi.threshold=1.0' in log

@@ -51,7 +51,7 @@ def test_an_average_that_is_worse_is_named(momentum, warned, toy_runner, tmp_pat
 
 
 @pytest.mark.parametrize(('iters', 'memory', 'least', 'most'), [
-    (400, 0.02, -5, 1), (250, 0.02, -5, 1), (400, None, 10, 100)])
+    (400, 0.02, -5, 1), (320, 0.02, -5, 1), (500, 0.02, -5, 1), (400, None, 10, 100)])
 def test_an_average_over_a_share_of_the_run_is_at_most_a_point_behind(iters, memory, least, most, toy_runner):
     """custom.py's average at ten points of learning curves of two lengths; a constant momentum is far behind."""
     ema = dict(type='EMAHook', ema_type='schanger_mm.ForeachEMA', memory=memory, momentum=5e-3, update_buffers=True)

@@ -5,10 +5,12 @@ import copy
 import numpy as np
 import pytest
 import torch
+from mmengine.registry import DefaultScope
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from torch import nn
 
+from schanger_mm.apis import load_config
 from schanger_mm.models.semi.cutmix import draw_boxes
 from schanger_mm.registry import MODELS
 from schanger_mm.utils.errors import SettingError
@@ -143,6 +145,33 @@ def test_every_parameter_of_any_detector_learns(detector, settings):
     assert losses['confident'].item() == 1  # no two-class or sigmoid probability is below 0.5
     model.parse_losses(losses)[0].backward()
     assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize('settings', [V1, {}], ids=['V1', 'V2'])
+@pytest.mark.parametrize('name', ['few_labels/upernet', 'few_labels/segformer', 'few_labels/fc-siam',
+                                  'semi/supervised_dinov2-base-dpt_levir256'])
+def test_detectors_of_mmseg_parts_learn_too(name, settings):
+    cfg = load_config(name)
+    with DefaultScope.overwrite_default_scope('schanger_mm'):
+        detector = cfg.model
+        detector.backbone.init_cfg = None
+        if 'dinov2' in name:
+            detector.backbone.arch = dict(hidden_size=16, num_hidden_layers=12, num_attention_heads=2, mlp_ratio=2,
+                                          image_size=56)
+            detector.neck.in_channels = detector.decode_head.in_channels = [16] * 4
+        model = build(detector, threshold=0.5, **settings)
+        losses = model(**mixed_batch(size=64), mode='loss')
+    model.parse_losses(losses)[0].backward()
+    assert losses['confident'].item() == 1 and losses['loss_strong_1'].item() > 0
+    idle = [name for name, parameter in model.named_parameters() if parameter.grad is None]
+    # blocks behind the last map, and the class token that no map has
+    assert all(name.startswith('backbone.') for name in idle) and len(idle) < 5
+
+
+def test_pseudo_labels_in_eval_mode_leave_the_statistics_alone():
+    model = pixelwise(2, threshold=0.8, fusion='fusion', teacher_mode='eval')
+    model(**mixed_batch(), mode='loss')
+    assert model.detector.modes == [(False, 4), (True, 8)] and model.training
 
 
 def test_nothing_confident_is_no_nan_and_supervised_learning_only():
