@@ -32,7 +32,7 @@ class ForeachEMA(ExponentialMovingAverage):
 
     def __init__(self, *args: Any, memory: float | None = None, **kwargs: Any) -> None:
         if memory is not None and not 0 < memory <= 1:
-            raise SettingError(f'ForeachEMA: memory={memory!r}; expected a share of the run, above 0 and up to 1, or None.')
+            raise SettingError(f'ForeachEMA: memory={memory!r}; expected a share, above 0, up to 1, or None.')
         super().__init__(*args, **kwargs)
         self.memory = memory
         self._updates = 0  # self.steps as a number: the tensor may be on a GPU, and reading it would wait

@@ -103,5 +103,5 @@ def test_the_whole_run_is_remembered_as_in_unimatch():
 
 @pytest.mark.parametrize('memory', [0, 1.1, -0.1, 20])
 def test_a_memory_that_is_no_share_of_the_run(memory):
-    with pytest.raises(SettingError, match=f'memory={memory!r}; expected a share of the run, above 0 and up to 1'):
+    with pytest.raises(SettingError, match=f'memory={memory!r}; expected a share, above 0, up to 1, or None'):
         ForeachEMA(network(), memory=memory)
