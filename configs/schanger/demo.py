@@ -24,6 +24,6 @@ param_scheduler = [
 ]
 default_hooks = dict(checkpoint=dict(interval=50), logger=dict(interval=20))
 custom_hooks = [
-    dict(type='EMAHook', momentum=0.05, interval=1, update_buffers=True),
+    dict(type='EMAHook', ema_type='ForeachEMA', momentum=0.05, interval=1, update_buffers=True),
     dict(type='LoadReportHook', expected_new=['decode_head.attention_fusion', 'decode_head.side_fusion']),
 ]

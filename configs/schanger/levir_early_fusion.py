@@ -7,6 +7,6 @@ model = dict(
     neck=dict(type='TFM', in_channels=[32, 48, 64, 104, 120]),
     decode_head=dict(temporal_fusion=None))
 custom_hooks = [
-    dict(type='EMAHook', momentum=2e-4, interval=8, update_buffers=True),
+    dict(type='EMAHook', ema_type='ForeachEMA', momentum=2e-4, interval=8, update_buffers=True),
     dict(type='LoadReportHook', expected_new=['neck']),
 ]

@@ -10,7 +10,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 NO_KERNEL = {'detach', 'alias', 'lift_fresh', 'empty', 'empty_like', 'empty_strided', 'new_empty', 'new_empty_strided',
              '_unsafe_view', '_reshape_alias'}
-WAITS = {'_local_scalar_dense', 'is_nonzero', 'item', 'nonzero', 'equal'}
+WAITS = {'_local_scalar_dense', 'is_nonzero', 'item', 'nonzero', 'equal', 'masked_select', '_unique2', 'unique_dim',
+         'bincount'}
 
 
 class Calls(TorchDispatchMode):
@@ -18,20 +19,28 @@ class Calls(TorchDispatchMode):
 
     Attributes:
         kernels, waits: how often each operator was called.
+        copying: how often forms with ``out=`` were called that compute new tensors and copy them.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.kernels: Counter[str] = Counter()
         self.waits: Counter[str] = Counter()
+        self.copying: Counter[str] = Counter()
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         name = func.overloadpacket.__name__
-        if name in WAITS:
+        if {torch.Tag.generated, torch.Tag.out} <= set(func.tags):
+            self.copying[name] += 1
+        if name in WAITS or (name == 'index' and any(_is_mask(one) for one in args[1])):
             self.waits[name] += 1
         elif not func.is_view and name not in NO_KERNEL:
             self.kernels[name] += 1
         return func(*args, **(kwargs or {}))
+
+
+def _is_mask(index: object) -> bool:
+    return isinstance(index, torch.Tensor) and index.dtype in (torch.bool, torch.uint8)
 
 
 def count_launches(step: Callable[[], object], device: torch.device) -> int:

@@ -111,7 +111,7 @@ class BiTemporalPreProcessor(SegDataPreProcessor):
                 f'a test batch holds images of different sizes {sorted({tuple(shape[1:]) for shape in shapes})}; '
                 'set batch_size=1 in val_dataloader (validation) or test_dataloader (test).')
         samples = data.get('data_samples')
-        if len(shapes) > 1 or not training or samples is None or not self._fits(shapes.pop()):
+        if not self._at_once(shapes, training, samples):
             done = [self._normalise(one[None], training) for one in self.cast_data(data['inputs'])]
             result = super().forward({**data, 'inputs': [image for images, _ in done for image in images]}, training)
             if training and samples is not None:
@@ -119,6 +119,8 @@ class BiTemporalPreProcessor(SegDataPreProcessor):
                                 self.seg_pad_val)
             return result
         inputs, swapped = self._normalise(self._to_device(data['inputs']), training)
+        if not training:
+            return dict(inputs=inputs, data_samples=samples and self.cast_data(list(samples)))
         moved = self._move_labels(samples)
         _finish_classes(moved, swapped, self.seg_pad_val)
         return dict(inputs=inputs, data_samples=moved)
@@ -131,6 +133,12 @@ class BiTemporalPreProcessor(SegDataPreProcessor):
             raise SettingError(
                 f'BiTemporalPreProcessor has statistics for {self.mean.shape[0]} channels (both dates) but got '
                 f'an input of {image.shape[0]}; give mean and std of 2C values, date A first.')
+
+    def _at_once(self, shapes: set[torch.Size], training: bool, samples: Sequence[SegDataSample] | None) -> bool:
+        """Return whether a batch is normalised and copied as a whole."""
+        if len(shapes) > 1:
+            return False
+        return samples is not None and self._fits(*shapes) if training else not self.test_cfg
 
     def _fits(self, shape: torch.Size) -> bool:
         """Return whether images of this shape need no padding and nothing else that mmseg would do to each of them."""

@@ -45,10 +45,16 @@ def iterations(tmp_path_factory):
     return counts, runner
 
 
-def test_an_iteration_launches_at_most_2000_kernels(iterations):
+def test_an_iteration_launches_at_most_1650_kernels(iterations):
     counts, _ = iterations
     total = [sum(calls.kernels.values()) for calls in counts]
-    assert 1000 < min(total[1:]) and max(total[1:]) <= 2000, counts[2].kernels.most_common(15)
+    assert 1000 < min(total[1:]) and max(total[1:]) <= 1650, counts[2].kernels.most_common(15)
+
+
+def test_no_operator_hides_copies(iterations):
+    """A form with out= that torch generates computes new tensors and copies each: kernels that nobody counts."""
+    counts, _ = iterations
+    assert not counts[2].copying
 
 
 def test_every_convolution_is_launched_once_for_both_dates(iterations):

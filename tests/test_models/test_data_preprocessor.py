@@ -148,3 +148,19 @@ def test_wrong_statistics_of_single_images_are_named():
 def test_other_than_three_bands_are_not_reversed():
     with pytest.raises(SettingError, match='bgr_to_rgb: expected False for 4 bands'):
         BiTemporalPreProcessor([0.0] * 8, [1.0] * 8)
+
+
+def test_a_test_batch_is_copied_to_the_device_as_a_whole(monkeypatch):
+    """One copy for all images, which a GPU does not make the host wait for; with and without samples."""
+    preprocessor, data = BiTemporalPreProcessor(MEAN, STD), batch((16, 24), (16, 24), (16, 24))
+    copied = []
+    whole = preprocessor._to_device
+    monkeypatch.setattr(preprocessor, '_to_device', lambda images: copied.append(len(images)) or whole(images))
+    out, bare = preprocessor(data), preprocessor(dict(inputs=data['inputs']))
+    assert copied == [3, 3] and bare['data_samples'] is None
+    for image, found, again in zip(data['inputs'], out['inputs'], bare['inputs']):
+        a, b = image.chunk(2)
+        torch.testing.assert_close(found, torch.cat([normalised(a, 0), normalised(b, 1)]))
+        assert torch.equal(found, again)
+    assert [sample.img_shape for sample in out['data_samples']] == [(16, 24)] * 3
+    assert 'pad_shape' not in out['data_samples'][0]

@@ -14,6 +14,6 @@ default_hooks = dict(
     checkpoint=dict(interval=160, save_best=None, rule=None), logger=dict(interval=40))
 # SaDL trains no side convolutions and no fusions
 custom_hooks = [
-    dict(type='EMAHook', momentum=0.05, interval=1, update_buffers=True),
+    dict(type='EMAHook', ema_type='ForeachEMA', momentum=0.05, interval=1, update_buffers=True),
     dict(type='LoadReportHook', expected_new=['decode_head']),
 ]

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any
 
 import torch
+import torch.distributed as torch_dist
 from mmengine.dist import all_reduce, get_world_size
 from mmengine.hooks import EMAHook, Hook
 
@@ -66,10 +67,13 @@ class StopSignalHook(Hook):
         self._main_process = os.getpid()
         self._handlers: dict[int, Any] = {}
         self._alarm: int | None = None
+        self._group: Any = None
 
     def before_train(self, runner) -> None:
         """Install the signal handlers."""
         self._main_process = os.getpid()
+        if get_world_size() > 1:  # gloo's processes ask each other; NCCL's would wait for their GPUs
+            self._group = torch_dist.new_group(backend='gloo')
         if threading.current_thread() is not threading.main_thread():
             return  # Python gives signals to the main thread only
         for number in SIGNALS:
@@ -143,7 +147,7 @@ class StopSignalHook(Hook):
         if get_world_size() == 1:
             return bool(self._received)
         number = torch.tensor(float(self._received))
-        all_reduce(number, 'max')
+        all_reduce(number, 'max', self._group)
         self._received = int(number)
         return bool(self._received)
 

@@ -41,11 +41,13 @@ class InferenceLFEM(nn.Module):
             y = self.depthwise(self.expand(x))
             gate = self.gate(self.reduce(y.mean((2, 3), keepdim=True))).sigmoid()
             return self.project(y * gate, add=x if self.residual else None)
+        exact = torch.promote_types(x.dtype, torch.float32)  # the sum over a large map is beyond float16
         blocks, wide, total = split_rows(x, self.expand.out_channels), [], torch.zeros(())
         for rows in blocks:
             wide.append(rows.cut(self.depthwise(self.expand(rows.with_neighbours))))
-            total = total + wide[-1].sum((2, 3), keepdim=True)
-        gate = self.gate(self.reduce(total / (x.shape[-2] * x.shape[-1]))).sigmoid()
+            total = total + wide[-1].sum((2, 3), keepdim=True, dtype=exact)
+        mean = (total / (x.shape[-2] * x.shape[-1])).to(x.dtype)
+        gate = self.gate(self.reduce(mean)).sigmoid()
         wide.reverse()  # so that each is let go once it is projected
         return join_rows([self.project(wide.pop().mul_(gate), add=rows.own if self.residual else None)
                           for rows in blocks])

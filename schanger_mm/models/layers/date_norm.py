@@ -64,7 +64,7 @@ def _is_plain(norm: nn.Module) -> bool:
 
 
 class _NormPerDate(torch.autograd.Function):
-    """Writes the results of the dates into one tensor, so nothing is copied to join them."""
+    """Writes the results of the dates into one tensor; only their gradients are copied to join them."""
 
     @staticmethod
     def forward(ctx, x, weight, bias, mean, var, dates, momentum, eps):
@@ -85,13 +85,15 @@ class _NormPerDate(torch.autograd.Function):
         dates = len(saved) // 2
         if not gradient.is_contiguous(memory_format=torch.channels_last):
             gradient = gradient.contiguous(memory_format=torch.channels_last)
-        to_x = torch.empty_like(x)
-        to_weight, to_bias = weight.new_empty((dates, len(weight))), weight.new_empty((dates, len(weight)))
-        for date, (part, grad, target) in enumerate(zip(x.chunk(dates), gradient.chunk(dates), to_x.chunk(dates))):
-            torch.ops.aten.native_batch_norm_backward.out(
-                grad, part, weight, None, None, saved[2 * date], saved[2 * date + 1], True, ctx.eps,
-                [True, True, True], out0=target, out1=to_weight[date], out2=to_bias[date])
-        return to_x, to_weight.sum(0), to_bias.sum(0), None, None, None, None, None
+        # its form with out= computes new tensors as well, and copies each of the three
+        of_dates = [torch.ops.aten.native_batch_norm_backward(
+            grad, part, weight, None, None, saved[2 * date], saved[2 * date + 1], True, ctx.eps, [True] * 3)
+            for date, (part, grad) in enumerate(zip(x.chunk(dates), gradient.chunk(dates)))]
+        to_parameters = list(of_dates[0][1:])
+        for _, *more in of_dates[1:]:
+            to_parameters = torch._foreach_add(to_parameters, more)
+        to_x = torch.cat([first for first, *_ in of_dates])
+        return to_x, *to_parameters, None, None, None, None, None
 
 
 class DateMaps:

@@ -16,6 +16,8 @@ from torch.utils._pytree import tree_leaves
 from schanger_mm.checkpoints.convert import network, published_to_mm
 from schanger_mm.checkpoints.published_layout import widths_of
 from schanger_mm.models.inference import InferenceConv, inference_form, rows
+from schanger_mm.models.inference.forms import InferenceLFEM
+from schanger_mm.models.layers import LFEM
 from schanger_mm.registry import MODELS, SCOPE
 
 ROOT = Path(__file__).parents[3]
@@ -221,6 +223,16 @@ def test_bfloat16_stays_close_and_returns_float32():
     assert logits.dtype == torch.float32
     difference = (logits.sigmoid() - plain.sigmoid()).abs()
     assert 0 < difference.max() <= 0.1 and difference.mean() <= 5e-3
+
+
+def test_float16_has_room_for_the_sum_over_a_large_map():
+    torch.manual_seed(0)
+    part = LFEM(4, 4).eval()
+    nn.init.constant_(part.depthwise.bn.bias, 2.0)  # a mean of about 2, and 65,536 pixels: beyond float16
+    form, x = InferenceLFEM(part, portable=False), torch.randn(1, 4, 256, 256)
+    with torch.no_grad():
+        exact, half = form(x), copy.deepcopy(form).half()(x.half())
+    assert half.dtype == torch.float16 and 0 < (half.float() - exact).abs().max() < 0.02 * exact.abs().max()
 
 
 @pytest.mark.parametrize('precision, message', [
