@@ -121,7 +121,7 @@ class BiTemporalPreProcessor(SegDataPreProcessor):
         inputs, swapped = self._normalise(self._to_device(data['inputs']), training)
         if not training:
             return dict(inputs=inputs, data_samples=samples and self.cast_data(list(samples)))
-        moved = self._move_labels(samples)
+        moved = self._move_labels(samples or [])
         _finish_classes(moved, swapped, self.seg_pad_val)
         return dict(inputs=inputs, data_samples=moved)
 
