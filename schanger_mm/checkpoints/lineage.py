@@ -29,7 +29,7 @@ class TrainedOn:
         images: number of samples.
         digests: content digests of the image files
             (:func:`~schanger_mm.utils.digests.content_digest`), as :func:`pack` writes them; empty where the
-            files were not local.
+            files were not local, or the data set does not list them.
     """
 
     training: str

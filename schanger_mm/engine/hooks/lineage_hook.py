@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.logging import print_log
 from mmengine.runner import BaseLoop
 from torch import nn
 
@@ -58,8 +57,10 @@ class OverlapHook(Hook):
     """Refuse to score images that the checkpoint was trained on; ``schanger test`` adds it.
 
     Files are compared by content, so copies are found under other names and in
-    other folders; crops and other encodings of an image are not. A checkpoint
-    without a lineage, as those of earlier versions, is not judged.
+    other folders; crops and other encodings of an image are not. Where files
+    are not local, or a data set does not list them, a warning says that nothing
+    is known. A checkpoint without a lineage, as those of earlier versions, is
+    not judged.
 
     Args:
         allow: warn instead (``--allow-overlap``).
@@ -79,10 +80,15 @@ class OverlapHook(Hook):
         if not entries:
             return
         samples = samples_of(runner.test_loop.dataloader.dataset)
-        problems = list(_overlaps(entries, samples))
+        digests = digests_of(samples)
+        problems = list(_overlaps(entries, samples, digests))
         if not problems:
-            print_log(f'none of the {len(samples)} scored images was trained on, by the content of their files',
-                      logger='current')
+            if unknown := list(_unknown(entries, digests)):
+                runner.logger.warning(f'whether {runner._load_from} was trained on the scored images is unknown: '
+                                      f'{first_of(unknown, "; ", most=3)}')
+            else:
+                runner.logger.info(f'none of the {len(samples)} scored images was trained on, by the content of their '
+                                   'files')
             return
         what = f'{runner._load_from}: {"; ".join(problems)}. This score says little about new images.'
         if not self.allow:
@@ -102,14 +108,23 @@ def _other_reading(checkpoint: dict, runner) -> Iterator[str]:
                'will be off; set it as in the training.')
 
 
-def _overlaps(entries: Sequence[TrainedOn], samples: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    digests = digests_of(samples)
+def _overlaps(entries: Sequence[TrainedOn], samples: Sequence[tuple[str, ...]],
+              digests: Sequence[Mapping[str, int]]) -> Iterator[str]:
     for entry in entries:
         known = entry.known()
-        both = [' + '.join(sample) for sample, own in zip(samples, digests) if not known.isdisjoint(own)]
+        both = [' + '.join(sample) for sample, own in zip(samples, digests) if not known.isdisjoint(own.values())]
         if both:
             yield (f'{len(both)} of the {len(samples)} scored images were trained on, {entry.describe()}: '
                    f'{first_of(both, most=3)}')
+
+
+def _unknown(entries: Sequence[TrainedOn], digests: Sequence[Mapping[str, int]]) -> Iterator[str]:
+    """Yield what cannot be compared."""
+    if missing := sum(not own for own in digests):
+        yield f'{missing} of the {len(digests)} scored images are not files of this machine'
+    for entry in entries:
+        if not entry.known():
+            yield f'there are no digests of the images that it has seen {entry.describe()}'
 
 
 def _pretrained(model: nn.Module) -> Iterator[str]:
