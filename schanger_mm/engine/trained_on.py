@@ -14,11 +14,13 @@ from schanger_mm.datasets import SemiDataset
 from schanger_mm.datasets.bands import BandReading
 from schanger_mm.datasets.base import LABEL
 from schanger_mm.datasets.reading import read_pixels
+from schanger_mm.datasets.semantic import MAPS
 from schanger_mm.datasets.transforms.loading import LoadImage, loader_of
 from schanger_mm.utils.digests import content_digest
 from schanger_mm.utils.errors import DatasetError
 from schanger_mm.utils.files import sha256_of
 
+LABELS = frozenset((LABEL, *MAPS))
 THREADS = 8
 """Files read at a time; small reads wait for the disk."""
 
@@ -32,7 +34,7 @@ def trained_on(runner) -> list[TrainedOn]:
         found.append(TrainedOn(
             training=Path(runner.cfg.filename).stem if runner.cfg.filename else str(runner.experiment_name),
             model=type(model).__name__,
-            labels=labels and (not hasattr(part, 'get_data_info') or LABEL in part.get_data_info(0)),
+            labels=labels and (not hasattr(part, 'get_data_info') or not LABELS.isdisjoint(part.get_data_info(0))),
             data_set=type(part).__name__,
             data_root=os.path.abspath(part.data_root) if getattr(part, 'data_root', None) else '',
             split=str(getattr(part, 'metainfo', {}).get('split') or getattr(part, 'list_split', None)

@@ -12,7 +12,7 @@ from mmengine.dataset import RepeatDataset
 from schanger_mm.checkpoints.convert import write_weights
 from schanger_mm.checkpoints.lineage import LINEAGE, read_lineage
 from schanger_mm.config.loading import ConfigError
-from schanger_mm.datasets import BuildingDataset, ConcatDataset, FolderCDDataset, SemiDataset
+from schanger_mm.datasets import BuildingDataset, ConcatDataset, FolderCDDataset, SemanticChangeDataset, SemiDataset
 from schanger_mm.datasets.transforms import LoadBiTemporalImages
 from schanger_mm.engine.hooks import LineageHook, OverlapHook
 from schanger_mm.engine.trained_on import trained_on
@@ -94,6 +94,15 @@ def test_unlabelled_pairs_and_the_parts_of_a_concatenation_are_told_apart(folder
     assert [entry.labels for entry in trained_on(training(opened, ratio=1))] == [True, False]
     joined = ConcatDataset([pairs(folder), pairs(folder, 'rest')])
     assert [entry.split for entry in trained_on(training(joined))] == ['some.txt', 'rest.txt']
+
+
+@pytest.mark.parametrize('mask', [None, 'label'])
+def test_class_maps_are_labels_with_and_without_a_mask(folder, mask):
+    maps = SemanticChangeDataset(
+        ['built', 'bare'], values=[0, 255], data_root=str(folder), pipeline=[], ann_file='some.txt',
+        data_prefix=dict(img_path_from='A', img_path_to='B', seg_map_path_from='label', seg_map_path_to='label',
+                         seg_map_path=mask))
+    assert [(entry.labels, entry.data_set) for entry in trained_on(training(maps))] == [(True, 'SemanticChangeDataset')]
 
 
 def test_a_repeated_data_set_is_that_which_it_repeats(folder):
