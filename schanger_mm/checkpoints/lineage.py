@@ -93,6 +93,15 @@ def write_lineage(entries: Iterable[TrainedOn]) -> list[dict]:
     return [asdict(entry) for entry in dict.fromkeys(entries)]
 
 
+def lineage_meta(content: Mapping, path: object) -> dict:
+    """Return the ``meta`` of a file with weights of a checkpoint: its lineage; empty if it has none.
+
+    Args, raises: see :func:`read_lineage`.
+    """
+    entries = read_lineage(content, path)
+    return {LINEAGE: write_lineage(entries)} if entries else {}
+
+
 def without_folders(entries: Iterable[TrainedOn]) -> list[TrainedOn]:
     """Return entries for a file that is given away: no paths."""
     return [TrainedOn(**{**asdict(entry), 'data_root': ''}) for entry in entries]

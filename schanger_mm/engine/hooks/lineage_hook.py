@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop
+from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
-from schanger_mm.checkpoints import config_values, read_checkpoint
+from schanger_mm.checkpoints import config_values
 from schanger_mm.checkpoints.lineage import LINEAGE, TrainedOn, read_lineage, write_lineage
 from schanger_mm.config.image_reading import changed_reading
 from schanger_mm.config.loading import ConfigError
@@ -35,8 +35,8 @@ class LineageHook(Hook):
         """Collect the lineage of pre-trained parts."""
         if not isinstance(runner._train_loop, BaseLoop):
             return
-        for path in dict.fromkeys(_pretrained(runner.model)):
-            self._entries += read_lineage(read_checkpoint(path).content, path)
+        for name in dict.fromkeys(_pretrained(runner.model)):  # the check of initial weights has downloaded it
+            self._entries += read_lineage(CheckpointLoader.load_checkpoint(name, 'cpu', logger=None), name)
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         """Collect the lineage of the checkpoint that training starts from."""
@@ -128,11 +128,9 @@ def _unknown(entries: Sequence[TrainedOn], digests: Sequence[Mapping[str, int]])
 
 
 def _pretrained(model: nn.Module) -> Iterator[str]:
-    """Yield the local files of initial weights that parts of a model name."""
+    """Yield the files and addresses of initial weights that parts of a model name."""
     for part in model.modules():
         settings = getattr(part, 'init_cfg', None) or []
         for setting in settings if isinstance(settings, list) else [settings]:
             if setting.get('type') == 'Pretrained':
-                path = os.path.expanduser(str(setting.get('checkpoint')))
-                if os.path.isfile(path):
-                    yield path
+                yield setting['checkpoint']

@@ -10,6 +10,7 @@ import torch
 from mmengine.dataset import RepeatDataset
 
 from schanger_mm.checkpoints.convert import write_weights
+from schanger_mm.checkpoints.hub import pinned
 from schanger_mm.checkpoints.lineage import LINEAGE, read_lineage
 from schanger_mm.config.loading import ConfigError
 from schanger_mm.datasets import BuildingDataset, ConcatDataset, FolderCDDataset, SemanticChangeDataset, SemiDataset
@@ -174,14 +175,31 @@ def test_the_lineage_of_the_start_is_inherited_once(folder):
         score(second, pairs(folder, 'others', test_mode=True))
 
 
+def starting_from(folder, checkpoint, monkeypatch):
+    """Return a training of a network with a part whose ``init_cfg`` names a checkpoint."""
+    part = torch.nn.Identity()
+    part.init_cfg = dict(type='Pretrained', checkpoint=checkpoint)
+    monkeypatch.setattr('schanger_mm.engine.hooks.lineage_hook.BaseLoop', type(None))
+    return training(pairs(folder), torch.nn.Sequential(part))
+
+
 def test_that_of_pre_trained_parts_is_inherited_too(folder, monkeypatch):
     first = checkpoint_of(training(pairs(folder, 'others')))
     write_weights(folder / 'part.pth', {'a': torch.ones(1)}, meta=first['meta'])
-    part = torch.nn.Identity()
-    part.init_cfg = dict(type='Pretrained', checkpoint=str(folder / 'part.pth'))
-    runner = training(pairs(folder), torch.nn.Sequential(part))
-    monkeypatch.setattr('schanger_mm.engine.hooks.lineage_hook.BaseLoop', type(None))
+    runner = starting_from(folder, str(folder / 'part.pth'), monkeypatch)
     assert [entry.split for entry in read_lineage(checkpoint_of(runner))] == ['others.txt', 'some.txt']
+
+
+def test_that_of_a_model_of_the_hub_is_inherited_without_another_download(folder, monkeypatch, hub):
+    first = checkpoint_of(training(pairs(folder, 'others')))
+    write_weights(folder / 'model.safetensors', {'a': torch.ones(1)}, meta=first['meta'])
+    hub.add('org/net', {'model.safetensors': (folder / 'model.safetensors').read_bytes()})
+    address = pinned('hf://org/net')  # as the check of initial weights does before
+    hub.broken = 503
+    checkpoint = checkpoint_of(starting_from(folder, address, monkeypatch))
+    assert [entry.split for entry in read_lineage(checkpoint)] == ['others.txt', 'some.txt']
+    with pytest.raises(ConfigError, match=r'2 of the 2 scored images were trained on, .* split others\.txt'):
+        score(checkpoint, pairs(folder, 'others', test_mode=True))
 
 
 @pytest.mark.parametrize('pipeline', [[], [LoadBiTemporalImages()], [LoadBiTemporalImages(bands='all')]])
