@@ -10,7 +10,8 @@ import torch
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
-from schanger_mm.checkpoints import CheckpointError, read_weights, write_safetensors
+from schanger_mm.checkpoints import CheckpointError, read_checkpoint, write_safetensors
+from schanger_mm.checkpoints.lineage import lineage_meta
 from schanger_mm.checkpoints.published_layout import arch_name, to_ours, to_published, widths_of
 from schanger_mm.checkpoints.reading import PUBLISHED
 from schanger_mm.registry import MODELS, SCOPE
@@ -61,6 +62,8 @@ def network(arch: str | tuple[int, ...], num_dates: int) -> nn.Module:
 def convert_file(src: str, dst: str, back: bool = False, overwrite: bool = False) -> str:
     """Convert the checkpoint ``src`` to ``dst``; ``back``: from our names to the published ones.
 
+    Weights and lineage are written, nothing else.
+
     Returns:
         A summary of what was written.
 
@@ -69,12 +72,13 @@ def convert_file(src: str, dst: str, back: bool = False, overwrite: bool = False
         ConversionError: ``src`` cannot be converted.
         ExistsError: ``dst`` exists.
     """
-    state = read_weights(src)
+    read = read_checkpoint(src)
+    state = read.weights
     try:
         renamed, kind = mm_to_published(state) if back else published_to_mm(state)
     except ConversionError as error:
         raise ConversionError(f'{src}: {error}') from error
-    write_weights(dst, renamed, overwrite)
+    write_weights(dst, renamed, overwrite, lineage_meta(read.content, src))
     return f'{dst}: {kind}, {len(renamed)} entries.'
 
 

@@ -29,7 +29,7 @@ class TrainedOn:
         images: number of samples.
         digests: content digests of the image files
             (:func:`~schanger_mm.utils.digests.content_digest`), as :func:`pack` writes them; empty where the
-            files were not local.
+            files were not local, or the data set does not list them.
     """
 
     training: str
@@ -91,6 +91,15 @@ def read_lineage(content: Mapping, path: object = 'the checkpoint') -> list[Trai
 def write_lineage(entries: Iterable[TrainedOn]) -> list[dict]:
     """Return plain values for ``meta``; what occurs twice is written once."""
     return [asdict(entry) for entry in dict.fromkeys(entries)]
+
+
+def lineage_meta(content: Mapping, path: object) -> dict:
+    """Return the ``meta`` of a file with weights of a checkpoint: its lineage; empty if it has none.
+
+    Args, raises: see :func:`read_lineage`.
+    """
+    entries = read_lineage(content, path)
+    return {LINEAGE: write_lineage(entries)} if entries else {}
 
 
 def without_folders(entries: Iterable[TrainedOn]) -> list[TrainedOn]:

@@ -8,17 +8,18 @@ import tempfile
 from pathlib import Path
 
 from schanger_mm.checkpoints import quarantine_child
+from schanger_mm.checkpoints.convert import write_weights
 from schanger_mm.checkpoints.errors import CheckpointError
+from schanger_mm.checkpoints.lineage import lineage_meta
 from schanger_mm.checkpoints.reading import read_checkpoint, wanted_of
-from schanger_mm.checkpoints.writing import write_safetensors
-from schanger_mm.utils.files import refuse_existing, whole_file
+from schanger_mm.utils.files import refuse_existing
 from schanger_mm.utils.text import first_of
 
 TRUST = '--i-trust-this-file'
 
 
 def to_safetensors(source: str | Path, target: str | Path, trust: bool = False, overwrite: bool = False) -> str:
-    """Write the tensors of a checkpoint as ``.safetensors``; everything else is omitted.
+    """Write the tensors of a checkpoint as ``.safetensors``, with its lineage; everything else is omitted.
 
     A file that our loader reads needs no trust. Any other file is unpickled in
     a separate Python process, which keeps its objects out of this one. That
@@ -43,21 +44,23 @@ def to_safetensors(source: str | Path, target: str | Path, trust: bool = False, 
     refuse_existing(target, overwrite=overwrite)
     how = 'nothing of it executed'
     try:
-        state, left = quarantine_child.tensors_of(read_checkpoint(source).content)
+        content = read_checkpoint(source).content
+        state, left = quarantine_child.tensors_of(content)
     except CheckpointError as error:
         if not trust or not source.is_file():
             runs = ' (the file then runs with your permissions).' if source.is_file() and wanted_of(source) else ''
             raise CheckpointError(f'{error}{runs}') from error
-        state, left = _unpickled(source)
+        state, left, content = _unpickled(source)
         how = 'unpickled with your permissions'
     if not state:
         raise CheckpointError(f'{source}: no tensors were found in it; nothing was written.')
-    with whole_file(target) as partial:
-        write_safetensors(partial, state)
-    return f'{target}: {len(state)} tensors of {source}, {how}. Left behind: {first_of(left) or "nothing"}.'
+    meta = lineage_meta(content, source)
+    write_weights(target, state, overwrite, meta)
+    return (f'{target}: {len(state)} tensors{" and the lineage" if meta else ""} of {source}, {how}. '
+            f'Left behind: {first_of(left) or "nothing"}.')
 
 
-def _unpickled(source: Path) -> tuple[dict, list[str]]:
+def _unpickled(source: Path) -> tuple[dict, list[str], dict]:
     with tempfile.TemporaryDirectory(prefix='schanger_unpickled_') as folder:
         weights = Path(folder, 'weights.safetensors')
         done = subprocess.run([sys.executable, '-I', quarantine_child.__file__, str(source.resolve()), str(weights)],
@@ -68,7 +71,8 @@ def _unpickled(source: Path) -> tuple[dict, list[str]]:
                                   f'{done.returncode} ({_printable(last[0])}). Nothing was written; if a module is '
                                   'missing, install it.')
         checkpoint = read_checkpoint(weights)
-        return checkpoint.content['state_dict'], [_printable(name) for name in checkpoint.meta.get('left', [])]
+        left = [_printable(name) for name in checkpoint.meta.get('left', [])]
+        return checkpoint.content['state_dict'], left, checkpoint.content
 
 
 def _printable(text: object) -> str:

@@ -28,11 +28,14 @@ def tensors_of(content: object) -> tuple:
 
 
 def main(source: str, target: str) -> None:
-    """Read ``source`` and write its tensors to ``target``, with the names of omitted entries as metadata."""
+    """Read ``source`` and write its tensors to ``target``; lineage and names of omitted entries become metadata."""
     import torch
     from safetensors.torch import save_file
-    state, left = tensors_of(torch.load(source, map_location='cpu', weights_only=False))
-    save_file(state, target, {'schanger_mm': json.dumps({'left': left})})
+    content = torch.load(source, map_location='cpu', weights_only=False)
+    state, left = tensors_of(content)
+    meta = content.get('meta') if isinstance(content, dict) else None
+    lineage = meta.get('lineage') if isinstance(meta, dict) else None
+    save_file(state, target, {'schanger_mm': json.dumps({'left': left, 'lineage': lineage}, default=str)})
 
 
 if __name__ == '__main__':

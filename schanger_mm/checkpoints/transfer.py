@@ -15,7 +15,7 @@ from schanger_mm.checkpoints import read_checkpoint
 from schanger_mm.checkpoints.convert import ConversionError, write_weights
 from schanger_mm.checkpoints.entries import summary
 from schanger_mm.checkpoints.hub import is_address
-from schanger_mm.checkpoints.lineage import LINEAGE, read_lineage, write_lineage
+from schanger_mm.checkpoints.lineage import lineage_meta
 from schanger_mm.config.building import build
 from schanger_mm.registry import MODELS, SCOPE
 from schanger_mm.utils.text import first_of
@@ -87,7 +87,7 @@ def transfer_file(src: str, config: str, cfg: Config, dst: str | None = None, pa
         raise ConversionError(f'{src}: name the file to write with --out.')
     read = read_checkpoint(src)
     state = read.weights
-    seen = read_lineage(read.content, src)
+    meta = lineage_meta(read.content, src)
     with DefaultScope.overwrite_default_scope(SCOPE), torch.device('meta'), warnings.catch_warnings():
         warnings.simplefilter('ignore')  # mmseg's advice on losses: only names and shapes are needed here
         target = build(MODELS, {**cfg.model, 'data_preprocessor': None}).state_dict()
@@ -96,7 +96,7 @@ def transfer_file(src: str, config: str, cfg: Config, dst: str | None = None, pa
     except ConversionError as error:
         raise ConversionError(f'{src} for {config}: {error}') from error
     out = Path(dst) if dst else Path(src).with_name(f'{Path(src).stem}_det.pth')
-    write_weights(out, taken, overwrite, {LINEAGE: write_lineage(seen)} if seen else None)
+    write_weights(out, taken, overwrite, meta)
     new = [name for name in target if name not in taken]
     used = {name for name in state if name in taken or f'decode_head.{name.partition(".")[2]}' in taken}
     left = [name for name in state if name not in used]

@@ -42,7 +42,8 @@ class SemiDataset(ConcatDataset):
     Raises:
         SettingError: ``percent`` without ``{percent}``, or the reverse.
         DatasetError: no labelled or no unlabelled pair, labels missing in the
-            labelled part, or a pair in both (the same file, or a copy of it).
+            labelled part, or a pair in both (the same files, or copies of them, in
+            any order of dates).
         FileNotFoundError: see :class:`CheckedDataset`.
 
     Example:
@@ -114,7 +115,10 @@ def _pairs(dataset: BaseDataset) -> list[tuple[str, ...]]:
 
 
 def _shared(labelled: Sequence[tuple[str, ...]], unlabelled: Sequence[tuple[str, ...]]) -> Iterator[int]:
-    """Yield the places of the unlabelled pairs that are labelled, too: by path, then by content."""
+    """Yield the places of the unlabelled pairs that are labelled, too: by path, then by content.
+
+    The order of the dates does not matter, since training may exchange them.
+    """
     known = set(map(_real, labelled))
     sizes: dict[tuple, list[tuple[str, ...]]] = {}
     for pair in labelled:
@@ -132,13 +136,13 @@ def _shared(labelled: Sequence[tuple[str, ...]], unlabelled: Sequence[tuple[str,
 
 
 def _real(pair: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(path if '://' in path else os.path.realpath(path) for path in pair)
+    return tuple(sorted(path if '://' in path else os.path.realpath(path) for path in pair))
 
 
 def _size(pair: tuple[str, ...]) -> tuple[int, ...]:
     """Return the sizes of the files in bytes; nothing where they are not local."""
-    return tuple(os.path.getsize(path) for path in pair) if all(map(os.path.isfile, pair)) else ()
+    return tuple(sorted(map(os.path.getsize, pair))) if all(map(os.path.isfile, pair)) else ()
 
 
 def _digest(pair: tuple[str, ...]) -> tuple[int, ...]:
-    return tuple(map(content_digest, pair))
+    return tuple(sorted(map(content_digest, pair)))

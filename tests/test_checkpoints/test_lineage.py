@@ -1,3 +1,4 @@
+import argparse
 import json
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 import torch
 
 from schanger_mm.checkpoints import CheckpointError, read_checkpoint
-from schanger_mm.checkpoints.convert import write_weights
+from schanger_mm.checkpoints.convert import convert_file, network, write_weights
 from schanger_mm.checkpoints.lineage import (
     LINEAGE,
     TrainedOn,
@@ -15,6 +16,7 @@ from schanger_mm.checkpoints.lineage import (
     write_lineage,
 )
 from schanger_mm.checkpoints.publish import publish
+from schanger_mm.checkpoints.quarantine import to_safetensors
 
 SEEN = TrainedOn(training='levir', model='SiameseEncoderDecoder', labels=True, data_set='LEVIRCDDataset',
                  data_root='/data/LEVIR-CD', split='train', list_sha256='', images=3, digests=pack([5, 2 ** 64 - 1, 5]))
@@ -35,6 +37,32 @@ def test_it_is_written_beside_weights(tmp_path, suffix):
     assert read_lineage(read.content) == [SEEN] and torch.equal(read.weights['a'], torch.ones(2))
     write_weights(path, {'a': torch.ones(2)}, overwrite=True)
     assert read_lineage(read_checkpoint(path).content) == []
+
+
+@pytest.mark.parametrize('suffix', ['.pth', '.safetensors'])
+def test_conversion_there_and_back_keeps_it(tmp_path, suffix):
+    ours, theirs, again = tmp_path / f'ours{suffix}', tmp_path / f'theirs{suffix}', tmp_path / f'again{suffix}'
+    write_weights(ours, network((8, 8, 12, 16, 20, 24), 2).state_dict(), meta={LINEAGE: write_lineage([SEEN])})
+    convert_file(str(ours), str(theirs), back=True)
+    convert_file(str(theirs), str(again))
+    assert read_lineage(read_checkpoint(theirs).content) == read_lineage(read_checkpoint(again).content) == [SEEN]
+    assert read_checkpoint(again).weights.keys() == read_checkpoint(ours).weights.keys()
+
+
+@pytest.mark.parametrize('beside', [{}, dict(args=argparse.Namespace(lr=0.1))])
+def test_plain_weights_keep_it_also_of_a_file_that_had_to_be_unpickled(tmp_path, beside):
+    meta = {LINEAGE: write_lineage([SEEN]), 'iter': 3}
+    torch.save(dict(state_dict={'a': torch.ones(2)}, meta=meta, **beside), tmp_path / 'a.pth')
+    said = to_safetensors(tmp_path / 'a.pth', tmp_path / 'a.safetensors', trust=bool(beside))
+    assert '1 tensors and the lineage of' in said
+    assert read_checkpoint(tmp_path / 'a.safetensors').meta == {LINEAGE: write_lineage([SEEN])}
+
+
+def test_an_unpickled_file_whose_lineage_is_damaged_is_refused(tmp_path):
+    torch.save(dict(state_dict={'a': torch.ones(2)}, meta={LINEAGE: argparse.Namespace()}), tmp_path / 'a.pth')
+    with pytest.raises(CheckpointError, match=r'a\.pth: its lineage .* is damaged'):
+        to_safetensors(tmp_path / 'a.pth', tmp_path / 'a.safetensors', trust=True)
+    assert not (tmp_path / 'a.safetensors').exists()
 
 
 @pytest.mark.parametrize('content', [

@@ -105,6 +105,19 @@ def test_a_pair_in_both_lists_is_found_by_path_and_by_content(pairs):
     assert build(unlabelled=copies).sizes == (2, 2)
 
 
+def test_a_pair_in_both_lists_is_found_with_its_dates_exchanged(pairs):
+    build, folder = pairs
+    exchanged = dict(ann_file='train.txt', before='B', after='A')
+    with pytest.raises(DatasetError, match=r'2 pairs are both labelled and unlabelled: .*/B/0\.png \+ .*/A/0\.png; '):
+        build(unlabelled=exchanged)
+    assert names(build(unlabelled=exchanged, without_labelled=True), 1) == ['1', '2', '4']
+    for name, of in (('A', 'B'), ('B', 'A')):
+        (folder / 'copies' / name).mkdir(parents=True)
+        shutil.copy(folder / of / '3.png', folder / 'copies' / name / 'renamed.png')
+    with pytest.raises(DatasetError, match=r'1 pairs are both labelled and unlabelled: .*renamed\.png'):
+        build(unlabelled=dict(data_root=str(folder / 'copies'), ann_file=''))
+
+
 def test_no_unlabelled_pair_and_labels_missing(pairs):
     build, folder = pairs
     with pytest.raises(DatasetError, match='expected one unlabelled pair or more, found none besides the 1 labelled'):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.logging import print_log
 from mmengine.runner import BaseLoop
+from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
-from schanger_mm.checkpoints import config_values, read_checkpoint
+from schanger_mm.checkpoints import config_values
 from schanger_mm.checkpoints.lineage import LINEAGE, TrainedOn, read_lineage, write_lineage
 from schanger_mm.config.image_reading import changed_reading
 from schanger_mm.config.loading import ConfigError
@@ -36,8 +35,8 @@ class LineageHook(Hook):
         """Collect the lineage of pre-trained parts."""
         if not isinstance(runner._train_loop, BaseLoop):
             return
-        for path in dict.fromkeys(_pretrained(runner.model)):
-            self._entries += read_lineage(read_checkpoint(path).content, path)
+        for name in dict.fromkeys(_pretrained(runner.model)):  # the check of initial weights has downloaded it
+            self._entries += read_lineage(CheckpointLoader.load_checkpoint(name, 'cpu', logger=None), name)
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         """Collect the lineage of the checkpoint that training starts from."""
@@ -58,8 +57,10 @@ class OverlapHook(Hook):
     """Refuse to score images that the checkpoint was trained on; ``schanger test`` adds it.
 
     Files are compared by content, so copies are found under other names and in
-    other folders; crops and other encodings of an image are not. A checkpoint
-    without a lineage, as those of earlier versions, is not judged.
+    other folders; crops and other encodings of an image are not. Where files
+    are not local, or a data set does not list them, a warning says that nothing
+    is known. A checkpoint without a lineage, as those of earlier versions, is
+    not judged.
 
     Args:
         allow: warn instead (``--allow-overlap``).
@@ -79,10 +80,15 @@ class OverlapHook(Hook):
         if not entries:
             return
         samples = samples_of(runner.test_loop.dataloader.dataset)
-        problems = list(_overlaps(entries, samples))
+        digests = digests_of(samples)
+        problems = list(_overlaps(entries, samples, digests))
         if not problems:
-            print_log(f'none of the {len(samples)} scored images was trained on, by the content of their files',
-                      logger='current')
+            if unknown := list(_unknown(entries, digests)):
+                runner.logger.warning(f'whether {runner._load_from} was trained on the scored images is unknown: '
+                                      f'{first_of(unknown, "; ", most=3)}')
+            else:
+                runner.logger.info(f'none of the {len(samples)} scored images was trained on, by the content of their '
+                                   'files')
             return
         what = f'{runner._load_from}: {"; ".join(problems)}. This score says little about new images.'
         if not self.allow:
@@ -102,22 +108,29 @@ def _other_reading(checkpoint: dict, runner) -> Iterator[str]:
                'will be off; set it as in the training.')
 
 
-def _overlaps(entries: Sequence[TrainedOn], samples: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    digests = digests_of(samples)
+def _overlaps(entries: Sequence[TrainedOn], samples: Sequence[tuple[str, ...]],
+              digests: Sequence[Mapping[str, int]]) -> Iterator[str]:
     for entry in entries:
         known = entry.known()
-        both = [' + '.join(sample) for sample, own in zip(samples, digests) if not known.isdisjoint(own)]
+        both = [' + '.join(sample) for sample, own in zip(samples, digests) if not known.isdisjoint(own.values())]
         if both:
             yield (f'{len(both)} of the {len(samples)} scored images were trained on, {entry.describe()}: '
                    f'{first_of(both, most=3)}')
 
 
+def _unknown(entries: Sequence[TrainedOn], digests: Sequence[Mapping[str, int]]) -> Iterator[str]:
+    """Yield what cannot be compared."""
+    if missing := sum(not own for own in digests):
+        yield f'{missing} of the {len(digests)} scored images are not files of this machine'
+    for entry in entries:
+        if not entry.known():
+            yield f'there are no digests of the images that it has seen {entry.describe()}'
+
+
 def _pretrained(model: nn.Module) -> Iterator[str]:
-    """Yield the local files of initial weights that parts of a model name."""
+    """Yield the files and addresses of initial weights that parts of a model name."""
     for part in model.modules():
         settings = getattr(part, 'init_cfg', None) or []
         for setting in settings if isinstance(settings, list) else [settings]:
             if setting.get('type') == 'Pretrained':
-                path = os.path.expanduser(str(setting.get('checkpoint')))
-                if os.path.isfile(path):
-                    yield path
+                yield setting['checkpoint']
