@@ -24,7 +24,7 @@ from schanger_mm.deploy.trained_reading import loading_of
 from schanger_mm.engine.hooks.training_time_hook import ENTRY
 from schanger_mm.experiments.arms import Arm, draw_labelled
 from schanger_mm.experiments.budget import Budget
-from schanger_mm.experiments.compare_data import Data
+from schanger_mm.experiments.compare_data import Data, content_of
 from schanger_mm.experiments.compare_results import Outcome, write_results
 from schanger_mm.experiments.trainings import DONE, Training, claim, initial_weights
 from schanger_mm.utils.band_order import COLOUR_BANDS
@@ -78,6 +78,10 @@ class Comparison:
         self.names = self.data.names()
         self._check()
         claim(self.out / 'compare.json', self._settings(), 'comparison', ('results.*', 'seed_*'))
+        if any(arm.chain for arm in self.arms):  # arms that need single images may be added later
+            singles = {'images': self.data.images, 'masks': self.data.masks}
+            claim(self.out / 'images.json', {role: content_of(folder) for role, folder in singles.items() if folder},
+                  'comparison', ('seed_*/pretrain_*', ))
         outcomes: list[Outcome] = []
         try:
             for seed in self.seeds:
@@ -147,7 +151,7 @@ class Comparison:
     def _settings(self) -> dict:
         """Return what must not change while results are kept."""
         return dict(
-            train=_digest(self.names['train']), val=_digest(self.names['val']), label=self.data.label,
+            train=content_of(*self.data.folders(self.data.train)), val=content_of(*self.data.folders(self.data.val)),
             label_threshold=self.data.label_threshold, device=self.device, threads=self.threads)
 
     def _protocol(self) -> dict:
@@ -287,7 +291,3 @@ class Comparison:
 
 def _last_checkpoint(training: Training) -> str:
     return (training.work_dir / 'last_checkpoint').read_text(encoding='utf-8').strip()
-
-
-def _digest(names: Sequence[str]) -> str:
-    return f'{len(names)} names, {hashlib.sha256(chr(10).join(names).encode()).hexdigest()}'
