@@ -71,7 +71,8 @@ class Comparison:
         Raises:
             SettingError: ``out`` holds something else, or arms, budget, data or configs do not fit each other.
             MissingFileError: a folder is missing.
-            DatasetError: images are not 8-bit colours, and an arm reads nothing else.
+            DatasetError: images are not 8-bit colours, and an arm reads nothing else; or validation images are
+                trained on.
             CommandError: a training failed; the end of its log is printed.
             KeyboardInterrupt: Ctrl-C; the current training has saved a checkpoint.
         """
@@ -125,6 +126,7 @@ class Comparison:
                 self._config(name)
             if not loading_of(self._config(arm.config), COLOUR_BANDS):
                 self.data.refuse_other_forms()
+        self.data.refuse_overlap()
 
     def _config(self, name: str) -> Config:
         """Read a config, once.
@@ -261,13 +263,14 @@ class Comparison:
         training.run(self.repo, self.threads, self.nice)
 
     def _draw(self, training: Training) -> None:
-        """Draw what the last weights predict for the validation pairs."""
+        """Draw what the last weights predict for the validation pairs, which ``_check`` compared with the training."""
         options = {**self._scored('test'), 'default_hooks.visualization.interval': 1,
                    'default_hooks.visualization.max_images': PICTURES}
         words = [sys.executable, '-m', 'schanger_mm', 'test', str(training.config), _last_checkpoint(training),
                  '--work-dir', str(training.work_dir / 'test'), '--show-dir', str(training.work_dir / 'pictures'),
-                 '--cfg-options', *(option_word(key, value.resolve() if isinstance(value, Path) else value)
-                                    for key, value in options.items())]
+                 '--allow-overlap', '--cfg-options',
+                 *(option_word(key, value.resolve() if isinstance(value, Path) else value)
+                   for key, value in options.items())]
         run_logged(words, self.repo, training.work_dir / 'test.log', self.threads, self.nice)
 
     def _outcome(self, seed: int, arm: Arm, training: Training, pretrained: Sequence[Training]) -> Outcome:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from schanger_mm.data_tools.image_forms import header_of_any
 from schanger_mm.datasets.reading import COLOUR, GREY
+from schanger_mm.engine.trained_on import digests_of
 from schanger_mm.utils.errors import DatasetError, MissingFileError
 from schanger_mm.utils.files import sha256_of
 from schanger_mm.utils.names import list_stems, natural_key
@@ -69,6 +72,25 @@ class Data:
                         'for other images give configs of the same names whose loading transforms have `bands` and '
                         '`scale` (--configs DIR; docs/bands.md).')
 
+    def refuse_overlap(self) -> None:
+        """Compare the validation images with the training pairs and the single images, as ``schanger test`` does.
+
+        Raises:
+            DatasetError: images of validation pairs, of either date, are trained on.
+        """
+        trained: dict[int, str] = {}
+        for folders in (self.folders(self.train)[:2], [self.images] if self.images else []):
+            digests = _digests(folders)
+            counts = Counter(digests.values())
+            # an image that occurs twice is an empty tile more often than a place
+            trained |= {digest: path for path, digest in digests.items() if counts[digest] == 1}
+        scored = _digests(self.folders(self.val)[:2])
+        if both := [path for path, digest in scored.items() if digest in trained]:
+            raise DatasetError(
+                f'--val: {len(both)} of its {len(scored)} images are trained on, by the content of their files; the '
+                f'first is {both[0]}, the same as {trained[scored[both[0]]]}. Scores on them say little about new '
+                'images: remove them from --val, or from --train and --images.')
+
     def pairs(self, place: str, root: Path, labelled: bool = True) -> dict[str, object]:
         """Return the settings of a data set of all pairs; ``place`` is where it stands in a config."""
         settings: dict[str, object] = dict(data_root=root, before=self.before, after=self.after, ann_file='')
@@ -93,3 +115,9 @@ def content_of(*folders: Path) -> str:
              for stem, path in sorted(list_stems(str(folder)).items())]
     lines = ''.join(f'{place} {stem} {sha256_of(path)}\n' for place, stem, path in files)
     return f'{len(files)} files, {hashlib.sha256(lines.encode()).hexdigest()}'
+
+
+def _digests(folders: Sequence[Path]) -> dict[str, int]:
+    """Return the images of folders in natural order, and the content digest of each."""
+    files = [path for folder in folders for path in sorted(list_stems(str(folder)).values(), key=natural_key)]
+    return {path: digest for path, (digest, ) in zip(files, digests_of([(path, ) for path in files]))}

@@ -130,6 +130,13 @@ def test_other_images_than_8_bit_colours_are_refused_unless_the_config_reads_the
     assert len(once('scratch').run()) == 1
 
 
+def test_an_image_that_is_trained_on_and_scored_is_refused_before_any_training(once, trainings, tmp_path):
+    shutil.copy(tmp_path / 'train/A/3.png', tmp_path / 'val/B/1.png')
+    with pytest.raises(DatasetError, match='--val: 1 of its 4 images are trained on'):
+        once('scratch:2').run()
+    assert trainings.commands == [] and not (tmp_path / 'out').exists()
+
+
 # the budget
 
 def test_minutes_become_iterations_by_the_time_of_one_and_pretraining_is_taken_off(once, trainings, tmp_path):
@@ -196,7 +203,9 @@ def test_trainings_run_at_the_lowest_priority_in_one_thread_and_continue(once, t
     assert {(threads, nice) for *_, threads, nice in trainings.commands} == {('1', 19)}
     assert [command[0] for command in trainings.commands] == ['train', 'test']
     assert '--resume' in trainings.commands[0][4] and '--overwrite' not in trainings.commands[0][4]
-    assert trainings.commands[1][4][5].endswith('scratch_10/iter.pth')  # the last one is drawn
+    drawn = trainings.commands[1][4]
+    assert drawn[5].endswith('scratch_10/iter.pth')  # the last one
+    assert '--allow-overlap' in drawn  # images were compared at the start; drawing must not fail after hours
 
 
 def test_a_seed_draws_its_own_pairs(once, trainings, tmp_path):
