@@ -24,7 +24,7 @@ from schanger_mm.deploy.trained_reading import loading_of
 from schanger_mm.engine.hooks.training_time_hook import ENTRY
 from schanger_mm.experiments.arms import Arm, draw_labelled
 from schanger_mm.experiments.budget import Budget
-from schanger_mm.experiments.compare_data import Data
+from schanger_mm.experiments.compare_data import Data, content_of
 from schanger_mm.experiments.compare_results import Outcome, write_results
 from schanger_mm.experiments.trainings import DONE, Training, claim, initial_weights
 from schanger_mm.utils.band_order import COLOUR_BANDS
@@ -71,13 +71,18 @@ class Comparison:
         Raises:
             SettingError: ``out`` holds something else, or arms, budget, data or configs do not fit each other.
             MissingFileError: a folder is missing.
-            DatasetError: images are not 8-bit colours, and an arm reads nothing else.
+            DatasetError: images are not 8-bit colours, and an arm reads nothing else; or validation images are
+                trained on.
             CommandError: a training failed; the end of its log is printed.
             KeyboardInterrupt: Ctrl-C; the current training has saved a checkpoint.
         """
         self.names = self.data.names()
         self._check()
         claim(self.out / 'compare.json', self._settings(), 'comparison', ('results.*', 'seed_*'))
+        if any(arm.chain for arm in self.arms):  # arms that need single images may be added later
+            singles = {'images': self.data.images, 'masks': self.data.masks}
+            claim(self.out / 'images.json', {role: content_of(folder) for role, folder in singles.items() if folder},
+                  'comparison', ('seed_*/pretrain_*', ))
         outcomes: list[Outcome] = []
         try:
             for seed in self.seeds:
@@ -121,6 +126,7 @@ class Comparison:
                 self._config(name)
             if not loading_of(self._config(arm.config), COLOUR_BANDS):
                 self.data.refuse_other_forms()
+        self.data.refuse_overlap()
 
     def _config(self, name: str) -> Config:
         """Read a config, once.
@@ -147,7 +153,7 @@ class Comparison:
     def _settings(self) -> dict:
         """Return what must not change while results are kept."""
         return dict(
-            train=_digest(self.names['train']), val=_digest(self.names['val']), label=self.data.label,
+            train=content_of(*self.data.folders(self.data.train)), val=content_of(*self.data.folders(self.data.val)),
             label_threshold=self.data.label_threshold, device=self.device, threads=self.threads)
 
     def _protocol(self) -> dict:
@@ -257,13 +263,14 @@ class Comparison:
         training.run(self.repo, self.threads, self.nice)
 
     def _draw(self, training: Training) -> None:
-        """Draw what the last weights predict for the validation pairs."""
+        """Draw what the last weights predict for the validation pairs, which ``_check`` compared with the training."""
         options = {**self._scored('test'), 'default_hooks.visualization.interval': 1,
                    'default_hooks.visualization.max_images': PICTURES}
         words = [sys.executable, '-m', 'schanger_mm', 'test', str(training.config), _last_checkpoint(training),
                  '--work-dir', str(training.work_dir / 'test'), '--show-dir', str(training.work_dir / 'pictures'),
-                 '--cfg-options', *(option_word(key, value.resolve() if isinstance(value, Path) else value)
-                                    for key, value in options.items())]
+                 '--allow-overlap', '--cfg-options',
+                 *(option_word(key, value.resolve() if isinstance(value, Path) else value)
+                   for key, value in options.items())]
         run_logged(words, self.repo, training.work_dir / 'test.log', self.threads, self.nice)
 
     def _outcome(self, seed: int, arm: Arm, training: Training, pretrained: Sequence[Training]) -> Outcome:
@@ -287,7 +294,3 @@ class Comparison:
 
 def _last_checkpoint(training: Training) -> str:
     return (training.work_dir / 'last_checkpoint').read_text(encoding='utf-8').strip()
-
-
-def _digest(names: Sequence[str]) -> str:
-    return f'{len(names)} names, {hashlib.sha256(chr(10).join(names).encode()).hexdigest()}'

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from schanger_mm.data_tools.image_forms import header_of_any
 from schanger_mm.datasets.reading import COLOUR, GREY
+from schanger_mm.engine.trained_on import digests_of
 from schanger_mm.utils.errors import DatasetError, MissingFileError
+from schanger_mm.utils.files import sha256_of
 from schanger_mm.utils.names import list_stems, natural_key
 
 
@@ -37,16 +42,21 @@ class Data:
         """List the names of training pairs, validation pairs and single images.
 
         Raises:
-            MissingFileError: a folder is missing.
+            MissingFileError: a folder is missing, also one of labels or masks.
         """
-        folders = {'train': self.train / self.before, 'val': self.val / self.before, 'images': self.images}
-        for role, folder in folders.items():
-            if folder is not None and not folder.is_dir():
+        folders = {'train': self.folders(self.train), 'val': self.folders(self.val),
+                   'images': [self.images] if self.images else [], 'masks': [self.masks] if self.masks else []}
+        for role, folder in ((role, folder) for role, group in folders.items() for folder in group):
+            if not folder.is_dir():
                 raise MissingFileError(f'--{role}: no folder {folder}; expected --train and --val to hold '
                                        f'{self.before}, {self.after} and {self.label} (--before, --after, --label), '
-                                       'and --images to hold images.')
-        return {role: sorted(list_stems(str(folder)), key=natural_key) for role, folder in folders.items()
-                if folder is not None}
+                                       '--images to hold images, and --masks their masks.')
+        return {role: sorted(list_stems(str(folders[role][0])), key=natural_key) for role in ('train', 'val', 'images')
+                if folders[role]}
+
+    def folders(self, root: Path) -> list[Path]:
+        """Return the folders of both dates and of the labels."""
+        return [root / name for name in (self.before, self.after, self.label)]
 
     def refuse_other_forms(self) -> None:
         """Look at the first image of each folder of pairs.
@@ -61,6 +71,25 @@ class Data:
                         f'{path}: expected an {COLOUR} image, found {form}. The configs of --arms read 8-bit colours; '
                         'for other images give configs of the same names whose loading transforms have `bands` and '
                         '`scale` (--configs DIR; docs/bands.md).')
+
+    def refuse_overlap(self) -> None:
+        """Compare the validation images with the training pairs and the single images, as ``schanger test`` does.
+
+        Raises:
+            DatasetError: images of validation pairs, of either date, are trained on.
+        """
+        trained: dict[int, str] = {}
+        for folders in (self.folders(self.train)[:2], [self.images] if self.images else []):
+            digests = _digests(folders)
+            counts = Counter(digests.values())
+            # an image that occurs twice is an empty tile more often than a place
+            trained |= {digest: path for path, digest in digests.items() if counts[digest] == 1}
+        scored = _digests(self.folders(self.val)[:2])
+        if both := [path for path, digest in scored.items() if digest in trained]:
+            raise DatasetError(
+                f'--val: {len(both)} of its {len(scored)} images are trained on, by the content of their files; the '
+                f'first is {both[0]}, the same as {trained[scored[both[0]]]}. Scores on them say little about new '
+                'images: remove them from --val, or from --train and --images.')
 
     def pairs(self, place: str, root: Path, labelled: bool = True) -> dict[str, object]:
         """Return the settings of a data set of all pairs; ``place`` is where it stands in a config."""
@@ -78,3 +107,17 @@ class Data:
         if self.label_threshold is not None:
             settings['label_threshold'] = self.label_threshold
         return {f'{place}.{key}': value for key, value in settings.items()}
+
+
+def content_of(*folders: Path) -> str:
+    """Return the number of images in folders and a SHA-256 of their names and content, wherever the folders are."""
+    files = [(place, stem, path) for place, folder in enumerate(folders)
+             for stem, path in sorted(list_stems(str(folder)).items())]
+    lines = ''.join(f'{place} {stem} {sha256_of(path)}\n' for place, stem, path in files)
+    return f'{len(files)} files, {hashlib.sha256(lines.encode()).hexdigest()}'
+
+
+def _digests(folders: Sequence[Path]) -> dict[str, int]:
+    """Return the images of folders in natural order, and the content digest of each."""
+    files = [path for folder in folders for path in sorted(list_stems(str(folder)).values(), key=natural_key)]
+    return {path: digest for path, (digest, ) in zip(files, digests_of([(path, ) for path in files]))}

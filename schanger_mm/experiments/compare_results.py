@@ -18,6 +18,8 @@ from schanger_mm.visualization.report_page import LINES
 
 CLOCKS = {'core_minutes': 'core-minutes', 'minutes': 'GPU-minutes'}
 """Names of the minutes that count, for people."""
+LEGEND = ('Pairs drawn: iterations times batch size. A pair without its label counts once, although a semi-supervised '
+          'iteration runs it in three views.')
 ON_PAGE = 4
 """Validation pairs of each arm that are shown on the page, at most."""
 
@@ -94,7 +96,7 @@ def write_results(out: Path, outcomes: Sequence[Outcome], protocol: Mapping, dev
         _pictures(out, outcomes),
         [f'{protocol["pairs"]} training pairs, {protocol["val_pairs"]} validation pairs, '
          f'{protocol["single_images"]} single images for pre-training; seeds {protocol["seeds"]}. The score is that of '
-         'the last iteration on the validation pairs; no weights were selected on them.',
+         'the last iteration on the validation pairs; no weights were selected on them.', LEGEND,
          f'{machine["processor"]}; GPU: {machine["gpu"]}; {protocol["threads"]} threads; {hours:.1f} hours of training '
          'in all, not counting validations.'],
         {'F1 (%) by time': unit})
@@ -103,11 +105,11 @@ def write_results(out: Path, outcomes: Sequence[Outcome], protocol: Mapping, dev
 
 
 def results_table(outcomes: Sequence[Outcome], clock: str) -> str:
-    """Write Markdown: a row per arm and number of labelled pairs; mean and standard deviation over the seeds."""
+    """Write Markdown: a row per arm and number of labelled pairs, mean and deviation over the seeds, and a legend."""
     rows = _rows(outcomes, clock)
     lines = ['| ' + ' | '.join(rows[0]) + ' |', '|---' * len(rows[0]) + '|',
              *('| ' + ' | '.join(map(str, row.values())) + ' |' for row in rows)]
-    return '\n'.join(lines) + '\n'
+    return '\n'.join([*lines, '', LEGEND]) + '\n'
 
 
 def _rows(outcomes: Sequence[Outcome], clock: str) -> list[dict[str, object]]:
@@ -117,7 +119,7 @@ def _rows(outcomes: Sequence[Outcome], clock: str) -> list[dict[str, object]]:
         rows.append({
             'arm': first.arm, 'labelled': first.labelled, 'unlabelled': first.unlabelled,
             **{name: _spread([one.scores[name] for one in group]) for name in first.scores},
-            'iterations': first.iterations, 'pairs seen': first.iterations * first.batch_size,
+            'iterations': first.iterations, 'pairs drawn': first.iterations * first.batch_size,
             f'pre-training, {unit}': f'{np.mean([one.pretraining[clock] for one in group]):.1f}',
             f'on pairs, {unit}': f'{np.mean([getattr(one, clock)[-1] for one in group]):.1f}'})
     return rows

@@ -1,6 +1,7 @@
 """The comparison: its budget, what each arm reads and starts from, what it keeps and refuses. Trainings are faked."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -99,10 +100,12 @@ def trainings(monkeypatch):
 @pytest.fixture
 def once(tmp_path, trainings):
     """Return a function that makes a comparison of 10 training pairs, 2 validation pairs and 3 single images."""
-    for folder, count in (('train/A', 10), ('train/B', 1), ('val/A', 2), ('val/B', 1), ('images', 3)):
+    folders = {**{f'train/{name}': 10 for name in ('A', 'B', 'label')},
+               **{f'val/{name}': 2 for name in ('A', 'B', 'label')}, 'images': 3, 'masks': 3}
+    for place, (folder, count) in enumerate(folders.items()):
         (tmp_path / folder).mkdir(parents=True)
         for number in range(count):
-            Image.new('RGB', (8, 4)).save(tmp_path / folder / f'{number}.png')
+            Image.new('RGB', (8, 4), (place, number, 0)).save(tmp_path / folder / f'{number}.png')
     configs = tmp_path / 'configs'
     configs.mkdir()
     for name in Trainings.SECONDS:
@@ -125,6 +128,13 @@ def test_other_images_than_8_bit_colours_are_refused_unless_the_config_reads_the
     assert not trainings.commands
     trainings.loading.update(bands=(1, ), scale='0:3000')
     assert len(once('scratch').run()) == 1
+
+
+def test_an_image_that_is_trained_on_and_scored_is_refused_before_any_training(once, trainings, tmp_path):
+    shutil.copy(tmp_path / 'train/A/3.png', tmp_path / 'val/B/1.png')
+    with pytest.raises(DatasetError, match='--val: 1 of its 4 images are trained on'):
+        once('scratch:2').run()
+    assert trainings.commands == [] and not (tmp_path / 'out').exists()
 
 
 # the budget
@@ -193,7 +203,9 @@ def test_trainings_run_at_the_lowest_priority_in_one_thread_and_continue(once, t
     assert {(threads, nice) for *_, threads, nice in trainings.commands} == {('1', 19)}
     assert [command[0] for command in trainings.commands] == ['train', 'test']
     assert '--resume' in trainings.commands[0][4] and '--overwrite' not in trainings.commands[0][4]
-    assert trainings.commands[1][4][5].endswith('scratch_10/iter.pth')  # the last one is drawn
+    drawn = trainings.commands[1][4]
+    assert drawn[5].endswith('scratch_10/iter.pth')  # the last one
+    assert '--allow-overlap' in drawn  # images were compared at the start; drawing must not fail after hours
 
 
 def test_a_seed_draws_its_own_pairs(once, trainings, tmp_path):
@@ -242,6 +254,10 @@ def test_arms_that_do_not_fit(arms, settings, message, once, trainings, tmp_path
 def test_missing_folders_are_named(once, tmp_path):
     with pytest.raises(FileNotFoundError, match=r'--train: no folder .*train/2019; expected --train and --val to hold'):
         once('scratch', data=Data(tmp_path / 'train', tmp_path / 'val', before='2019')).run()
+    (tmp_path / 'val/label').rename(tmp_path / 'val/truth')
+    with pytest.raises(FileNotFoundError, match='--val: no folder .*val/label; expected --train and --val to hold'):
+        once('scratch').run()
+    (tmp_path / 'val/truth').rename(tmp_path / 'val/label')
     with pytest.raises(ValueError, match='--arms sadl:10: pre-training needs --images DIR and --masks DIR'):
         once('sadl', data=Data(tmp_path / 'train', tmp_path / 'val')).run()
 
@@ -261,3 +277,47 @@ def test_other_pairs_or_another_length_are_refused(once, trainings, tmp_path):
     with pytest.raises(ValueError, match='out holds a comparison with other val, whose results'):
         once('scratch', budget=Budget(iters=6)).run()
     assert trainings.commands == []
+
+
+@pytest.mark.parametrize('file, role', [
+    ('train/A/0.png', 'train'), ('train/B/0.png', 'train'), ('train/label/9.png', 'train'), ('val/A/1.png', 'val'),
+    ('val/B/1.png', 'val'), ('val/label/1.png', 'val')])
+def test_other_pairs_of_the_same_names_are_refused(file, role, once, trainings, tmp_path):
+    once('scratch', budget=Budget(iters=6)).run()
+    trainings.commands.clear()
+    Image.new('RGB', (8, 4), 'red').save(tmp_path / file)
+    with pytest.raises(ValueError, match=f'out holds a comparison with other {role}, whose results'):
+        once('scratch', budget=Budget(iters=6)).run()
+    assert trainings.commands == []
+
+
+@pytest.mark.parametrize('role', ['images', 'masks'])
+def test_other_single_images_are_refused_before_any_arm_is_trained(role, once, trainings, tmp_path):
+    budget = Budget(iters=6, pretrain_iters=2)
+    once('supervised', budget=budget).run()
+    trainings.commands.clear()
+    Image.new('RGB', (8, 4), 'red').save(tmp_path / role / '0.png')
+    with pytest.raises(ValueError, match=f'out holds a comparison with other {role}, whose results'):
+        once('scratch', 'supervised', budget=budget).run()
+    assert trainings.commands == []
+    (tmp_path / 'out/images.json').unlink()
+    with pytest.raises(ValueError, match=r'out holds pretrain_supervised_schanger, but no images\.json'):
+        once('supervised', budget=budget).run()
+    assert len(once('scratch', budget=budget).run()) == 1  # which reads none of them
+
+
+def test_arms_with_pretraining_may_follow_where_there_were_no_single_images(once, trainings, tmp_path):
+    budget = Budget(iters=6, pretrain_iters=2)
+    once('scratch', budget=budget, data=Data(tmp_path / 'train', tmp_path / 'val')).run()
+    assert len(once('scratch', 'supervised', budget=budget).run()) == 2
+    assert trainings.trained() == ['scratch_10', 'pretrain_supervised_schanger', 'supervised_10']
+
+
+def test_the_same_files_elsewhere_are_the_same_data(once, trainings, tmp_path):
+    budget = Budget(iters=6, pretrain_iters=2)
+    first = once('supervised', budget=budget).run()
+    trainings.commands.clear()
+    for folder in ('train', 'val', 'images', 'masks'):
+        shutil.copytree(tmp_path / folder, tmp_path / 'moved' / folder)
+    moved = Data(*(tmp_path / 'moved' / folder for folder in ('train', 'val', 'images', 'masks')))
+    assert once('supervised', budget=budget, data=moved).run() == first and trainings.commands == []

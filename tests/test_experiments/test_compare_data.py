@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
-from schanger_mm.experiments.compare_data import Data
+import pytest
+
+from schanger_mm.experiments.compare_data import Data, content_of
+from schanger_mm.utils.errors import DatasetError
 
 
 def test_names_are_in_natural_order(tmp_path):
-    for path in ('train/A/10.png', 'train/A/9.png', 'val/A/x.jpg', 'images/a.tif'):
+    for path in ('train/A/10.png', 'train/A/9.png', 'train/B/9.png', 'train/label/9.png', 'val/A/x.jpg', 'val/B/x.jpg',
+                 'val/label/x.png', 'images/a.tif'):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).touch()
     data = Data(tmp_path / 'train', tmp_path / 'val', tmp_path / 'images')
@@ -19,3 +23,65 @@ def test_lossy_masks_have_a_threshold_everywhere_but_where_labels_are_not_read()
     assert data.pairs('x', data.train)['x.label_threshold'] == data.singles('x')['x.label_threshold'] == 128
     assert data.pairs('x', data.train, labelled=False) == {
         'x.data_root': Path('t'), 'x.before': 'A', 'x.after': 'B', 'x.ann_file': ''}
+
+
+def test_content_is_that_of_the_files_under_their_names_and_folders(tmp_path):
+    for path in ('A/1.png', 'A/2.png', 'B/1.png'):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(path)
+    folders = tmp_path / 'A', tmp_path / 'B'
+    first = content_of(*folders)
+    assert first.startswith('3 files, ') and len(first) == len('3 files, ') + 64
+    assert content_of(*reversed(folders)) != first
+    (tmp_path / 'A/notes.txt').write_text('no image')
+    assert content_of(*folders) == first
+    (tmp_path / 'A/2.png').rename(tmp_path / 'A/3.png')
+    assert content_of(*folders) != first
+    (tmp_path / 'A/3.png').rename(tmp_path / 'A/2.png')
+    (tmp_path / 'B/1.png').write_text('B/2.png')
+    assert content_of(*folders) != first
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Return folders of three training pairs, two validation pairs and two single images, all different."""
+    for folder, names in (('train', 'A/1 A/2 A/10 B/1 B/2 B/10'), ('val', 'A/2 A/10 B/2 B/10'), ('images', '1 2')):
+        for name in names.split():
+            path = tmp_path / folder / f'{name}.png'
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f'{folder} {name}')
+    return Data(tmp_path / 'train', tmp_path / 'val', tmp_path / 'images')
+
+
+def test_validation_pairs_of_their_own_are_accepted(data):
+    data.refuse_overlap()
+    Data(data.train, data.val).refuse_overlap()
+
+
+@pytest.mark.parametrize('trained', ['train/A/10.png', 'train/B/1.png', 'images/2.png'])
+@pytest.mark.parametrize('scored', ['val/A/2.png', 'val/B/2.png'])
+def test_an_image_of_either_date_that_is_trained_on_under_any_name_is_named(scored, trained, data, tmp_path):
+    (tmp_path / scored).write_text((tmp_path / trained).read_text())
+    with pytest.raises(DatasetError) as caught:
+        data.refuse_overlap()
+    assert str(caught.value) == (
+        '--val: 1 of its 4 images are trained on, by the content of their files; the first is '
+        f'{tmp_path / scored}, the same as {tmp_path / trained}. Scores on them say little about new '
+        'images: remove them from --val, or from --train and --images.')
+
+
+def test_the_first_is_named_in_natural_order(data, tmp_path):
+    for name in ('A/10', 'A/2'):
+        (tmp_path / f'val/{name}.png').write_text(f'train {name}')
+    with pytest.raises(DatasetError, match=r'^--val: 2 of its 4 images .* the first is .*val/A/2\.png'):
+        data.refuse_overlap()
+
+
+def test_an_image_that_occurs_twice_in_training_is_an_empty_tile(data, tmp_path):
+    """As in schanger test."""
+    for name in ('train/A/1', 'train/A/2', 'val/A/2'):
+        (tmp_path / f'{name}.png').write_text('black')
+    data.refuse_overlap()
+    (tmp_path / 'images/1.png').write_text('black')
+    with pytest.raises(DatasetError, match=r'the same as .*images/1\.png'):
+        data.refuse_overlap()

@@ -27,11 +27,13 @@ PROTOCOL = dict(pairs=30, val_pairs=5, single_images=28, seeds=[1, 2], threads=1
 
 def test_table():
     assert results_table([PLAIN, AGAIN, PRETRAINED], 'core_minutes') == (
-        '| arm | labelled | unlabelled | F1 | precision | recall | iterations | pairs seen '
+        '| arm | labelled | unlabelled | F1 | precision | recall | iterations | pairs drawn '
         '| pre-training, core-minutes | on pairs, core-minutes |\n'
         '|---|---|---|---|---|---|---|---|---|---|\n'
         '| scratch | 6 | 0 | 52.0 ± 2.8 | 60.0 ± 0.0 | 43.8 ± 1.4 | 20 | 80 | 0.0 | 11.0 |\n'
-        '| sadl-semi | 6 | 24 | 70.1 | 70.0 | 70.0 | 10 | 80 | 3.0 | 8.0 |\n')
+        '| sadl-semi | 6 | 24 | 70.1 | 70.0 | 70.0 | 10 | 80 | 3.0 | 8.0 |\n'
+        '\nPairs drawn: iterations times batch size. A pair without its label counts once, although a semi-supervised '
+        'iteration runs it in three views.\n')
 
 
 def test_on_a_gpu_minutes_are_those_of_the_clock():
@@ -73,5 +75,6 @@ def test_numbers_hold_the_protocol_the_machine_and_the_hours(written):
 def test_the_page_shows_the_arms_of_a_pair_one_after_the_other(written):
     page = (written[0] / 'results.html').read_text(encoding='utf-8')
     assert page.index('a: scratch, 6 labelled</figcaption>') < page.index('a: sadl-semi, 6 labelled</figcaption>')
+    assert 'counts once, although a semi-supervised iteration runs it in three views' in page
     assert page.count('<img') == 2 and 'core-minutes, pre-training included' in page
     assert 'no weights were selected on them' in page and '0.6 hours of training' in page
