@@ -41,7 +41,7 @@ def trained_on(runner) -> list[TrainedOn]:
                       or _list_name(part)),
             list_sha256=_list_sha256(part),
             images=len(part),
-            digests=pack(_without_empty_tiles(digests_of(samples_of(part)), loader_of(part)))))
+            digests=pack(without_empty_tiles(digests_of(samples_of(part)), loader_of(part)))))
     return found
 
 
@@ -62,8 +62,13 @@ def digests_of(samples: Sequence[tuple[str, ...]]) -> list[dict[str, int]]:
                              samples))
 
 
-def _without_empty_tiles(found: Sequence[Mapping[str, int]], loader: LoadImage | None) -> list[int]:
-    """Return the digests of images; one of several files with equal pixels throughout tells nothing about a place."""
+def without_empty_tiles(found: Sequence[Mapping[str, int]], loader: LoadImage | None = None) -> list[int]:
+    """Return the digests of images; one of several files with equal pixels throughout tells nothing about a place.
+
+    Args:
+        found: what :func:`digests_of` returns.
+        loader: what reads the images in training; None: 8-bit images of any form.
+    """
     files: dict[int, set[str]] = {}
     for sample in found:
         for path, digest in sample.items():

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from schanger_mm.data_tools.image_forms import header_of_any
 from schanger_mm.datasets.reading import COLOUR, GREY
-from schanger_mm.engine.trained_on import digests_of
+from schanger_mm.engine.trained_on import digests_of, without_empty_tiles
 from schanger_mm.utils.errors import DatasetError, MissingFileError
 from schanger_mm.utils.files import sha256_of
 from schanger_mm.utils.names import list_stems, natural_key
@@ -81,9 +80,8 @@ class Data:
         trained: dict[int, str] = {}
         for folders in (self.folders(self.train)[:2], [self.images] if self.images else []):
             digests = _digests(folders)
-            counts = Counter(digests.values())
-            # an image that occurs twice is an empty tile more often than a place
-            trained |= {digest: path for path, digest in digests.items() if counts[digest] == 1}
+            places = set(without_empty_tiles([digests]))
+            trained |= {digest: path for path, digest in digests.items() if digest in places}
         scored = _digests(self.folders(self.val)[:2])
         if both := [path for path, digest in scored.items() if digest in trained]:
             raise DatasetError(
