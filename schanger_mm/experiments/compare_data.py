@@ -118,4 +118,4 @@ def content_of(*folders: Path) -> str:
 def _digests(folders: Sequence[Path]) -> dict[str, int]:
     """Return the images of folders in natural order, and the content digest of each."""
     files = [path for folder in folders for path in sorted(list_stems(str(folder)).values(), key=natural_key)]
-    return {path: digest for path, (digest, ) in zip(files, digests_of([(path, ) for path in files]))}
+    return {path: digest for found in digests_of([(path, ) for path in files]) for path, digest in found.items()}
