@@ -60,6 +60,21 @@ def test_random_weights_have_no_f1(pairs):
         benchmark([Job('small', rounds=1, data=pairs)], ['plain'])
 
 
+@pytest.mark.parametrize('mode', [torch.no_grad, torch.inference_mode])
+def test_kernels_inside_an_operator_are_counted(mode):
+    image = torch.ones(4, 6)
+    with mode(), Calls() as calls:
+        torch.nn.functional.dropout(image, training=False)  # none
+        image.t().contiguous()
+        image.contiguous()  # none
+        torch.nn.functional.linear(image, image)
+        torch.nn.functional.conv2d(image[None, None], image[None, None])
+        torch.nn.functional.interpolate(image[None, None], scale_factor=2.0, mode='bilinear')
+        float(image.sum())
+    assert dict(calls.kernels) == dict(clone=1, mm=1, convolution=1, upsample_bilinear2d=1, sum=1)
+    assert dict(calls.waits) == dict(_local_scalar_dense=1)
+
+
 def test_launches_are_operators_that_compute():
     image = torch.ones(4, 4)
     assert count_launches(lambda: (image + 1).relu().view(16).sum(), torch.device('cpu')) == 3
