@@ -53,6 +53,12 @@ def test_folders_that_judge_nothing_are_refused(tmp_path, count, changed, messag
         read_halves(labelled(tmp_path, count, changed), 64)
 
 
+def test_a_missing_folder_is_named_with_its_option(tmp_path):
+    for option in ('--calibration', '--data'):
+        with pytest.raises(DeployError, match=f'{option} .*none: no such folder; expected one that holds A, B and'):
+            read_halves(tmp_path / 'none', 64, option=option)
+
+
 def test_convolutions_are_in_int8_and_probabilities_are_near(trained, quantised):
     import onnx
     path, tiles = quantised
