@@ -10,8 +10,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 NO_KERNEL = {'detach', 'alias', 'lift_fresh', 'empty', 'empty_like', 'empty_strided', 'new_empty', 'new_empty_strided',
              '_unsafe_view', '_reshape_alias'}
-WAITS = {'_local_scalar_dense', 'is_nonzero', 'item', 'nonzero', 'equal', 'masked_select', '_unique2', 'unique_dim',
-         'bincount'}
+WAITS = {'_local_scalar_dense', 'nonzero', 'equal', 'masked_select', '_unique2', 'unique_dim', 'bincount'}
+COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
+"""Operators made of others, which are counted instead; under inference_mode torch does not split them first."""
 
 
 class Calls(TorchDispatchMode):
@@ -29,6 +30,9 @@ class Calls(TorchDispatchMode):
         self.copying: Counter[str] = Counter()
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), COMPOSITE):
+            with self:
+                return func._op_dk(COMPOSITE, *args, **(kwargs or {}))
         name = func.overloadpacket.__name__
         if {torch.Tag.generated, torch.Tag.out} <= set(func.tags):
             self.copying[name] += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from collections.abc import Callable, Iterable
 from importlib import metadata
 from pathlib import Path
@@ -34,7 +35,13 @@ def describe_machine(device: torch.device) -> dict[str, str]:
                 allocator=' '.join(f'{key}={os.environ[key]}' for key in os.environ if key.startswith(_ALLOCATORS)))
 
 
-@torch.inference_mode()
+def now(device: torch.device) -> float:
+    """Return the time in seconds once a GPU has finished; no other GPU is waited for, which would initialise it."""
+    if device.type == 'cuda':
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
 def measure_ceilings(device: torch.device, threads: int, precisions: Iterable[str], seconds: float = 0.5,
                      side: int | None = None) -> dict[str, float]:
     """Measure each peak rate as the best of several runs.
@@ -44,6 +51,14 @@ def measure_ceilings(device: torch.device, threads: int, precisions: Iterable[st
     convolutions may. Copying uses 256 MiB, on a GPU 1 GiB.
     Returns floating-point operations per second by precision, and bytes read plus written per second as ``copy``.
     """
+    found = _measure_ceilings(device, threads, precisions, seconds, side)
+    torch.cuda.empty_cache()  # other processes measure on this GPU next
+    return found
+
+
+@torch.inference_mode()
+def _measure_ceilings(device: torch.device, threads: int, precisions: Iterable[str], seconds: float,
+                      side: int | None) -> dict[str, float]:
     def fastest(run: Callable[[], object]) -> float:
         timer = Timer('run()', globals=dict(run=run), num_threads=threads)
         return min(timer.blocked_autorange(min_run_time=seconds).times)

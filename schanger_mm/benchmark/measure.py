@@ -6,21 +6,20 @@ import ctypes
 import gc
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.benchmark import timer
 
 from schanger_mm.benchmark.launches import count_launches
-from schanger_mm.benchmark.network import channels, dates, load
-from schanger_mm.benchmark.quality import judge
+from schanger_mm.benchmark.machine import now
+from schanger_mm.benchmark.network import load
+from schanger_mm.benchmark.quality import judge, read_tiles
 from schanger_mm.benchmark.variants import EXPORTED, VARIANTS, make_step
-from schanger_mm.datasets.transforms import LoadBiTemporalImages
-from schanger_mm.deploy.model_files import open_named
-from schanger_mm.deploy.trained_reading import loading_of
 from schanger_mm.utils.devices import FOR_INFERENCE, keep_freed_memory
 from schanger_mm.utils.text import first_line
 
@@ -45,12 +44,13 @@ class Job:
     data: str | None = None
 
 
-def measure(job: Job) -> tuple[dict, Tensor]:
-    """Call one variant twice to warm up, then time its calls; torch's timer waits for the GPU.
+def measure(job: Job) -> tuple[dict, Tensor | None]:
+    """Call one variant twice to warm up, then time its calls.
 
     Returns the seconds of each call, the growth of memory during the warm-up, the allocator setting, kernels that are
-    launched (None for what torch does not run operator by operator), and F1 with ``data``; and the loss of the first
-    call, or its probabilities of the last class, ``(N, H, W)``, with ``data`` those of all tiles.
+    launched (None for what torch does not run operator by operator), F1 with ``data``, and ``problems``: errors of the
+    last two, which are None then; and the loss of the first call, or its probabilities of the last class,
+    ``(N, H, W)``, with ``data`` those of all tiles, None without F1.
     """
     device, variant = torch.device(job.device), VARIANTS[job.task][job.variant]
     torch.set_num_threads(job.threads)
@@ -65,15 +65,17 @@ def measure(job: Job) -> tuple[dict, Tensor]:
         step()  # exclude the compiler's memory
     before = start_peak(device)
     torch.manual_seed(job.seed)  # of dropout
-    first, _, _ = step(), step(), timer()
+    first, _, _ = step(), step(), now(device)
     peak, seconds = read_peak(device) - before, []
     for _ in range(job.rounds):
-        start = timer()
+        start = now(device)
         step()
-        seconds.append(timer() - start)
+        seconds.append(now(device) - start)
     counted = variant.form not in EXPORTED and (device.type == 'cuda' or variant.form != 'compile')
-    answer = dict(seconds=seconds, peak_bytes=peak, malloc=variant.malloc if tuned else 'default',
-                  launches=count_launches(step, device) if counted else None)
+    problems: list[str] = []
+    answer: dict[str, Any] = dict(
+        seconds=seconds, peak_bytes=peak, malloc=variant.malloc if tuned else 'default', problems=problems,
+        launches=_attempt('kernels', lambda: count_launches(step, device), problems) if counted else None)
     if job.task == 'inference':
         def probability(logits: Tensor) -> Tensor:
             if variant.form in EXPORTED:
@@ -82,12 +84,28 @@ def measure(job: Job) -> tuple[dict, Tensor]:
 
         first = probability(first)
         if job.data is not None:
-            loading = loading_of(open_named(job.network).cfg, channels(model) // dates(model))
-            forward = step.func  # type: ignore[attr-defined]  # a partial, in inference
-            answer['f1'], first = judge(lambda images: probability(forward(images)), preprocessor.to(device),
-                                        0.5 if threshold is None else threshold, job.data, job.size,
-                                        getattr(model, 'size_divisor', 1), LoadBiTemporalImages(**loading))
-    return answer, first.cpu()
+            folder, forward = job.data, step.func  # type: ignore[attr-defined]  # a partial, in inference
+
+            def score() -> tuple[float, Tensor]:
+                return judge(lambda images: probability(forward(images)), preprocessor.to(device),
+                             0.5 if threshold is None else threshold,
+                             read_tiles(folder, job.size, job.network, model), getattr(model, 'size_divisor', 1))
+
+            answer['f1'], first = _attempt('F1', score, problems) or (None, None)
+    return answer, None if first is None else first.cpu()
+
+
+def _attempt(what: str, compute: Callable[[], Any], problems: list[str]) -> Any:
+    """Return what a call returns, or None and add its error to ``problems``, so that timings are kept."""
+    try:
+        return compute()
+    except Exception as error:  # any error of a network, a backend or the profiler
+        problems.append(f'{what}: {_in_one_line(error)}')
+        return None
+
+
+def _in_one_line(error: Exception) -> str:
+    return f'{type(error).__name__}: {first_line(error, None)}'
 
 
 def start_peak(device: torch.device) -> int:
@@ -115,8 +133,10 @@ if __name__ == '__main__':
     job = Job(**json.loads((folder / 'job.json').read_text(encoding='utf-8')))
     try:
         answer, first = measure(job)
-        answer['loss'] = float(first) if job.task == 'train' else None
-        np.save(folder / f'{job.variant}.npy', first.numpy())
+        answer['loss'] = None
+        if first is not None:
+            answer['loss'] = float(first) if job.task == 'train' else None
+            np.save(folder / f'{job.variant}.npy', first.numpy())
     except Exception as error:  # any error of a network or backend becomes a row of the table
-        answer = dict(failure=f'{type(error).__name__}: {first_line(error, None)}')
+        answer = dict(failure=_in_one_line(error))
     (folder / 'result.json').write_text(json.dumps(answer), encoding='utf-8')

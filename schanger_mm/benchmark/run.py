@@ -17,6 +17,7 @@ import numpy as np
 from schanger_mm.benchmark.machine import describe_machine, measure_ceilings
 from schanger_mm.benchmark.measure import Job
 from schanger_mm.benchmark.network import build, count_cost, dates, holds_weights, load
+from schanger_mm.benchmark.quality import read_tiles
 from schanger_mm.benchmark.variants import PLAIN, VARIANTS
 from schanger_mm.utils.devices import find_device
 from schanger_mm.utils.errors import SettingError
@@ -60,9 +61,11 @@ def compare(job: Job, names: Sequence[str], timeout: float, say: Callable[[str],
     In one process the first variant would affect all others: an allocator cannot be reset to its default, and memory
     freed by one variant makes the next look frugal and fast. Each variant has two processes with half of
     the calls each, the second time in reverse order, so that a change in load affects all of them alike.
-    In the rows, ``failure`` says why a variant that raised an error, was killed or took too long has no figures.
+    In the rows, ``failure`` says why a variant that raised an error, was killed or took too long has no figures, and
+    ``problems`` why one that was timed lacks its kernels or F1.
     """
-    rows = [dict(asdict(VARIANTS[job.task][name]), name=name, failure=None, seconds=[], peak_bytes=0) for name in names]
+    rows = [dict(asdict(VARIANTS[job.task][name]), name=name, failure=None, problems=[], seconds=[], peak_bytes=0)
+            for name in names]
     with tempfile.TemporaryDirectory(prefix='benchmark-') as folder:
         for rounds, order in ((job.rounds - job.rounds // 2, rows), (job.rounds // 2, rows[::-1])):
             for row in order if rounds else ():
@@ -106,5 +109,7 @@ def _count(job: Job) -> dict:
     if job.data is not None and not holds_weights(job.network):
         raise SettingError(f'--data {job.data}: {job.network} has no trained weights and statistics; name a checkpoint '
                            'that holds its config, or hf://ORG/NAME.')
+    if job.data is not None:
+        read_tiles(job.data, job.size, job.network, model)  # a bad folder is found before anything is timed
     cost, passes = count_cost(model, job.batch, job.size, job.size), 3 if job.task == 'train' else 1
     return dict(asdict(job), dates=dates(model), flops=passes * cost['flops'], values=passes * cost['values'])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
-import time
 from pathlib import Path
 from statistics import median
+from typing import Any
 
-import numpy as np
+import torch
 from torch.utils.benchmark import set_torch_threads
 
-from schanger_mm.benchmark.machine import describe_machine
+from schanger_mm.benchmark.machine import describe_machine, now
+from schanger_mm.deploy.exported import ExportedModel
 from schanger_mm.deploy.load import Model
 from schanger_mm.geo.pair import PairSpec
 from schanger_mm.scene.plan import Settings
@@ -27,33 +29,43 @@ PARTS = {'checks': 'opening, fingerprint, shift estimate', 'waiting': 'waiting f
 def benchmark_scene(spec: PairSpec, model: Model, settings: Settings, rounds: int = 3, threads: int = 1) -> dict:
     """Predict a scene several times, alternating with the bare network on as many windows in the same batches.
 
-    The first run is not counted: it fills the file cache and records the network's inputs. Results are deleted.
+    The bare network gets inputs that are normalised and on its device already, and its outputs stay there; an export
+    takes arrays and returns them. The first run is not counted: it fills the file cache and records the network's
+    inputs. Results are deleted.
     """
     for name, value in (('rounds', rounds), ('threads', threads)):
         if value < 1:
             raise SettingError(f'--{name} {value}: expected 1 or more.')
-    batches: list[np.ndarray] = []
-    examples: dict[tuple[int, ...], np.ndarray] = {}
+    shapes: list[tuple[int, ...]] = []
+    examples: dict[tuple[int, ...], tuple] = {}
+    loaded: Any = model  # an export or a network
+    owner, name = ((loaded.runtime, '_run') if isinstance(model, ExportedModel) else
+                   (loaded.network, 'encode_decode'))
+    network, device = getattr(owner, name), torch.device(model.device)
 
-    def predict(images: np.ndarray) -> np.ndarray:
-        """Record the shape of every batch, and the pixels of one batch per shape."""
-        batches.append(examples.setdefault(images.shape, images.copy()))
-        return type(model).predict(model, images)  # type: ignore[arg-type]
+    def record(*inputs: Any) -> Any:
+        """Record the shape of every batch, and the values of one batch per shape."""
+        images = inputs[0] if isinstance(inputs[0], torch.Tensor) else inputs[0][0]
+        shapes.append(images.shape)
+        if images.shape not in examples:
+            examples[images.shape] = copy.deepcopy(inputs)
+        return network(*inputs)
 
     with set_torch_threads(threads):
-        model.predict = predict  # type: ignore[method-assign]
+        setattr(owner, name, record)
         pixels = _predict(spec, model, settings)['pixels']['total']
-        del model.predict
+        delattr(owner, name)
         bare, runs = [], []
         for _ in range(rounds):
-            start = time.perf_counter()
-            for images in batches:
-                model.predict(images)
-            bare.append(time.perf_counter() - start)
+            start = now(device)
+            with torch.inference_mode():
+                for shape in shapes:
+                    network(*examples[shape])
+            bare.append(now(device) - start)
             runs.append(_predict(spec, model, settings)['timings'])
-    seen = sum(len(images) * images[0, 0, 0].size for images in batches)
-    return dict(windows=sum(map(len, batches)), seen=seen / pixels, threads=threads, batch_size=settings.batch_size,
-                precision=model.precision, machine=describe_machine(model.device),
+    seen = sum(count * height * width for count, _, height, width in shapes)
+    return dict(windows=sum(shape[0] for shape in shapes), seen=seen / pixels, threads=threads,
+                batch_size=settings.batch_size, precision=model.precision, machine=describe_machine(device),
                 **summarise(pixels / 1e6, bare, runs))
 
 

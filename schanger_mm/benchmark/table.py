@@ -37,7 +37,8 @@ def _format_result(result: Mapping, best: Mapping[str, float]) -> str:
         table.add_row([row['name'], row['malloc'], *cells])
     heading = ('### {network}, {task}, batch {batch} of {size} x {size} px; {threads} threads, {rounds} rounds, '
                'checkpoint: {checkpoint}').format(**result)
-    failures = '\n'.join(f'- {row["name"]}: {row["failure"]}' for row in result['variants'] if row['failure'])
+    failures = '\n'.join(f'- {row["name"]}: {failure}' for row in result['variants']
+                         for failure in [row['failure'], *row['problems']] if failure)
     return '\n\n'.join(filter(None, [heading, table.get_string(), failures]))
 
 
@@ -53,5 +54,6 @@ def _cells(row: Mapping, plain: Mapping | None, result: Mapping, best: Mapping[s
         '-' if row.get('launches') is None else f'{row["launches"]}',
         f'{result["flops"] / seconds / best[row["precision"]]:.0%}',
         f'{moved / seconds / best["copy"]:.0%}',
-        *([f'{row["f1"]:.2f}'] if result.get('data') and result['task'] == 'inference' else []),
+        *(['-' if row['f1'] is None else f'{row["f1"]:.2f}']
+          if result.get('data') and result['task'] == 'inference' else []),
         '-' if difference is None else f'{difference:{".5f" if result["task"] == "train" else ".1e"}}']

@@ -20,6 +20,7 @@ from schanger_mm.deploy.card import Card
 from schanger_mm.deploy.formats import write_onnx
 from schanger_mm.deploy.graph import PairGraph, trace
 from schanger_mm.deploy.open import open_runtime
+from schanger_mm.engine.compilation import compile_loss
 from schanger_mm.models.data_preprocessor import BiTemporalPreProcessor
 from schanger_mm.models.detectors import SiameseEncoderDecoder
 from schanger_mm.models.layers import part_dates
@@ -115,13 +116,13 @@ def _training_step(variant: Variant, model: nn.Module, inputs: Tensor, labels: T
         raise SettingError(f'no part of {type(model).__name__} has with_cp')
     for part in parts:
         part.with_cp = variant.recompute
-    forward = torch.compile(model) if variant.form == 'compile' else model
+    compile_loss(model, variant.form == 'compile')
     scale = _LOSS_SCALE if variant.precision == 'fp16' else 1.0
 
     def step() -> Tensor:
         mixed = variant.precision != 'fp32'
         with torch.autocast(inputs.device.type, DTYPES[variant.precision]) if mixed else contextlib.nullcontext():
-            loss, _ = model.parse_losses(forward(inputs, samples, mode='loss'))
+            loss, _ = model.parse_losses(model(inputs, samples, mode='loss'))
         (loss * scale).backward()
         model.zero_grad()
         return loss.detach()

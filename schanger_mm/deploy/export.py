@@ -21,7 +21,7 @@ from schanger_mm.deploy.errors import DeployError
 from schanger_mm.deploy.formats import ProgramRuntime, write_onnx, write_openvino, write_program
 from schanger_mm.deploy.graph import PairGraph, trace
 from schanger_mm.deploy.int8 import judge, quantise
-from schanger_mm.deploy.labelled_tiles import read_halves
+from schanger_mm.deploy.labelled_tiles import Tile, read_halves
 from schanger_mm.deploy.model import SceneModel
 from schanger_mm.deploy.open import open_runtime
 from schanger_mm.deploy.parity import Compared, Pair, compare, random_pairs, real_pair
@@ -66,7 +66,7 @@ def export(cfg: Config, config: str, checkpoint: str | Checkpoint, out: str | Pa
     Raises:
         ImportError: the backend is not installed.
         DeployError: options that do not fit together, the file differs from PyTorch by more than
-            1e-4, or int8 costs more than 0.3 points of F1; nothing is written then.
+            1e-4, or int8 costs more than 0.3 points of F1 or cannot be judged; nothing is written then.
         ExistsError: ``out`` exists.
         SceneError, CheckpointError: the checkpoint does not fit the config.
     """
@@ -81,6 +81,7 @@ def export(cfg: Config, config: str, checkpoint: str | Checkpoint, out: str | Pa
     graph = PairGraph(model.network, normalise == 'inside', model.temperature)
     card = make_card(model, graph, config, normalise, tile or _tile(cfg, graph.divisor), gsd)
     loading = loading_of(cfg, model.bands)
+    halves = None if calibration is None else read_halves(calibration, card.tile, LoadBiTemporalImages(**loading))
     known = [_read_pair(loading, before, after, card) for before, after in pairs] or _test_pairs(cfg, card)
 
     def reference(before: np.ndarray, after: np.ndarray) -> np.ndarray | Sequence[np.ndarray]:
@@ -96,8 +97,7 @@ def export(cfg: Config, config: str, checkpoint: str | Checkpoint, out: str | Pa
         pairs_to_see = [*random_pairs(card.mean, card.std), *known]
         runtime = ProgramRuntime(partial, program) if format == 'program' else open_runtime(partial)
         done = compare(runtime.semantic if card.semantic_classes else runtime, reference, pairs_to_see)
-        cost = '' if calibration is None else _in_int8(partial, onnx_file, Path(aside) / 'int8.onnx', card, runtime,
-                                                       calibration, loading)
+        cost = _in_int8(partial, onnx_file, Path(aside) / 'int8.onnx', card, runtime, *halves) if halves else ''
         out.unlink(missing_ok=True)  # so that an old .xml is never combined with a new .bin
         for file in sorted(Path(folder).iterdir()):
             move_into_place(file, out.with_suffix(file.suffix))
@@ -161,11 +161,10 @@ def _check_precision(precision: str, calibration: str | Path | None, format: str
 
 
 def _in_int8(path: Path, onnx_file: Path, target: Path, card: Card, float32: Runtime,
-             calibration: str | Path, loading: dict[str, Any]) -> str:
+             tiles: Sequence[Tile], held_back: Sequence[Tile]) -> str:
     """Replace an export in float32 by one in int8, made of its ONNX file by way of ``target``; say what that costs."""
     onnxruntime = require('onnxruntime', EXTRA, 'Exporting in int8')
     card = replace(card, versions={**card.versions, 'int8': f'onnxruntime {onnxruntime.__version__}'})
-    tiles, held_back = read_halves(calibration, card.tile, LoadBiTemporalImages(**loading))
     quantise(onnx_file, target, card, tiles)
     written = [target]
     if path.suffix == BACKENDS['openvino']:

@@ -41,7 +41,7 @@ def quantise(source: Path, target: Path, card: Card, tiles: Sequence[Tile]) -> N
     root.setLevel(logging.ERROR)  # its advice to run its preprocessing, which cannot take any size
     try:
         quantization.quantize_static(
-            source, target, _Reader(tiles, card.inputs), quant_format=quantization.QuantFormat.QDQ,
+            source, target, _Reader(tiles, card), quant_format=quantization.QuantFormat.QDQ,
             op_types_to_quantize=OPERATORS, per_channel=True, activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8)
     finally:
@@ -53,23 +53,34 @@ def quantise(source: Path, target: Path, card: Card, tiles: Sequence[Tile]) -> N
 
 
 class _Reader:
-    """What onnxruntime reads tiles through."""
+    """What onnxruntime reads tiles through, normalised if the file expects that."""
 
-    def __init__(self, tiles: Sequence[Tile], names: tuple[str, ...]) -> None:
-        self.left, self.names = iter(tiles), names
+    def __init__(self, tiles: Sequence[Tile], card: Card) -> None:
+        self.left, self.card = iter(tiles), card
+        self.mean, self.std = (np.array(values, np.float32)[:, None, :, None, None] for values in (card.mean, card.std))
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         tile = next(self.left, None)
-        return None if tile is None else dict(zip(self.names, (tile.before, tile.after)))
+        if tile is None:
+            return None
+        dates = np.stack([tile.before, tile.after])
+        if self.card.normalisation == 'outside':
+            dates = (dates - self.mean) / self.std
+        return dict(zip(self.card.inputs, dates))
 
 
 def judge(int8: Runtime, float32: Runtime, tiles: Sequence[Tile]) -> str:
     """Compare both on tiles that were not calibrated on, and say what int8 costs.
 
     Raises:
-        DeployError: F1 drops by more than 0.3 points.
+        DeployError: F1 drops by more than 0.3 points, or is 0 in float32 already.
     """
-    (before, expected), (after, found) = score(float32, tiles), score(int8, tiles)
+    before, expected = score(float32, tiles)
+    if not before > 0:  # also nan
+        raise DeployError(f'--precision int8: in float32 the network finds none of the changes in the {len(tiles)} '
+                          f'tiles that are held back (F1 {before:.2f}), so they cannot show what int8 costs; nothing '
+                          'was written. Calibrate on pairs whose changes the network finds, or train it longer.')
+    after, found = score(int8, tiles)
     change = max(float(np.abs(one - other).max()) for one, other in zip(expected, found))
     text = (f'F1 {after:.2f} instead of {before:.2f} on {len(tiles)} tiles that are held back; the largest change of a '
             f'probability is {change:.2f}')

@@ -28,34 +28,37 @@ class Tile:
     mask: np.ndarray
 
 
-def read_halves(folder: str | Path, side: int,
-                load: LoadBiTemporalImages | None = None) -> tuple[list[Tile], list[Tile]]:
+def read_halves(folder: str | Path, side: int, load: LoadBiTemporalImages | None = None,
+                option: str = '--calibration') -> tuple[list[Tile], list[Tile]]:
     """Cut the labelled pairs of a folder into tiles; every other pair is held back.
 
     Args:
         folder: holds ``A``, ``B`` and ``label``, one file per pair in each.
         side: of the tiles, px; border tiles overlap their neighbours, smaller images are one tile.
         load: reads both dates, as the training did; None: 8-bit colour images.
+        option: by which the user named the folder, for messages.
 
     Returns:
         Tiles to calibrate by, and those of the pairs that are held back.
 
     Raises:
-        DeployError: less than two pairs, or nothing changed in those that are held back.
+        DeployError: no such folder, less than two pairs, or nothing changed in those that are held back.
         DatasetError: the folder has another layout, or a file cannot be read.
     """
+    if not Path(folder).is_dir():
+        raise DeployError(f'{option} {folder}: no such folder; expected one that holds A, B and label.')
     load = load or LoadBiTemporalImages()
     pairs = FolderCDDataset(data_root=str(folder), pipeline=[load], test_mode=True, lazy_init=True)
     pairs.full_init()
     if len(pairs) < 2:
-        raise DeployError(f'--calibration {folder}: expected at least two pairs, half of which judge the result; '
+        raise DeployError(f'{option} {folder}: expected at least two pairs, half of which judge the result; '
                           f'found {len(pairs)}.')
     tiles, held_back = (
         _spread([tile for index in range(start, len(pairs), 2)
                  for tile in _cut(pairs.get_data_info(index), side, load)])
         for start in (0, 1))
     if not any((tile.mask == 1).any() for tile in held_back):
-        raise DeployError(f'--calibration {folder}: nothing is changed in the pairs that are held back (every other '
+        raise DeployError(f'{option} {folder}: nothing is changed in the pairs that are held back (every other '
                           'one, by name), so F1 says nothing; add pairs with changes.')
     return tiles, held_back
 

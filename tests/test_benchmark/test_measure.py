@@ -6,6 +6,7 @@ import sys
 import pytest
 import torch
 
+from schanger_mm.benchmark import measure as module
 from schanger_mm.benchmark.measure import Job, measure, read_peak, start_peak
 
 TINY = '4,4,6,8,10,12'
@@ -30,6 +31,27 @@ def test_calls_are_timed_and_probabilities_are_of_each_pair():
     torch.set_num_threads(threads)
     assert len(answer['seconds']) == 3 and min(answer['seconds']) > 0 and answer['malloc'] == 'default'
     assert first.shape == (2, 32, 32) and 0 <= first.min() < first.max() <= 1
+
+
+def test_a_process_on_the_cpu_waits_for_no_gpu(monkeypatch):
+    monkeypatch.setattr(torch.accelerator, 'is_available', lambda: True)
+    monkeypatch.setattr(torch.accelerator, 'synchronize', lambda *_: pytest.fail('initialises a GPU'))
+    threads = torch.get_num_threads()
+    answer, _ = measure(Job(TINY, size=32, rounds=1, threads=1))
+    torch.set_num_threads(threads)
+    assert len(answer['seconds']) == 1
+
+
+def test_timings_are_kept_if_kernels_cannot_be_counted_and_pairs_not_scored(demo_checkpoint, monkeypatch):
+    def fail(*_):
+        raise RuntimeError('no profiler\nhere')
+    monkeypatch.setattr(module, 'count_launches', fail)
+    threads = torch.get_num_threads()
+    answer, first = measure(Job(str(demo_checkpoint), size=32, rounds=2, threads=1, data='missing'))
+    torch.set_num_threads(threads)
+    assert len(answer['seconds']) == 2 and answer['launches'] is answer['f1'] is first is None
+    kernels, f1 = answer['problems']
+    assert kernels == 'kernels: RuntimeError: no profiler' and f1.startswith('F1: ') and 'missing' in f1
 
 
 def test_training_gives_one_loss_for_one_seed():

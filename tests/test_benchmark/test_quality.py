@@ -1,5 +1,7 @@
 """What a variant costs on labelled pairs."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -7,12 +9,15 @@ import torch
 from mmengine.registry import DefaultScope
 
 from schanger_mm.apis import load_config
+from schanger_mm.benchmark import run
 from schanger_mm.benchmark.launches import Calls, count_launches
 from schanger_mm.benchmark.measure import Job, measure
 from schanger_mm.benchmark.network import load
 from schanger_mm.benchmark.quality import judge
 from schanger_mm.benchmark.run import benchmark
 from schanger_mm.benchmark.variants import VARIANTS, make_forward
+from schanger_mm.deploy import DeployError
+from schanger_mm.deploy.labelled_tiles import read_halves
 from schanger_mm.models.data_preprocessor import BiTemporalPreProcessor
 from schanger_mm.registry import MODELS, SCOPE
 from schanger_mm.utils.errors import SettingError
@@ -36,7 +41,8 @@ def pairs(tmp_path):
 
 def test_f1_and_probabilities_are_those_of_the_tiles(pairs):
     preprocessor = BiTemporalPreProcessor([50.] * 6, [100.] * 6)
-    f1, found = judge(lambda images: (images[:, 3] - images[:, 0]).clamp(0, 1), preprocessor, 0.5, pairs, 64, 8)
+    tiles = [tile for half in read_halves(pairs, 64) for tile in half]
+    f1, found = judge(lambda images: (images[:, 3] - images[:, 0]).clamp(0, 1), preprocessor, 0.5, tiles, 8)
     tp, fp = 15 * 26 + 15 * 25, 2 * 50  # of 40 x 48 px, as sides are cut to multiples of 8
     assert f1 == pytest.approx(100 * 2 * tp / (2 * tp + fp))
     assert found.shape == (2 * 40 * 48, ) and sorted(set(found.tolist())) == pytest.approx([0, 1])
@@ -58,6 +64,31 @@ def test_a_trained_network_is_scored_and_compared_on_the_pairs(pairs, demo_check
 def test_random_weights_have_no_f1(pairs):
     with pytest.raises(SettingError, match='--data .*: small has no trained weights and statistics'):
         benchmark([Job('small', rounds=1, data=pairs)], ['plain'])
+
+
+@pytest.mark.parametrize(('folder', 'message'), [
+    ('.', '--data .*: expected at least two pairs.*found 1'), ('none', '--data .*none: no such folder')])
+def test_a_bad_folder_is_found_before_anything_is_measured(pairs, demo_checkpoint, monkeypatch, folder, message):
+    monkeypatch.setattr(run, 'measure_ceilings', lambda *_: pytest.fail('measured'))
+    for file in Path(pairs).glob('*/1.png'):
+        file.unlink()
+    with pytest.raises(DeployError, match=message):
+        benchmark([Job(str(demo_checkpoint), size=32, rounds=1, data=str(Path(pairs) / folder))], ['plain'])
+
+
+@pytest.mark.parametrize('mode', [torch.no_grad, torch.inference_mode])
+def test_kernels_inside_an_operator_are_counted(mode):
+    image = torch.ones(4, 6)
+    with mode(), Calls() as calls:
+        torch.nn.functional.dropout(image, training=False)  # none
+        image.t().contiguous()
+        image.contiguous()  # none
+        torch.nn.functional.linear(image, image)
+        torch.nn.functional.conv2d(image[None, None], image[None, None])
+        torch.nn.functional.interpolate(image[None, None], scale_factor=2.0, mode='bilinear')
+        float(image.sum())
+    assert dict(calls.kernels) == dict(clone=1, mm=1, convolution=1, upsample_bilinear2d=1, sum=1)
+    assert dict(calls.waits) == dict(_local_scalar_dense=1)
 
 
 def test_launches_are_operators_that_compute():

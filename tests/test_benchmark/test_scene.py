@@ -10,8 +10,12 @@ rasterio = pytest.importorskip('rasterio')
 
 from schanger_mm.benchmark.scene import PARTS, benchmark_scene, format_scene, summarise  # noqa: E402
 from schanger_mm.config.loading import load_config  # noqa: E402
+from schanger_mm.deploy.card import Card  # noqa: E402
+from schanger_mm.deploy.exported import ExportedModel  # noqa: E402
 from schanger_mm.deploy.model import SceneModel  # noqa: E402
+from schanger_mm.deploy.runtime import Runtime  # noqa: E402
 from schanger_mm.geo.pair import PairSpec  # noqa: E402
+from schanger_mm.geo.reading import Reading  # noqa: E402
 from schanger_mm.registry import MODELS  # noqa: E402
 from schanger_mm.scene.plan import Settings  # noqa: E402
 
@@ -46,6 +50,41 @@ def test_windows_speeds_and_parts_add_up(pair, model):
     assert facts['share_of_bare']['rasters'] >= facts['share_of_bare']['all'] > 0
     assert facts['parts']['network'] > 0 and facts['parts']['page'] == 0
     assert all(name in format_scene(facts) for name in PARTS.values())
+
+
+def test_the_bare_network_gets_inputs_that_are_normalised_once(pair, model, monkeypatch):
+    calls, kind = [], type(model.network)
+    encode_decode = kind.encode_decode
+    monkeypatch.setattr(kind, 'encode_decode', lambda *args: calls.append('network') or encode_decode(*args))
+    model.network.data_preprocessor.register_forward_hook(lambda *args: calls.append('preprocessor'))
+    benchmark_scene(pair, model, Settings(window=64, overlap=32, block=64, page=False), rounds=2)
+    batches = 1 + 2 + 1 + 1 + 1 + 1  # of up to 4 windows; 4, 6, 2, 2, 3 and 1 windows touch the blocks
+    assert calls.count('preprocessor') == (1 + 2) * batches and calls.count('network') == (1 + 2 + 2) * batches
+    assert 'encode_decode' not in vars(model.network)
+
+
+def test_of_an_export_the_call_of_its_runtime_is_bare(pair):
+    class Network(Runtime):
+        """Stand in for a file; count its calls."""
+
+        def __init__(self):
+            self.card = Card(
+                inputs=('before', 'after'), classes=('unchanged', 'changed'), mean=((0.0, ) * 3, ) * 2,
+                std=((1.0, ) * 3, ) * 2, normalisation='inside', threshold=0.5, tile=64, fixed_size=False, gsd=None,
+                align_corners=True, config='', checkpoint='', checkpoint_sha256='', versions={})
+            self.path, self.bands, self.calls = Path('net.onnx'), 3, 0
+
+        def _run(self, images):
+            self.calls += 1
+            return images[0][:, :1] / 255
+
+    model = object.__new__(ExportedModel)
+    model.runtime, model.reading, model.sha256, model.config = Network(), Reading(), '', 'net'
+    model.weights, model.names, model.device, model.device_type = 'net.onnx', ('net.onnx', None), 'cpu', 'cpu'
+    model.threshold, model.gsd, model.precision, model.threads, model.packages = 0.5, None, 'fp32', 1, ()
+    model.warnings = []
+    facts = benchmark_scene(pair, model, Settings(window=64, overlap=32, block=64, page=False), rounds=2)
+    assert facts['windows'] == 18 and model.runtime.calls == (1 + 2 + 2) * 7
 
 
 def test_shares_are_of_medians():

@@ -3,7 +3,7 @@
 from schanger_mm.benchmark.table import format_benchmark
 
 MACHINE = dict(processor='CPU 9, 4 cores', gpu='not used', versions='torch 2.13', allocator='')
-PLAIN = dict(name='plain', malloc='default', precision='fp32', failure=None, seconds=[0.4, 0.2, 0.3],
+PLAIN = dict(name='plain', malloc='default', precision='fp32', failure=None, problems=[], seconds=[0.4, 0.2, 0.3],
              peak_bytes=200 * 2**20, difference=0.0, launches=412)
 FAST = dict(PLAIN, name='fast-bf16', malloc='limited', precision='bf16', seconds=[0.05, 0.1, 0.06],
             peak_bytes=50 * 2**20, difference=2e-6, launches=None)
@@ -42,3 +42,10 @@ def test_f1_on_pairs_stands_beside_the_difference():
     _, (header, _, plain, fast, broken) = tables('inference', rows, data='pairs')
     assert header[-2:] == ['F1', 'difference'] and plain[-2:] == ['71.23', '0.0e+00'] and fast[-2] == '71.20'
     assert len(broken) == len(header)
+
+
+def test_what_was_timed_keeps_its_row_without_kernels_and_f1():
+    fast = dict(FAST, f1=None, difference=None, problems=['kernels: RuntimeError: x', 'F1: ValueError: y'])
+    text, (_, _, _, row) = tables('inference', [dict(PLAIN, f1=71.0), fast], data='pairs')
+    assert row[:3] == ['fast-bf16', 'limited', '60'] and row[9] == row[-2] == row[-1] == '-'
+    assert '- fast-bf16: kernels: RuntimeError: x\n- fast-bf16: F1: ValueError: y' in text

@@ -5,6 +5,7 @@ import torch
 
 from schanger_mm.benchmark.network import build, load
 from schanger_mm.benchmark.variants import VARIANTS, make_step
+from schanger_mm.engine.compilation import SAME_DRAWS
 
 TINY = '4,4,6,8,10,12'
 
@@ -37,6 +38,14 @@ def test_training_forms_have_one_loss_and_leave_no_gradients(root, name, toleran
         losses.append(float(step()))
         assert model.training and all(parameter.grad is None for parameter in model.parameters())
     assert losses[0] > 1 and losses[1] == pytest.approx(losses[0], rel=tolerance)
+
+
+def test_compiled_training_compiles_what_a_training_does(monkeypatch):
+    compiled, model = [], load(TINY, None)
+    loss = model.loss
+    monkeypatch.setattr(torch, 'compile', lambda call, **options: compiled.append((call, options)) or call)
+    step = step_of('train', 'compile', model)
+    assert compiled[-1] == (loss, dict(options=SAME_DRAWS)) and float(step()) > 1
 
 
 def test_plain_maps_are_contiguous_and_the_detectors_are_channels_last():

@@ -18,7 +18,8 @@ def test_mistakes_are_one_line_and_files_are_not_overwritten(run, tmp_path):
 
 
 def test_without_any_figure_it_fails_after_the_tables(monkeypatch, tmp_path, capsys):
-    rows = [dict(name=name, failure=failure, malloc='') for name, failure in (('plain', 'KeyError: x'), ('fast', 'no'))]
+    rows = [dict(name=name, failure=failure, problems=[], malloc='')
+            for name, failure in (('plain', 'KeyError: x'), ('fast', 'no'))]
     result = dict(network='n', task='inference', batch=1, size=32, threads=1, rounds=1, checkpoint=None, variants=rows)
     monkeypatch.setattr(measuring, 'benchmark', lambda *args, keep, **kwargs: keep(facts) or facts)
     facts = dict(machine={}, ceilings=dict(copy=[1.0]), results=[result])
