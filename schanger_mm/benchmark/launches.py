@@ -30,7 +30,7 @@ class Calls(TorchDispatchMode):
         self.copying: Counter[str] = Counter()
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        if torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), COMPOSITE):
+        if _is_composite(func):
             with self:
                 return func._op_dk(COMPOSITE, *args, **(kwargs or {}))
         name = func.overloadpacket.__name__
@@ -41,6 +41,12 @@ class Calls(TorchDispatchMode):
         elif not func.is_view and name not in NO_KERNEL:
             self.kernels[name] += 1
         return func(*args, **(kwargs or {}))
+
+
+def _is_composite(func) -> bool:
+    """Return whether an operator is always made of others; some, such as ``silu_backward``, have kernels, too."""
+    has_kernel = torch._C._dispatch_has_kernel_for_dispatch_key
+    return has_kernel(func.name(), COMPOSITE) and not has_kernel(func.name(), 'CPU')
 
 
 def _is_mask(index: object) -> bool:

@@ -3,7 +3,7 @@ import io
 import pytest
 import torch
 
-from schanger_mm.checkpoints import CheckpointError, convert
+from schanger_mm.checkpoints import CheckpointError, convert, read_weights
 from schanger_mm.checkpoints.download import DownloadError
 from schanger_mm.checkpoints.fetch import SETS, SIZES, FetchError, fetch_published
 from schanger_mm.commands import cli, fetch
@@ -40,7 +40,7 @@ def get(web, small, tmp_path):
 
 
 def same(path, state):
-    read = convert.read_weights(path)
+    read = read_weights(path)
     return read.keys() == state.keys() and all(torch.equal(read[name], state[name]) for name in state)
 
 

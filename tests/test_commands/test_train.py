@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from schanger_mm.checkpoints.convert import read_weights
+from schanger_mm.checkpoints import read_weights
 from schanger_mm.demo.scenes import DemoSizes, write_demo_set
 
 ROOT = Path(__file__).parents[2]
