@@ -156,6 +156,7 @@ def test_detectors_of_mmseg_parts_learn_too(name, settings):
         detector = cfg.model
         detector.backbone.init_cfg = None
         if 'dinov2' in name:
+            pytest.importorskip('transformers', reason='needs the extra [dino]')
             detector.backbone.arch = dict(hidden_size=16, num_hidden_layers=12, num_attention_heads=2, mlp_ratio=2,
                                           image_size=56)
             detector.neck.in_channels = detector.decode_head.in_channels = [16] * 4
