@@ -22,8 +22,8 @@ class ForeachEMA(ExponentialMovingAverage):
 
     Args:
         *args: those of mmengine's.
-        memory: share of the updates done so far that the average remembers, above 0; 1 is their mean. None for a
-            constant ``momentum``.
+        memory: share of the updates done so far that the average remembers, above 0; with 1 it is the mean of
+            all. None for a constant ``momentum``.
         **kwargs: those of mmengine's.
 
     Raises:
