@@ -171,3 +171,14 @@ def test_bfloat16_autocast_stays_close(siamese):
         with torch.autocast('cpu', torch.bfloat16):
             half = siamese(x, mode='tensor').float().sigmoid()
     assert (full - half).abs().max() < 0.05
+
+
+def test_a_backbone_says_what_sides_it_needs():
+    head = dict(type='SpatialConsistencyHead', arch=ARCH, temporal_fusion=dict(type='TFM'))
+    net = MODELS.build(dict(type='SiameseEncoderDecoder', decode_head=head, test_cfg=dict(mode='whole'),
+                            backbone=dict(type='SCN', arch=ARCH, stride=2))).eval()
+    assert net.size_divisor == 32
+    x = torch.randn(1, 6, 40, 70)
+    (plain, ), (fast, ) = predict(net, x, mode='whole'), predict(net.for_inference(), x, mode='whole')
+    assert plain.seg_logits.data.shape == (1, 40, 70)
+    torch.testing.assert_close(fast.seg_logits.data, plain.seg_logits.data, atol=1e-5, rtol=0)

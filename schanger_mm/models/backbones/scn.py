@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -13,13 +14,17 @@ from schanger_mm.models.layers import build_part, conv_bn_act, init_fan_out_, re
 from schanger_mm.registry import MODELS
 from schanger_mm.utils.errors import SettingError
 
+STRIDE = 'stride_'
+"""Beginning of the entry of a checkpoint that tells its stride, if that is not 1."""
+
 
 @MODELS.register_module()
 class SCN(BaseModule):
     """Stem and five stages of two LFEMs; one image in, five feature maps out.
 
-    The stem and the first stage work at full resolution; 2x2 max-pooling
-    precedes each later stage. It is also an ordinary mmseg backbone.
+    The stem and the first stage work at the resolution of the input, or at
+    that of averages over ``stride x stride`` px; 2x2 max-pooling precedes each
+    later stage. It is also an ordinary mmseg backbone.
 
     Source: Zhou et al., "SChanger", IEEE JSTARS 18, 2025.
 
@@ -27,6 +32,9 @@ class SCN(BaseModule):
         arch: ``'base'``, ``'small'`` or six widths (stem, then strides 1, 2, 4, 8, 16).
         in_channels: bands of one image.
         drop_rate: stochastic depth rate.
+        stride: of the finest map. 1 is the paper's; 2 takes a quarter of the
+            time and memory, and outlines are as coarse as 2 px. Weights of
+            another stride fit in shape, but know objects at another size.
         with_cp: keep only the input of each LFEM in training and run it again
             in backward: same gradients, a fraction of the memory.
         block: config of the blocks of the stages, :class:`LFEM` if it
@@ -43,10 +51,17 @@ class SCN(BaseModule):
                  arch: str | Sequence[int] = 'base',
                  in_channels: int = 3,
                  drop_rate: float = 0.2,
+                 stride: int = 1,
                  with_cp: bool = False,
                  block: dict = dict(type='LFEM'),  # noqa: B006
                  init_cfg: dict | None = None):
         super().__init__(init_cfg)
+        if not isinstance(stride, int) or stride < 1:
+            raise SettingError(f'SCN: stride={stride!r}; expected a whole number from 1 up.')
+        self.stride = stride
+        self.size_divisor = 16 * stride
+        if stride > 1:  # an entry of checkpoints that those of another stride do not have
+            self.register_buffer(f'{STRIDE}{stride}', torch.ones(()))
         stem, *self.out_channels = widths = resolve_arch(arch)
         self.stem = conv_bn_act(in_channels, stem, 3, eps=1e-5)
         build_block = partial(build_part, block, 'LFEM', drop_rate=drop_rate, with_cp=with_cp)
@@ -65,19 +80,22 @@ class SCN(BaseModule):
 
         Args:
             x: images of one date, ``(N, in_channels, H, W)``; H and W
-                multiples of 16.
+                multiples of ``size_divisor``, 16 times ``stride``.
 
         Returns:
-            Five maps at strides 1, 2, 4, 8 and 16.
+            Five maps at 1, 2, 4, 8 and 16 times ``stride``.
 
         Raises:
-            SettingError: H or W is not a multiple of 16.
+            SettingError: H or W is not such a multiple.
         """
-        if x.shape[-2] % 16 or x.shape[-1] % 16:
+        divisor = self.size_divisor
+        if x.shape[-2] % divisor or x.shape[-1] % divisor:
             raise SettingError(
-                f'SCN got images of {x.shape[-2]} x {x.shape[-1]} px: both sides must be multiples of 16. '
-                'pad the input (size_divisor=16 in the data preprocessor), or use a detector that pads and crops '
-                'back by itself.')
+                f'SCN got images of {x.shape[-2]} x {x.shape[-1]} px: both sides must be multiples of {divisor}. '
+                f'pad the input (size_divisor={divisor} in the data preprocessor), or use a detector that pads and '
+                'crops back by itself.')
+        if self.stride > 1:
+            x = F.avg_pool2d(x, self.stride)
         x = self.stem(x)
         features = []
         for index, stage in enumerate(self.stages):

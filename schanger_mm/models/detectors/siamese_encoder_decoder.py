@@ -41,11 +41,13 @@ class SiameseEncoderDecoder(SemanticOutputs, EncoderDecoder):
         backbone: config of the backbone, built once.
         decode_head: config of the head.
         num_dates: 2 for change detection, 1 for single images.
-        size_divisor: the sides that the network needs are multiples of it.
+        size_divisor: the sides that the network needs are multiples of it; by default what the backbone says,
+            or 16.
         **kwargs: those of mmseg's :class:`EncoderDecoder`.
     """
 
-    def __init__(self, backbone: dict, decode_head: dict, num_dates: int = 2, size_divisor: int = 16, **kwargs):
+    def __init__(self, backbone: dict, decode_head: dict, num_dates: int = 2, size_divisor: int | None = None,
+                 **kwargs):
         super().__init__(backbone=backbone, decode_head=decode_head, **kwargs)
         if num_dates not in (1, 2):
             raise SettingError(f'SiameseEncoderDecoder: num_dates={num_dates}; expected 2 (change) or 1 (single date).')
@@ -55,7 +57,7 @@ class SiameseEncoderDecoder(SemanticOutputs, EncoderDecoder):
             raise SettingError('SiameseEncoderDecoder: num_dates=1, and the decode head has classes of two dates '
                                '(semantic); set num_dates=2.')
         self.bands = _bands(backbone, self.backbone)
-        self.size_divisor = size_divisor
+        self.size_divisor = size_divisor or getattr(self.backbone, 'size_divisor', 16)
         self.precision = torch.float32
         self.joint = num_dates == 2 and getattr(self.backbone, 'joins_dates', False) and set_dates(self.backbone, 2)
 
