@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
+
 from schanger_mm.deploy.card_checks import OPTIONAL, wrong_entries
 from schanger_mm.deploy.errors import DeployError
 from schanger_mm.deploy.onnx_files import read_metadata
@@ -80,6 +82,14 @@ class Card:
     def count(self) -> int:
         """Return the number of bands of each date."""
         return len(self.mean[0])
+
+    def prepare(self, before: np.ndarray, after: np.ndarray) -> list[np.ndarray]:
+        """Return both dates, ``(N, C, H, W)`` float32 of 0..255, as the file takes them."""
+        images = [before, after]
+        if self.normalisation == 'outside':
+            mean, std = (np.array(values, np.float32)[:, None, :, None, None] for values in (self.mean, self.std))
+            images = [(x - of_date) / spread for x, of_date, spread in zip(images, mean, std)]
+        return images
 
     def dumps(self) -> str:
         """Encode as JSON."""

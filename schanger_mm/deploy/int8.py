@@ -53,20 +53,14 @@ def quantise(source: Path, target: Path, card: Card, tiles: Sequence[Tile]) -> N
 
 
 class _Reader:
-    """What onnxruntime reads tiles through, normalised if the file expects that."""
+    """What onnxruntime reads tiles through, as the file takes them."""
 
     def __init__(self, tiles: Sequence[Tile], card: Card) -> None:
         self.left, self.card = iter(tiles), card
-        self.mean, self.std = (np.array(values, np.float32)[:, None, :, None, None] for values in (card.mean, card.std))
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         tile = next(self.left, None)
-        if tile is None:
-            return None
-        dates = np.stack([tile.before, tile.after])
-        if self.card.normalisation == 'outside':
-            dates = (dates - self.mean) / self.std
-        return dict(zip(self.card.inputs, dates))
+        return dict(zip(self.card.inputs, self.card.prepare(tile.before, tile.after))) if tile else None
 
 
 def judge(int8: Runtime, float32: Runtime, tiles: Sequence[Tile]) -> str:

@@ -55,8 +55,6 @@ class Runtime(ABC):
         self.path = Path(path)
         self.card: Card = read_card(path)
         self.bands = self.card.count
-        self._mean, self._std = (np.array(values, np.float32)[:, None, :, None, None]
-                                 for values in (self.card.mean, self.card.std))
 
     def __call__(self, before: Any = None, after: Any = None) -> np.ndarray:
         """Predict pairs.
@@ -98,8 +96,7 @@ class Runtime(ABC):
         if self.card.fixed_size and (height, width) != (self.card.tile, self.card.tile):
             raise DeployError(f'{self.path} was exported for tiles of {self.card.tile} x {self.card.tile} px, found '
                               f'{height} x {width}; cut the images into such tiles.')
-        if self.card.normalisation == 'outside':
-            images = [(x - mean) / std for x, mean, std in zip(images, self._mean, self._std)]
+        images = self.card.prepare(*images)
         shape = images[0].shape
         try:
             results = self._run([np.ascontiguousarray(x) for x in images])
