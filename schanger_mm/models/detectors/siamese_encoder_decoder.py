@@ -57,7 +57,7 @@ class SiameseEncoderDecoder(SemanticOutputs, EncoderDecoder):
             raise SettingError('SiameseEncoderDecoder: num_dates=1, and the decode head has classes of two dates '
                                '(semantic); set num_dates=2.')
         self.bands = _bands(backbone, self.backbone)
-        self.size_divisor: int = size_divisor or getattr(self.backbone, 'size_divisor', 16)
+        self.size_divisor = getattr(self.backbone, 'size_divisor', 16) if size_divisor is None else size_divisor
         self.precision = torch.float32
         self.joint = num_dates == 2 and getattr(self.backbone, 'joins_dates', False) and set_dates(self.backbone, 2)
 
