@@ -73,8 +73,8 @@ def test_weights_of_another_stride_are_refused(toy_runner, toy_net, saved, train
         return net
 
     path = saved(with_stride(trained).state_dict())
-    with pytest.raises(ValueError, match=f'was trained with model.backbone.stride={trained}, and the network has {own}.*'
-                                         f'size_divisor={16 * trained}'):
+    wrong = f'trained with model.backbone.stride={trained}, and the network has {own}.*size_divisor={16 * trained}'
+    with pytest.raises(ValueError, match=wrong):
         load(toy_runner, path, train=train, model=with_stride(own))
 
 
