@@ -14,6 +14,7 @@ from schanger_mm.checkpoints import CheckpointError, read_checkpoint, write_safe
 from schanger_mm.checkpoints.lineage import lineage_meta
 from schanger_mm.checkpoints.published_layout import arch_name, to_ours, to_published, widths_of
 from schanger_mm.checkpoints.reading import PUBLISHED
+from schanger_mm.models.backbones.scn import stride_of
 from schanger_mm.registry import MODELS, SCOPE
 from schanger_mm.utils.files import refuse_existing, whole_file
 from schanger_mm.utils.text import first_of
@@ -98,6 +99,9 @@ def published_to_mm(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str
 
 def mm_to_published(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
     """Undo :func:`published_to_mm`; the same errors."""
+    if (stride := stride_of(state)) > 1:
+        raise ConversionError(f'its network has model.backbone.stride={stride}, which the published layout and the '
+                              "authors' network do not know.")
     renamed = _rename(state, to_published, 'a checkpoint of this project')
     return renamed, _check(state, lambda name: name)
 

@@ -17,6 +17,7 @@ from schanger_mm.checkpoints.entries import summary
 from schanger_mm.checkpoints.hub import is_address
 from schanger_mm.checkpoints.lineage import lineage_meta
 from schanger_mm.config.building import build
+from schanger_mm.models.backbones.scn import stride_of
 from schanger_mm.registry import MODELS, SCOPE
 from schanger_mm.utils.text import first_of
 
@@ -40,7 +41,7 @@ def transfer(state: Mapping[str, Tensor], target: Mapping[str, Tensor], parts: S
         The entries to load.
 
     Raises:
-        ConversionError: an entry fits by name but not by shape, or nothing fits.
+        ConversionError: an entry fits by name but not by shape, SCN has another stride, or nothing fits.
     """
     taken, wrong = {}, []
     for name, value in state.items():
@@ -51,6 +52,10 @@ def transfer(state: Mapping[str, Tensor], target: Mapping[str, Tensor], parts: S
             wrong.append(f'{name} {tuple(value.shape)} does not fit {place} {tuple(target[place].shape)}')
         elif place is not None:
             taken[place] = value
+    trained, own = stride_of(state), stride_of(target)
+    if 'backbone.stem.conv.weight' in taken and trained != own:
+        raise ConversionError(f'the encoder was trained with model.backbone.stride={trained}, and that of the config '
+                              f'has {own}, to which objects have another size; set it to {trained}.')
     if wrong:
         raise ConversionError(f'{len(wrong)} entries have another shape than in the config: '
                               f'{first_of(wrong, "; ", most=3)}. Check the size (arch, depth, channels) of both '

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from schanger_mm.commands.arguments import add_config
+from schanger_mm.commands.arguments import add_cfg_options, add_config
 
 PARTS = ('backbone', 'neck')
 
@@ -19,12 +19,13 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument('dst', nargs='?', help='file to write (default: CHECKPOINT_det.pth)')
     parser.add_argument('--parts', nargs='+', default=list(PARTS), help='parts to take (default: backbone neck)')
     parser.add_argument('--overwrite', action='store_true', help='replace DST if it exists')
+    add_cfg_options(parser, 'model.backbone.stride=2')
     return parser
 
 
 def main(args: argparse.Namespace) -> None:
     """Transfer."""
     from schanger_mm.checkpoints.transfer import transfer_file
-    from schanger_mm.config.loading import load_config
-    cfg = load_config(args.config)
+    from schanger_mm.config.loading import load_config, parse_options
+    cfg = load_config(args.config, parse_options(args.cfg_options))
     print(transfer_file(args.checkpoint, args.config, cfg, args.dst, args.parts, args.overwrite))

@@ -160,8 +160,8 @@ class Comparison:
         in_iters = self.budget.iters is not None
         return dict(
             pairs=len(self.names['train']), val_pairs=len(self.names['val']),
-            single_images=len(self.names.get('images', [])), seeds=list(self.seeds), threads=self.threads,
-            clock=self.clock,
+            single_images=len(self.names.get('images', [])), configs=self.configs.name,
+            seeds=list(self.seeds), threads=self.threads, clock=self.clock,
             budget={key: value for key, value in vars(self.budget).items() if key.endswith('iters') == in_iters})
 
     def _run_arm(self, seed: int, arm: Arm) -> Outcome:
@@ -238,25 +238,27 @@ class Comparison:
         """Return the number of iterations that take so many minutes here; measured once for each config."""
         record = self.out / 'seconds_per_iteration.json'
         known = read_table(record) if record.is_file() else {}
-        if name not in known:
+        key = f'{name}_{self._digest(name)[:12]}'
+        if key not in known:
             kept = {key: value for key, value in options.items() if not key.startswith('val_dataloader.')}
             unscored = {f'val_{part}': None for part in ('cfg', 'dataloader', 'evaluator')}
-            trial = Training(self._path(name), self.out / 'trials' / name, {**kept, **unscored, 'load_from': None},
+            trial = Training(self._path(name), self.out / 'trials' / key, {**kept, **unscored, 'load_from': None},
                              TRIAL[self.device])
             print(f'{name}: measuring {trial.max_iters} iterations', flush=True)
             trial.run(self.repo, self.threads, self.nice)
             points = [point for point in trial.curve(self.clock) if point[0] >= TRIAL[self.device] // 4]
             (first, since), (last, until) = points[0], points[-1]
-            known[name] = 60 * (until - since) / (last - first)
+            known[key] = 60 * (until - since) / (last - first)
             write_atomic(record, as_json(known))
-        return max(1, round(60 * minutes / known[name]))
+        return max(1, round(60 * minutes / known[key]))
+
+    def _digest(self, name: str) -> str:
+        return hashlib.sha256(self._config(name).pretty_text.encode()).hexdigest()
 
     def _claim(self, training: Training) -> None:
         """Record config and length of a training, or reject the folder of another one."""
-        text = self._config(training.config.stem).pretty_text
         claim(training.work_dir / 'training.json',
-              dict(config=hashlib.sha256(text.encode()).hexdigest(), max_iters=training.max_iters), 'training',
-              ('*.pth', ))
+              dict(config=self._digest(training.config.stem), max_iters=training.max_iters), 'training', ('*.pth', ))
 
     def _train(self, training: Training) -> None:
         print(f'{training.work_dir.relative_to(self.out.resolve())}: {training.max_iters} iterations', flush=True)

@@ -95,8 +95,9 @@ def write_results(out: Path, outcomes: Sequence[Outcome], protocol: Mapping, dev
         out / 'results.html', 'Starts and methods on few labelled pairs', _rows(outcomes, clock), curves,
         _pictures(out, outcomes),
         [f'{protocol["pairs"]} training pairs, {protocol["val_pairs"]} validation pairs, '
-         f'{protocol["single_images"]} single images for pre-training; seeds {protocol["seeds"]}. The score is that of '
-         'the last iteration on the validation pairs; no weights were selected on them.', LEGEND,
+         f'{protocol["single_images"]} single images for pre-training; seeds {protocol["seeds"]}; configs: '
+         f'{protocol["configs"]}. The score is that of the last iteration on the validation pairs; no '
+         'weights were selected on them.', LEGEND,
          f'{machine["processor"]}; GPU: {machine["gpu"]}; {protocol["threads"]} threads; {hours:.1f} hours of training '
          'in all, not counting validations.'],
         {'F1 (%) by time': unit})

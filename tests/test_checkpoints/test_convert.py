@@ -116,3 +116,9 @@ def test_tool_converts_there_and_back(run, data, tmp_path):
     again = load_file(back)
     assert again.keys() == state.keys() and all(torch.equal(again[k], state[k]) for k in state)
     assert 'The other direction is --back' in run(tool, ours, tmp_path / 'x.pth', fails=2)
+
+
+def test_a_network_at_half_resolution_has_no_published_layout():
+    state = {**network('small', 2).state_dict(), 'backbone.stride_2': torch.ones(())}
+    with pytest.raises(ConversionError, match='backbone.stride=2, which the published layout'):
+        mm_to_published(state)

@@ -107,6 +107,20 @@ def test_another_size_is_refused_with_both_shapes(saved, config, configs, tmp_pa
     assert not (tmp_path / 'out.pth').exists()
 
 
+@pytest.mark.parametrize('trained, own', [(1, 2), (2, 1), (4, 2)])
+def test_an_encoder_of_another_stride_is_refused(config, trained, own):
+    def entries(stride):
+        cfg = config('schanger/levir_small.py',
+                     {**SCN, 'model.decode_head.arch': ARCH, 'model.backbone.stride': stride})
+        return MODELS.build({**cfg.model, 'data_preprocessor': None}).state_dict()
+
+    with pytest.raises(ConversionError, match=f'stride={trained}, and that of the config has {own}'):
+        transfer(entries(trained), entries(own))
+    assert transfer(entries(trained), entries(own), ('decode_head', ))
+    kept = transfer(entries(2), entries(2))
+    assert 'backbone.stride_2' in kept
+
+
 @pytest.mark.parametrize('source, target, parts, message', [
     ('sadl_r18', 'levir', ('backbone', 'neck'), 'none of the 146 entries fits: of the checkpoint (backbone, neck, '
      'predictor, projector) backbone, neck may be taken (--parts), the network of the config has backbone, '

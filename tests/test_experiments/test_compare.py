@@ -147,8 +147,16 @@ def test_minutes_become_iterations_by_the_time_of_one_and_pretraining_is_taken_o
     for outcome in outcomes:
         assert outcome.total('core_minutes')[-1] == pytest.approx(20 + 5 / 60)  # and the first 5 s
         assert outcome.total('minutes')[-1] == pytest.approx(40)
-    assert json.loads((tmp_path / 'out/seconds_per_iteration.json').read_text()) == {
+    measured = json.loads((tmp_path / 'out/seconds_per_iteration.json').read_text())
+    assert {name.rpartition('_')[0]: seconds for name, seconds in measured.items()} == {
         name: pytest.approx(seconds) for name, seconds in Trainings.SECONDS.items()}
+
+
+def test_a_config_of_the_same_name_is_measured_anew(once, trainings, monkeypatch):
+    once('scratch:2').run()
+    monkeypatch.setattr(Comparison, '_digest', lambda self, name: 'of other settings')
+    once('scratch').run()
+    assert sum(command[2].parent.name == 'trials' for command in trainings.commands) == 2
 
 
 def test_the_time_of_an_iteration_is_measured_without_validation_once_per_config(once, trainings):

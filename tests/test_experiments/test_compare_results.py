@@ -22,7 +22,8 @@ PRETRAINED = replace(
     PLAIN, arm='sadl-semi', unlabelled=24, iterations=10, batch_size=8, steps=[10], f1=[70.06], core_minutes=[8.0],
     minutes=[9.0], pretraining=dict(configs=['sadl_schanger'], iterations=[7], core_minutes=3.0, minutes=4.0),
     scores=dict(F1=70.06, precision=70.0, recall=70.0), pictures=['seed_1/sadl-semi_6/pictures/a.png'])
-PROTOCOL = dict(pairs=30, val_pairs=5, single_images=28, seeds=[1, 2], threads=1, clock='core_minutes', budget={})
+PROTOCOL = dict(pairs=30, val_pairs=5, single_images=28, seeds=[1, 2], threads=1, clock='core_minutes', budget={},
+                configs='few_labels')
 
 
 def test_table():

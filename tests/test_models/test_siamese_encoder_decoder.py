@@ -182,3 +182,17 @@ def test_a_backbone_says_what_sides_it_needs():
     (plain, ), (fast, ) = predict(net, x, mode='whole'), predict(net.for_inference(), x, mode='whole')
     assert plain.seg_logits.data.shape == (1, 40, 70)
     torch.testing.assert_close(fast.seg_logits.data, plain.seg_logits.data, atol=1e-5, rtol=0)
+
+
+def test_coarser_maps_lie_on_the_pixels_that_they_cover():
+    """A step between two cells of a map with stride 4 ends up between the pixels, also far from the middle."""
+    net = MODELS.build(dict(
+        type='SiameseEncoderDecoder', backbone=dict(type='SCN', arch=ARCH, stride=4), test_cfg=dict(mode='whole'),
+        decode_head=dict(type='SpatialConsistencyHead', arch=ARCH, temporal_fusion=dict(type='TFM'))))
+    step = torch.where(torch.arange(16) < 3, -4.0, 4.0).expand(1, 1, 16, 16)
+    found = net.decode_head.predict_by_feat(step, [dict(img_shape=torch.Size((64, 64)))])
+    assert found[0, 0, 32, 11] < 0 < found[0, 0, 32, 12] and found[0, 0, 32, 11] == -found[0, 0, 32, 12]
+    sample = SegDataSample(gt_sem_seg=PixelData(data=(torch.arange(64) >= 12).long().expand(1, 64, 64)))
+    near, far = (net.decode_head.loss_by_feat([100 * one], [sample])['loss_bce_dice']
+                 for one in (step, step.roll(1, -1)))
+    assert near < far

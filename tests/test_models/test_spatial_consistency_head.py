@@ -120,6 +120,6 @@ def test_open_cds_siamese_detector_and_concatenating_neck():
     assert set(net.loss(concatenated, samples(), {})) == {'loss_bce_dice'}
     metas = [dict(img_shape=(32, 32), ori_shape=(32, 32), pad_shape=(32, 32))] * 2
     assert net.predict(concatenated, metas, {}).shape == (2, 1, 32, 32)
-    assert (net.num_classes, net.out_channels, net.threshold, net.align_corners) == (2, 1, 0.5, True)
+    assert (net.num_classes, net.out_channels, net.threshold, net.align_corners) == (2, 1, 0.5, False)
     single = head()
     assert single.predict(neck(a, b), metas, {}).shape == (2, 1, 32, 32)

@@ -118,12 +118,13 @@ def test_scales_are_undone(sample):
 
     def sloping(images):
         sizes.append(tuple(images.shape[-2:]))
-        return F.interpolate(slope, sizes[-1], mode='bilinear', align_corners=True)
+        return F.interpolate(slope, sizes[-1], mode='bilinear', align_corners=False)
 
     (merged,) = predict(build(sloping), sample, [0.5, 1.0, 1.5])
     assert sizes == [(20, 28)] * 4 + [(10, 14)] * 4 + [(30, 42)] * 4  # the image as it is comes first
     expected = torch.stack([slope[0].flip(flip).sigmoid() for flip in FLIPS]).mean(0)
-    torch.testing.assert_close(merged.seg_logits.data, expected, rtol=0, atol=1e-5)
+    inner = (..., slice(2, -2), slice(2, -2))  # at the border, nothing beyond it is known
+    torch.testing.assert_close(merged.seg_logits.data[inner], expected[inner], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize('scales', [[1.0], [0.75, 1.0, 1.25]])

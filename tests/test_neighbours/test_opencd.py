@@ -80,7 +80,7 @@ def test_encoder_and_head_in_their_detector(make, neck):
         assert result.seg_logits.data.dtype == torch.float32
         assert 0 <= result.seg_logits.data.min() and result.seg_logits.data.max() <= 1  # sigmoided once, as mmseg does
         assert set(result.pred_sem_seg.data.unique().tolist()) <= {0, 1}
-    assert (net.num_classes, net.out_channels, net.align_corners) == (2, 1, True)
+    assert (net.num_classes, net.out_channels, net.align_corners) == (2, 1, False)
 
 
 def test_the_concatenating_neck_gives_what_our_detector_gives_without_one(make):

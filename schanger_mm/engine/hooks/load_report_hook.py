@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
@@ -12,7 +12,6 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop
 
 from schanger_mm.checkpoints.entries import summary
-from schanger_mm.models.backbones.scn import STRIDE
 from schanger_mm.registry import HOOKS
 from schanger_mm.utils.errors import SettingError
 from schanger_mm.utils.text import first_of
@@ -33,7 +32,7 @@ class LoadReportHook(Hook):
 
     and raises an error if a shape differs, or if fewer than half of the
     checkpoint's names are in the model. Validation and test require that all
-    entries match. Of a checkpoint to resume only the stride is checked.
+    entries match. Resuming is not checked.
 
     Args:
         expected_new: name prefixes of the only entries that may be new when
@@ -55,15 +54,14 @@ class LoadReportHook(Hook):
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         """Check the checkpoint; mmengine calls this after reading the file and before filling the model."""
+        if runner._resume:
+            return
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         state = checkpoint.get('state_dict', checkpoint)
         there = {re.sub(r'^module\.', '', name): _shape(value) for name, value in state.items()}
         here = {name: _shape(value) for name, value in model.state_dict().items()}
         by_hand = runner._has_loaded or runner._load_from is None  # such a call has no path
         source = 'the checkpoint' if by_hand else runner._load_from
-        _refuse_other_stride(source, there, here)
-        if runner._resume:
-            return
         self._refuse_misfits(source, there, here)
 
         new, left = [name for name in here if name not in there], [name for name in there if name not in here]
@@ -117,21 +115,6 @@ class LoadReportHook(Hook):
                 f'{source} does not hold {summary(surprise, here)}; only '
                 f'{", ".join(self.expected_new) or "nothing"} may be new (expected_new of LoadReportHook). '
                 'Use another checkpoint, or extend the list.')
-
-
-def _refuse_other_stride(source: str, there: Iterable[str], here: Iterable[str]) -> None:
-    trained, own = _stride(there), _stride(here)
-    if trained != own:
-        raise SettingError(
-            f'{source} was trained with model.backbone.stride={trained}, and the network has {own}, to which '
-            f'objects have another size. Set model.backbone.stride={trained} and '
-            f'data_preprocessor.size_divisor={16 * trained}, or use weights of the same stride.')
-
-
-def _stride(names: Iterable[str]) -> int:
-    """Return the stride of the SCN that has these entries; 1 where it is none."""
-    found = (re.search(rf'\b{STRIDE}(\d+)$', name) for name in names)
-    return next((int(match[1]) for match in found if match), 1)
 
 
 def _shape(value) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 import torch
@@ -34,7 +34,7 @@ class SCN(BaseModule):
         drop_rate: stochastic depth rate.
         stride: of the finest map. 1 is the paper's; 2 takes a quarter of the
             time and memory, and outlines are as coarse as 2 px. Weights of
-            another stride fit in shape, but know objects at another size.
+            another stride are refused: they know objects at another size.
         with_cp: keep only the input of each LFEM in training and run it again
             in backward: same gradients, a fraction of the memory.
         block: config of the blocks of the stages, :class:`LFEM` if it
@@ -75,6 +75,15 @@ class SCN(BaseModule):
         init_fan_out_(self)
         super().init_weights()
 
+    def _load_from_state_dict(self, state_dict: Mapping, prefix: str, *args, **kwargs) -> None:
+        trained = stride_of(state_dict, prefix)
+        if f'{prefix}stem.conv.weight' in state_dict and trained != self.stride:
+            raise SettingError(
+                f'{prefix}stride: the weights were trained with {trained}, and this network has {self.stride}, to '
+                f'which objects have another size. Set model.backbone.stride={trained}, or use weights of the same '
+                'stride.')
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Encode images.
 
@@ -92,8 +101,8 @@ class SCN(BaseModule):
         if x.shape[-2] % divisor or x.shape[-1] % divisor:
             raise SettingError(
                 f'SCN got images of {x.shape[-2]} x {x.shape[-1]} px: both sides must be multiples of {divisor}. '
-                f'pad the input (size_divisor={divisor} in the data preprocessor), or use a detector that pads and '
-                'crops back by itself.')
+                f'Pad them: size_divisor={divisor} of the data preprocessor does so in training, and that of the '
+                'detector in prediction.')
         if self.stride > 1:
             x = F.avg_pool2d(x, self.stride)
         x = self.stem(x)
@@ -102,3 +111,9 @@ class SCN(BaseModule):
             x = stage(F.max_pool2d(x, 2) if index else x)
             features.append(x)
         return tuple(features)
+
+
+def stride_of(names: Iterable[str], prefix: str = 'backbone.') -> int:
+    """Return the stride of the SCN whose entries of a checkpoint have these names."""
+    found = (name.removeprefix(f'{prefix}{STRIDE}') for name in names if name.startswith(f'{prefix}{STRIDE}'))
+    return next((int(number) for number in found if number.isdecimal()), 1)

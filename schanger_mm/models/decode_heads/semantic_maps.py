@@ -59,7 +59,7 @@ class SemanticLosses(nn.Module):
                                    'label map for each date (SemanticChangeDataset) and LoadSemanticLabels in its '
                                    'pipeline, or omit `semantic` of the decode head.')
             targets.append(torch.stack([sample.get(key).data for sample in samples]).squeeze(1))
-        dates = [resize(logit, target.shape[-2:]) for logit, target in zip(logits, targets)]
+        dates = [resize(logit, target.shape[-2:], align_corners=False) for logit, target in zip(logits, targets)]
         return self.criterion(*dates, *targets, changed, ignore_index=ignore_index)
 
 
@@ -123,8 +123,12 @@ class SemanticMaps(BaseModule):
         return own
 
 
-def resize(x: Tensor, size: Sequence[int]) -> Tensor:
-    """Resample ``(N, C, h, w)`` bilinearly, corners aligned; a no-op at equal size."""
+def resize(x: Tensor, size: Sequence[int], align_corners: bool = True) -> Tensor:
+    """Resample ``(N, C, h, w)`` bilinearly; a no-op at equal size.
+
+    The authors align corners between the levels. From cells to the pixels that they cover, as to an image, it would
+    shift borders by up to half a cell.
+    """
     if x.shape[-2:] == torch.Size(size):
         return x
-    return F.interpolate(x, size=tuple(size), mode='bilinear', align_corners=True)
+    return F.interpolate(x, size=tuple(size), mode='bilinear', align_corners=align_corners)

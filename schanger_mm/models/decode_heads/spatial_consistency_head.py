@@ -107,7 +107,7 @@ class SpatialConsistencyHead(BaseDecodeHead):
             dropout_ratio=0.0,
             loss_decode=loss_decode,
             ignore_index=ignore_index,
-            align_corners=True,
+            align_corners=False,  # of the last step, from a coarser finest map to the image
             init_cfg=init_cfg)
         if out_channels != 1:
             raise SettingError(f'SpatialConsistencyHead: out_channels={out_channels}; it makes one change logit.')
@@ -223,7 +223,7 @@ class SpatialConsistencyHead(BaseDecodeHead):
         """Compute losses from the maps and the samples' ``gt_sem_seg``, ``(1, H, W)`` each."""
         target = self._stack_batch_gt(batch_data_samples).squeeze(1)
         losses: dict[str, Tensor] = {}
-        seg_logits = [resize(logit, target.shape[-2:]) for logit in seg_logits]
+        seg_logits = [resize(logit, target.shape[-2:], self.align_corners) for logit in seg_logits]
         for criterion in self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else [self.loss_decode]:
             maps = [torch.cat(seg_logits, dim=1)] if getattr(criterion, 'takes_maps', False) else seg_logits
             losses[criterion.loss_name] = losses.get(criterion.loss_name, 0) + sum(

@@ -63,21 +63,6 @@ def test_published_names_get_the_hint_to_convert(toy_runner, saved):
         load(toy_runner, saved({'encoder1.0.weight': torch.zeros(1)}))
 
 
-@pytest.mark.parametrize('train', [True, False])
-@pytest.mark.parametrize('trained, own', [(1, 2), (2, 1), (4, 2)])
-def test_weights_of_another_stride_are_refused(toy_runner, toy_net, saved, trained, own, train):
-    def with_stride(stride):
-        net = toy_net()
-        if stride > 1:
-            net.encoder.register_buffer(f'stride_{stride}', torch.ones(()))
-        return net
-
-    path = saved(with_stride(trained).state_dict())
-    wrong = f'trained with model.backbone.stride={trained}, and the network has {own}.*size_divisor={16 * trained}'
-    with pytest.raises(ValueError, match=wrong):
-        load(toy_runner, path, train=train, model=with_stride(own))
-
-
 @pytest.mark.parametrize('expected', [[], ['fus'], ['head']])
 def test_only_what_is_expected_may_be_new(toy_runner, saved, expected):
     with pytest.raises(ValueError, match=r'does not hold fusion \(2 entries\); only .* may be new'):
