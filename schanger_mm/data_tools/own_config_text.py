@@ -131,7 +131,7 @@ def config_text(out: Path, root: Path, parts: Mapping[str, Part], findings: str,
         *lines, '', *ending,
         "# Weights to start from (`schanger fetch pretrain small` fetches the authors'):",
         "# load_from = 'checkpoints/schanger_small_pretrain_mm.pth'",
-        '# Without a GPU, for objects of 20 px or more: averages over 2 x 2 px, four times as fast (docs/few_labels.md):',
+        '# Without a GPU, for objects of 20 px or more: averages over 2 x 2 px are four times as fast:',
         f'#   schanger train {out.name} --cfg-options model.backbone.stride=2',
         f'# A longer training: `schanger train {out.name} --max-iters 20000`; 3000 iterations are the default.', ''])
 
