@@ -41,7 +41,7 @@ install: $(STAMP) ## create .venv with the exact versions that were tested
 demo: $(STAMP) ## train and show a small model on drawn scenes; needs no data
 	$(BIN)/python tools/demo.py
 
-study: $(STAMP) ## measure how many labels pre-training saves (under an hour on 2 cores; continues if interrupted)
+study: $(STAMP) ## measure how many labels pre-training saves (about 80 minutes on 2 cores; continues if interrupted)
 	$(BIN)/python tools/study.py
 
 test: $(STAMP) ## the fast tests

@@ -31,7 +31,6 @@ GROUPS = {
     'bands': ('Any number of bands', 'Sentinel-2 with 13 bands: [Bands](../docs/bands.md).'),
     'semantic': ('What changed into what', 'Change and the classes of both dates: [Classes](../docs/semantic.md).'),
     'few_labels': ('Comparing starts and networks', 'What `schanger compare` trains.'),
-    'few_labels_half': ('SChanger at half resolution', '`schanger compare --configs configs/few_labels_half`.'),
     'neighbours': ('With mmsegmentation and mmpretrain', 'Parts of other packages in our detector.'),
     'opencd': ('With Open-CD', 'Our parts in Open-CD\'s detector: [Use with Open-CD](../configs/opencd/README.md).'),
 }

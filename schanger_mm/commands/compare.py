@@ -9,7 +9,7 @@ from schanger_mm.commands.arguments import checkout
 
 STARTS = ('scratch', 'supervised', 'sadl', 'sadl-supervised')
 PEERS = ('upernet', 'segformer', 'fc-siam')
-ARMS = (*STARTS, *(start + '-semi' for start in STARTS), *PEERS)
+ARMS = (*(start + form for form in ('', '-half', '-semi', '-half-semi') for start in STARTS), *PEERS)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -17,11 +17,13 @@ STARTS: dict[str, tuple[str, ...]] = {
     'sadl-supervised': ('sadl_schanger', 'supervised_schanger'),
 }
 """Pre-trainings of SChanger-small, one after the other; names of configs."""
+HALF = '-half'
+"""Behind the start: at half resolution, by the configs of the same names that end in ``_half``."""
 SEMI = '-semi'
 """End of the name of an arm that learns from the other pairs, too, without their labels."""
 PEERS = ('upernet', 'segformer', 'fc-siam')
 """Other networks, from random weights; each is the name of its config."""
-ARMS = (*STARTS, *(start + SEMI for start in STARTS), *PEERS)
+ARMS = (*(start + form for form in ('', HALF, SEMI, HALF + SEMI) for start in STARTS), *PEERS)
 ALL = 'all'
 
 
@@ -40,17 +42,20 @@ class Arm:
     @property
     def config(self) -> str:
         """Name of the config that trains it, without suffix."""
-        return self.name if self.name in PEERS else 'semi_schanger' if self.semi else 'finetune_schanger'
+        return self.name if self.name in PEERS else self._form('semi_schanger' if self.semi else 'finetune_schanger')
 
     @property
     def chain(self) -> tuple[str, ...]:
         """Names of the configs of its pre-trainings."""
-        return STARTS.get(self.name.removesuffix(SEMI), ())
+        return tuple(map(self._form, STARTS.get(self.name.removesuffix(SEMI).removesuffix(HALF), ())))
 
     @property
     def semi(self) -> bool:
         """Whether it learns from the other pairs, too, without their labels."""
         return self.name.endswith(SEMI)
+
+    def _form(self, config: str) -> str:
+        return f'{config}_half' if self.name.removesuffix(SEMI).endswith(HALF) else config
 
     def __str__(self) -> str:
         return f'{self.name}:{self.labelled or ALL}'

@@ -222,7 +222,7 @@ class Comparison:
     def _common(self, name: str, seed: int, before: Training | None) -> dict[str, object]:
         """Return settings of every training: seed, start, workers, and where decoded images are cached."""
         cfg = self._config(name)
-        parts = (*ENCODER, 'decode_head') if name.endswith('_schanger') else ENCODER
+        parts = (*ENCODER, 'decode_head') if '_schanger' in name else ENCODER
         start = initial_weights(before.work_dir, self._path(name), parts) if before else None
         options: dict[str, object] = {'randomness.seed': seed, 'load_from': start}
         if self.device == 'cpu':  # workers would be processes of their own, whose time nobody counts

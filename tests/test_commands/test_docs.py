@@ -223,6 +223,8 @@ def shorter(world, name, words):
     elif name == 'test':
         words = [*words, '--cfg-options', 'test_dataloader.num_workers=0']
     elif name == 'benchmark':
+        if 'cuda:0' in words:  # lines for a GPU are run without one
+            del words[words.index('--device'):words.index('cuda:0') + 1]
         words = [*words, '--arch', 'small', '--sizes', '64', '--rounds', '1', '--variants', 'plain']
     elif name == 'browse':
         words = [*words, '--number', '2']

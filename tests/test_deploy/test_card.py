@@ -19,7 +19,7 @@ def test_every_format_carries_the_same_facts(trained, needs, backend):
     assert dataclasses.asdict(card) == dict(
         inputs=('before', 'after'), classes=('unchanged', 'changed'), mean=((90, 100, 110), (120, 130, 140)),
         std=((40, 45, 50), (55, 60, 65)), normalisation='inside', threshold=0.5, tile=256, fixed_size=False, gsd=0.5,
-        align_corners=True, config='own.py', checkpoint='trained.pth',
+        align_corners=False, config='own.py', checkpoint='trained.pth',
         checkpoint_sha256=hashlib.sha256(Path(trained.checkpoint).read_bytes()).hexdigest(),
         versions=dict(schanger_mm=__version__, torch=torch.__version__), temperature=1.0, format=1, semantic_classes=(),
         scale=None, bands=())

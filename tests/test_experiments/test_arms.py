@@ -1,9 +1,13 @@
 """Names of arms, and which pairs are labelled."""
 
+from pathlib import Path
+
 import pytest
 
 from schanger_mm.data_tools.split import SplitRequest, draw_lists
 from schanger_mm.experiments.arms import ARMS, Arm, draw_labelled, parse_arms
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize('name, config, chain, semi', [
@@ -11,16 +15,27 @@ from schanger_mm.experiments.arms import ARMS, Arm, draw_labelled, parse_arms
     ('supervised', 'finetune_schanger', ('supervised_schanger', ), False),
     ('sadl-supervised', 'finetune_schanger', ('sadl_schanger', 'supervised_schanger'), False),
     ('sadl-semi', 'semi_schanger', ('sadl_schanger', ), True), ('scratch-semi', 'semi_schanger', (), True),
+    ('scratch-half', 'finetune_schanger_half', (), False),
+    ('sadl-supervised-half', 'finetune_schanger_half', ('sadl_schanger_half', 'supervised_schanger_half'), False),
+    ('supervised-half-semi', 'semi_schanger_half', ('supervised_schanger_half', ), True),
     ('upernet', 'upernet', (), False), ('fc-siam', 'fc-siam', (), False)])
 def test_what_an_arm_is(name, config, chain, semi):
     arm = Arm(name, 3)
     assert (arm.config, arm.chain, arm.semi) == (config, chain, semi)
 
 
-def test_there_are_four_starts_with_and_without_unlabelled_pairs_and_three_other_networks():
-    assert len(ARMS) == len(set(ARMS)) == 4 + 4 + 3
+def test_four_starts_with_and_without_unlabelled_pairs_at_two_resolutions_and_three_other_networks():
+    assert len(ARMS) == len(set(ARMS)) == 2 * (4 + 4) + 3
     assert {Arm(name).config for name in ARMS} == {
-        'finetune_schanger', 'semi_schanger', 'upernet', 'segformer', 'fc-siam'}
+        'finetune_schanger', 'semi_schanger', 'finetune_schanger_half', 'semi_schanger_half', 'upernet', 'segformer',
+        'fc-siam'}
+
+
+def test_the_command_offers_these_arms_and_every_config_is_there():
+    from schanger_mm.commands import compare
+    assert compare.ARMS == ARMS
+    assert all((ROOT / f'configs/few_labels/{name}.py').is_file()
+               for arm in map(Arm, ARMS) for name in (*arm.chain, arm.config))
 
 
 def test_numbers_of_labelled_pairs_stand_behind_a_name_or_hold_for_all_that_have_none():

@@ -76,12 +76,14 @@ class SCN(BaseModule):
         super().init_weights()
 
     def _load_from_state_dict(self, state_dict: Mapping, prefix: str, *args, **kwargs) -> None:
+        is_scn = f'{prefix}stem.conv.weight' in state_dict
         trained = stride_of(state_dict, prefix)
-        if f'{prefix}stem.conv.weight' in state_dict and trained != self.stride:
+        if is_scn and trained != self.stride:
             raise SettingError(
-                f'{prefix}stride: the weights were trained with {trained}, and this network has {self.stride}, to '
-                f'which objects have another size. Set model.backbone.stride={trained}, or use weights of the same '
-                'stride.')
+                f'{prefix}stride: the weights were trained with {trained}, '
+                f'and this network has {self.stride}, to which objects have '
+                f'another size. Set model.backbone.stride={trained}, or use '
+                'weights of the same stride.')
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:

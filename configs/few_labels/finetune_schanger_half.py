@@ -1,0 +1,7 @@
+# finetune_schanger.py at half resolution, for an hour on a CPU:
+#   python tools/compare.py --train DIR --val DIR --arms scratch-half
+#   python tools/train.py configs/few_labels/finetune_schanger_half.py      (alone, on data/custom)
+_base_ = './finetune_schanger.py'
+
+model = dict(backbone=dict(stride=2))
+data_preprocessor = dict(size_divisor=32)
