@@ -125,6 +125,10 @@ def test_scales_are_undone(sample):
     expected = torch.stack([slope[0].flip(flip).sigmoid() for flip in FLIPS]).mean(0)
     inner = (..., slice(2, -2), slice(2, -2))  # at the border, nothing beyond it is known
     torch.testing.assert_close(merged.seg_logits.data[inner], expected[inner], rtol=0, atol=1e-5)
+    back = [F.interpolate(F.interpolate(slope, size, mode='bilinear'), (HEIGHT, WIDTH), mode='bilinear')[0].sigmoid()
+            for size in ((20, 28), (10, 14), (30, 42))]
+    everywhere = torch.stack([one.flip(flip) for one in back for flip in FLIPS]).mean(0)
+    torch.testing.assert_close(merged.seg_logits.data, everywhere, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize('scales', [[1.0], [0.75, 1.0, 1.25]])
