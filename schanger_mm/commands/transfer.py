@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 
 from schanger_mm.commands.arguments import add_cfg_options, add_config
 
@@ -28,4 +29,5 @@ def main(args: argparse.Namespace) -> None:
     from schanger_mm.checkpoints.transfer import transfer_file
     from schanger_mm.config.loading import load_config, parse_options
     cfg = load_config(args.config, parse_options(args.cfg_options))
-    print(transfer_file(args.checkpoint, args.config, cfg, args.dst, args.parts, args.overwrite))
+    text = transfer_file(args.checkpoint, args.config, cfg, args.dst, args.parts, args.overwrite)
+    print(' '.join([text, *map(shlex.quote, args.cfg_options or [])]))  # it ends with the options of a training

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from schanger_mm.demo.scenes import DemoSizes, write_demo_set
+from schanger_mm.models import SCN
 
 ROOT = Path(__file__).parents[2]
 SIZES = DemoSizes(pretrain_train=4, pretrain_val=1, train=4, val=2, test=2)
@@ -67,3 +69,13 @@ def test_a_detector_starts_from_the_pretrained_encoder(data, pretrained, run, tm
     error = run('tools/model_converters/sadl2det.py', pretrained, config, tmp_path / 'det.pth', fails=2)
     assert error == (f'error: {tmp_path}/det.pth exists already; nothing was written. Choose another name, or pass '
                      '--overwrite to replace it.\n')
+
+
+def test_options_change_the_network_and_stand_in_the_line_to_use(run, tmp_path):
+    encoder = {f'backbone.{name}': value for name, value in SCN('small', stride=2).state_dict().items()}
+    torch.save(dict(meta={}, state_dict=encoder), tmp_path / 'half.pth')
+    words = ('tools/model_converters/sadl2det.py', tmp_path / 'half.pth', 'configs/schanger/levir_small.py',
+             tmp_path / 'det.pth')
+    assert 'trained with model.backbone.stride=2, and that of the config has 1' in run(*words, fails=2)
+    text = run(*words, '--cfg-options', 'model.backbone.stride=2')
+    assert text.rstrip().endswith(f'--cfg-options load_from={tmp_path / "det.pth"} model.backbone.stride=2')
