@@ -5,7 +5,7 @@
 # To start from pre-trained weights: load_from=FILE. Needs about 7 GiB of memory in float32; more or larger crops need
 # 2.6 GiB per 256 px pair. For a longer run: --max-iters N.
 # On a CPU, with objects of 20 px and more: model.backbone.stride=2 works at half resolution, with a quarter of the time
-# and memory; F1 78 instead of 65 after 45 minutes of a core on LEVIR-CD pairs (docs/few_labels.md).
+# and a third of the memory; on LEVIR-CD pairs, F1 74 instead of 64 after 45 minutes of a core (docs/few_labels.md).
 _base_ = './levir_small.py'
 
 load_from = None

@@ -32,8 +32,8 @@ class SCN(BaseModule):
         arch: ``'base'``, ``'small'`` or six widths (stem, then strides 1, 2, 4, 8, 16).
         in_channels: bands of one image.
         drop_rate: stochastic depth rate.
-        stride: of the finest map. 1 is the paper's; 2 takes a quarter of the
-            time and memory, and outlines are as coarse as 2 px. Weights of
+        stride: of the finest map. 1 is the paper's; 2 takes about a quarter
+            of the time, and outlines are as coarse as 2 px. Weights of
             another stride are refused: they know objects at another size.
         with_cp: keep only the input of each LFEM in training and run it again
             in backward: same gradients, a fraction of the memory.
