@@ -160,8 +160,8 @@ def valid_pixels(path: str | Path, reading: BandReading = _ANY) -> np.ndarray:
     require('rasterio', 'geo', f'Reading {path}')
     found = [open_image_raster(one, lambda data: _valid(data, reading.bands)) for one in reading.paths(str(path))]
     size = max((mask.shape[1:] for mask, _ in found), key=math.prod)
-    masks = np.concatenate([np.stack([cv2.resize(band, size[::-1], interpolation=cv2.INTER_NEAREST) for band in mask])
-                            for mask, _ in found])
+    masks = np.concatenate([np.stack([cv2.resize(band, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+                                      for band in mask]) for mask, _ in found])
     together = np.max if all(kind == 'uint8' for _, kind in found) else np.min
     return together(masks, axis=0)
 

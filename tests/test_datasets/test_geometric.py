@@ -78,6 +78,14 @@ def test_image_and_label_move_together_and_no_label_is_invented():
         assert label.max() < 80
 
 
+@pytest.mark.parametrize('factor', [0.8, 1.25, 1.5])
+def test_scaled_labels_lie_where_the_image_lies(factor):
+    img, label, _ = run(RandomScale((factor, factor)), ramp(120, 120))
+    inner = np.s_[4:-4, 4:-4]
+    offset = img[..., 0][inner].astype(float) - label[inner]
+    assert abs(offset.mean()) < 0.15  # in px; half a pixel where the first corner of a pixel counts as its centre
+
+
 def test_labels_are_never_blended():
     np.random.seed(0)
     image = np.kron(np.eye(6, dtype=np.uint8), np.full((7, 7), 255, np.uint8))[..., None].repeat(3, axis=2)

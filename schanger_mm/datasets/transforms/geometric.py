@@ -107,7 +107,7 @@ class RandomScale(BaseTransform):
         results['img'] = by_channels(lambda image: cv2.resize(image, (w, h), interpolation=cv2.INTER_LINEAR),
                                      results['img'])
         for key in results.get('seg_fields', []):
-            results[key] = cv2.resize(results[key], (w, h), interpolation=cv2.INTER_NEAREST)
+            results[key] = cv2.resize(results[key], (w, h), interpolation=cv2.INTER_NEAREST_EXACT)
         results['img_shape'] = (h, w)
         return results
 
