@@ -8,9 +8,15 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
+# Start of the maps and memory of the average as in custom.py, which is for short trainings.
 model = dict(
     num_dates=2,
-    decode_head=dict(temporal_fusion=dict(type='TFM')),
+    decode_head=dict(
+        temporal_fusion=dict(type='TFM'),
+        init_cfg=[
+            dict(type='Normal', std=0.01, bias=-2.0, override=dict(name='side_convs')),
+            dict(type='Constant', val=0.2, override=dict(name='conv_seg')),
+        ]),
     test_cfg=dict(_delete_=True, mode='whole'))
 load_from = 'demo_out/pretrain/iter_400.pth'
 
@@ -24,6 +30,6 @@ param_scheduler = [
 ]
 default_hooks = dict(checkpoint=dict(interval=50), logger=dict(interval=20))
 custom_hooks = [
-    dict(type='EMAHook', ema_type='ForeachEMA', momentum=0.05, interval=1, update_buffers=True),
+    dict(type='EMAHook', ema_type='ForeachEMA', memory=0.02, momentum=5e-3, interval=1, update_buffers=True),
     dict(type='LoadReportHook', expected_new=['decode_head.attention_fusion', 'decode_head.side_fusion']),
 ]

@@ -3,6 +3,7 @@
 _base_ = '../../schanger/demo.py'
 
 load_from = None
+model = dict(decode_head=dict(init_cfg=None))  # the authors' start, with which the protocol was fixed
 # The length is fixed and no checkpoint is selected, so the single evaluation at the end may use the test pairs.
 val_dataloader = dict(dataset=dict(split='test'))
 train_cfg = dict(max_iters=160, val_interval=160)
