@@ -21,7 +21,7 @@ test_evaluator = dict(type='SemanticChangeMetric')
 model = dict(decode_head=dict(semantic=dict(num_classes=2)))
 default_hooks = dict(checkpoint=dict(save_best='Sek'))
 custom_hooks = [
-    dict(type='EMAHook', ema_type='ForeachEMA', momentum=0.05, interval=1, update_buffers=True),
+    dict(type='EMAHook', ema_type='ForeachEMA', memory=0.02, momentum=5e-3, interval=1, update_buffers=True),
     dict(type='SingleDateHeadHook', class_index=1),  # building
     dict(type='LoadReportHook', expected_new=['decode_head.attention_fusion', 'decode_head.side_fusion',
                                               'decode_head.semantic']),
