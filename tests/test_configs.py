@@ -201,6 +201,17 @@ def test_short_trainings_start_at_one_small_probability(name, low, high):
     assert logits('schanger/levir_small.py')[0].std() > 5
 
 
+@pytest.mark.parametrize('name', ['finetune_schanger', 'upernet', 'segformer', 'fc-siam'])
+def test_all_networks_of_a_comparison_start_at_one_small_probability_and_drop_nothing(name):
+    torch.manual_seed(0)
+    model = MODELS.build({**load_config(FOLDER.parent / f'few_labels/{name}.py').model, 'data_preprocessor': None})
+    with torch.no_grad():
+        model.init_weights()
+        found = model.eval()(torch.randn(1, 6, 96, 96)).sigmoid()
+    assert 0.08 < found.mean() < 0.17 and found.std() < 0.1
+    assert not [part for part in model.modules() if isinstance(part, torch.nn.modules.dropout._DropoutNd) and part.p]
+
+
 def test_custom_reads_any_folder_names():
     cfg = load_config(FOLDER / 'custom.py')
     assert cfg.train_dataloader.dataset.type == 'FolderCDDataset'

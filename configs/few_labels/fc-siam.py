@@ -23,4 +23,6 @@ model = dict(
         threshold=0.5,
         norm_cfg=dict(type='BN'),
         align_corners=False,
+        dropout_ratio=0.0,
+        init_cfg=dict(type='Normal', std=0.01, bias=-2.0, override=dict(name='conv_seg')),
         loss_decode=dict(type='schanger_mm.BCEDiceLoss')))

@@ -1,7 +1,8 @@
 # mmseg's ResNet-18 and UPerHead around a TFM neck, from random weights; a part of schanger compare:
 #   python tools/compare.py --train DIR --val DIR --arms upernet
 #   python tools/train.py configs/few_labels/upernet.py      (alone, on data/custom)
-# Network and optimiser are those of configs/neighbours; data, crops, averaging and schedule are finetune_schanger.py's.
+# Network and optimiser are those of configs/neighbours; data, crops, averaging, schedule, no dropout and the start of the
+# last map at a probability of 0.12 are finetune_schanger.py's.
 _base_ = './finetune_schanger.py'
 
 model = dict(
@@ -21,6 +22,8 @@ model = dict(
         threshold=0.5,
         norm_cfg=dict(type='BN'),
         align_corners=False,
+        dropout_ratio=0.0,
+        init_cfg=dict(type='Normal', std=0.01, bias=-2.0, override=dict(name='conv_seg')),
         loss_decode=dict(type='schanger_mm.BCEDiceLoss')),
     train_cfg=dict(),
     test_cfg=dict(mode='slide', crop_size=(256, 256), stride=(256, 256)))

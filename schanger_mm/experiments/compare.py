@@ -8,15 +8,21 @@ stopped in any way continues with the checkpoint of the training that it was in.
 from __future__ import annotations
 
 import hashlib
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
 
 import torch
 from mmengine.config import Config
 
+from schanger_mm import __version__
+from schanger_mm.benchmark.machine import describe_machine
 from schanger_mm.checkpoints import read_checkpoint
 from schanger_mm.checkpoints.transfer import ENCODER
 from schanger_mm.config.loading import load_config, option_word
@@ -24,17 +30,18 @@ from schanger_mm.deploy.trained_reading import loading_of
 from schanger_mm.engine.hooks.training_time_hook import ENTRY
 from schanger_mm.experiments.arms import Arm, draw_labelled
 from schanger_mm.experiments.budget import Budget
-from schanger_mm.experiments.compare_data import Data, content_of
-from schanger_mm.experiments.compare_results import Outcome, write_results
-from schanger_mm.experiments.trainings import DONE, Training, claim, initial_weights
+from schanger_mm.experiments.compare_data import Data, content_of, read_images
+from schanger_mm.experiments.compare_results import Outcome, read_results, write_results
+from schanger_mm.experiments.trainings import DONE, Training, claim, initial_weights, last_checkpoint
 from schanger_mm.utils.band_order import COLOUR_BANDS
 from schanger_mm.utils.children import run_logged
 from schanger_mm.utils.errors import SettingError
 from schanger_mm.utils.files import as_json, read_table, write_atomic
 
 SCORES = ('F1', 'precision', 'recall')
-TRIAL = {'cpu': 12, 'cuda': 100}
-"""Iterations by which the time of one is measured; the first quarter of them does not count."""
+TRIAL = {'cpu': 16, 'cuda': 100}
+"""Iterations by which the time of one is measured. The first quarter does not count, and the median of the others does:
+a fifth of them or more also writes a checkpoint, which takes a large network as long as an iteration."""
 PICTURES = 8
 """Validation pairs that are drawn, at most."""
 
@@ -78,17 +85,22 @@ class Comparison:
         """
         self.names = self.data.names()
         self._check()
+        self._read_all()
         claim(self.out / 'compare.json', self._settings(), 'comparison', ('results.*', 'seed_*'))
         if any(arm.chain for arm in self.arms):  # arms that need single images may be added later
             singles = {'images': self.data.images, 'masks': self.data.masks}
             claim(self.out / 'images.json', {role: content_of(folder) for role, folder in singles.items() if folder},
                   'comparison', ('seed_*/pretrain_*', ))
+        known = {(one.name, one.seed): one for one in read_results(self.out)}
         outcomes: list[Outcome] = []
         try:
             for seed in self.seeds:
                 for arm in self.arms:
                     outcomes.append(self._run_arm(seed, arm))
-                    write_results(self.out, outcomes, self._protocol(), torch.device(self.device))
+                    known[outcomes[-1].name, seed] = outcomes[-1]
+                    seeds = sorted({outcome.seed for outcome in known.values()})
+                    write_results(self.out, list(known.values()), {**self._protocol(), 'seeds': seeds},
+                                  torch.device(self.device))
         except KeyboardInterrupt:
             print(f'interrupted: what is trained so far is kept in {self.out}; run the same command to continue.',
                   file=sys.stderr, flush=True)
@@ -106,7 +118,7 @@ class Comparison:
         return 'minutes' if self.device == 'cuda' else 'core_minutes'
 
     def _check(self) -> None:
-        total = len(self.names['train'])
+        total = len(self.names['labelled'])
         if self.threads < 1:
             raise SettingError(f'--threads {self.threads}: expected a whole number from 1 up.')
         self.arms = [replace(arm, labelled=arm.labelled or total) for arm in self.arms]
@@ -115,9 +127,10 @@ class Comparison:
                                'pairs.')
         for arm in self.arms:
             self.budget.check(arm)
-            if (arm.labelled or total) > total:
-                raise SettingError(f'--arms {arm}: {self.data.train / self.data.before} has only {total} pairs.')
-            if arm.semi and arm.labelled == total:
+            if not 0 < arm.labelled <= total:
+                raise SettingError(f'--arms {arm}: of {len(self.names["train"])} pairs in {self.data.train}, {total} '
+                                   f'have a label in {self.data.label}.')
+            if arm.semi and arm.labelled == len(self.names['train']):
                 raise SettingError(f'--arms {arm}: no pair is left to learn from without its label; give it a number '
                                    f'below {total}.')
             if arm.chain and (self.data.images is None or self.data.masks is None):
@@ -127,6 +140,20 @@ class Comparison:
             if not loading_of(self._config(arm.config), COLOUR_BANDS):
                 self.data.refuse_other_forms()
         self.data.refuse_overlap()
+
+    def _read_all(self) -> None:
+        """Read every image once before the first training, which finds what is wrong and fills the cache.
+
+        Raises:
+            DatasetError: images, labels or masks do not fit each other, or one cannot be read.
+            FileNotFoundError: a file is missing.
+        """
+        wanted = [(name, self.data.singles('train_dataloader.dataset')) for arm in self.arms for name in arm.chain]
+        with TemporaryDirectory() as lists:
+            for arm in self.arms:
+                wanted.append((arm.config, {**self._sets(self.seeds[0], arm, Path(lists)), **self._scored('val')}))
+            for name, options in wanted:
+                read_images(self._config(name), {**options, **self._caches(name)})
 
     def _config(self, name: str) -> Config:
         """Read a config, once.
@@ -152,16 +179,21 @@ class Comparison:
 
     def _settings(self) -> dict:
         """Return what must not change while results are kept."""
+        machine = describe_machine(torch.device(self.device))
+        length = dict(minutes=self.budget.minutes, processor=machine['processor'], gpu=machine['gpu'])
+        if self.budget.iters is not None:  # on any machine
+            length = dict(iters=self.budget.iters)
         return dict(
             train=content_of(*self.data.folders(self.data.train)), val=content_of(*self.data.folders(self.data.val)),
-            label_threshold=self.data.label_threshold, device=self.device, threads=self.threads)
+            label_threshold=self.data.label_threshold, device=self.device, threads=self.threads, version=__version__,
+            **length)
 
     def _protocol(self) -> dict:
         in_iters = self.budget.iters is not None
         return dict(
             pairs=len(self.names['train']), val_pairs=len(self.names['val']),
             single_images=len(self.names.get('images', [])), configs=self.configs.name,
-            seeds=list(self.seeds), threads=self.threads, clock=self.clock,
+            threads=self.threads, clock=self.clock,
             budget={key: value for key, value in vars(self.budget).items() if key.endswith('iters') == in_iters})
 
     def _run_arm(self, seed: int, arm: Arm) -> Outcome:
@@ -190,7 +222,8 @@ class Comparison:
         return training
 
     def _training(self, seed: int, arm: Arm, before: Training | None) -> Training:
-        options = {**self._sets(seed, arm), **self._scored('val'), **self._common(arm.config, seed, before)}
+        options = {**self._sets(seed, arm, self._folder(seed) / 'lists'), **self._scored('val'),
+                   **self._common(arm.config, seed, before)}
         iters = self.budget.iters
         if iters is None:
             iters = self._iterations(arm.config, options, self.budget.minutes_of(arm))
@@ -199,11 +232,11 @@ class Comparison:
     def _folder(self, seed: int) -> Path:
         return self.out.resolve() / f'seed_{seed}'
 
-    def _sets(self, seed: int, arm: Arm) -> dict[str, object]:
-        """Return the settings of the training pairs, and write their lists."""
-        place, names = 'train_dataloader.dataset', self.names['train']
-        parts = dict(zip(('labelled', 'unlabelled'), draw_labelled(names, arm.labelled or len(names), seed)))
-        lists = {part: self._folder(seed) / f'lists/{part}_{arm.labelled}.txt' for part in parts}
+    def _sets(self, seed: int, arm: Arm, folder: Path) -> dict[str, object]:
+        """Return the settings of the training pairs, and write their lists into a folder."""
+        place, drawn = 'train_dataloader.dataset', draw_labelled(self.names['labelled'], arm.labelled, seed)[0]
+        parts = {'labelled': drawn, 'unlabelled': [name for name in self.names['train'] if name not in set(drawn)]}
+        lists = {part: folder / f'{part}_{arm.labelled}.txt' for part in parts}
         for part, path in lists.items():
             write_atomic(path, ''.join(f'{name}\n' for name in parts[part]).encode())
         if not arm.semi:
@@ -211,7 +244,8 @@ class Comparison:
         return {**self.data.pairs(f'{place}.labelled', self.data.train),
                 f'{place}.labelled.ann_file': lists['labelled'],
                 **self.data.pairs(f'{place}.unlabelled', self.data.train, labelled=False),
-                f'{place}.unlabelled.ann_file': lists['unlabelled']}
+                f'{place}.unlabelled.ann_file': lists['unlabelled'],
+                f'{place}.without_labelled': True}  # copies, such as empty tiles
 
     def _scored(self, split: str) -> dict[str, object]:
         """Return the settings of the validation pairs, for a validation or a test."""
@@ -221,13 +255,16 @@ class Comparison:
 
     def _common(self, name: str, seed: int, before: Training | None) -> dict[str, object]:
         """Return settings of every training: seed, start, workers, and where decoded images are cached."""
-        cfg = self._config(name)
         parts = (*ENCODER, 'decode_head') if '_schanger' in name else ENCODER
         start = initial_weights(before.work_dir, self._path(name), parts) if before else None
         options: dict[str, object] = {'randomness.seed': seed, 'load_from': start}
         if self.device == 'cpu':  # workers would be processes of their own, whose time nobody counts
             options['train_dataloader.num_workers'] = 0
-        dataset = cfg.train_dataloader.dataset
+        return {**options, **self._caches(name)}
+
+    def _caches(self, name: str) -> dict[str, object]:
+        options: dict[str, object] = {}
+        dataset = self._config(name).train_dataloader.dataset
         for place, node in (('', dataset), *((f'.{part}', dataset.get(part)) for part in ('labelled', 'unlabelled'))):
             for number, step in enumerate(node.get('pipeline', ()) if isinstance(node, dict) else ()):
                 if step.get('cache_dir'):
@@ -245,10 +282,12 @@ class Comparison:
             trial = Training(self._path(name), self.out / 'trials' / key, {**kept, **unscored, 'load_from': None},
                              TRIAL[self.device])
             print(f'{name}: measuring {trial.max_iters} iterations', flush=True)
+            if trial.work_dir.is_dir():
+                shutil.rmtree(trial.work_dir)  # of a trial that was stopped, maybe on another machine
             trial.run(self.repo, self.threads, self.nice)
             points = [point for point in trial.curve(self.clock) if point[0] >= TRIAL[self.device] // 4]
-            (first, since), (last, until) = points[0], points[-1]
-            known[key] = 60 * (until - since) / (last - first)
+            known[key] = 60 * median((until - since) / (last - first)
+                                     for (first, since), (last, until) in pairwise(points))
             write_atomic(record, as_json(known))
         return max(1, round(60 * minutes / known[key]))
 
@@ -268,7 +307,7 @@ class Comparison:
         """Draw what the last weights predict for the validation pairs, which ``_check`` compared with the training."""
         options = {**self._scored('test'), 'default_hooks.visualization.interval': 1,
                    'default_hooks.visualization.max_images': PICTURES}
-        words = [sys.executable, '-m', 'schanger_mm', 'test', str(training.config), _last_checkpoint(training),
+        words = [sys.executable, '-m', 'schanger_mm', 'test', str(training.config), last_checkpoint(training.work_dir),
                  '--work-dir', str(training.work_dir / 'test'), '--show-dir', str(training.work_dir / 'pictures'),
                  '--allow-overlap', '--cfg-options',
                  *(option_word(key, value.resolve() if isinstance(value, Path) else value)
@@ -276,7 +315,7 @@ class Comparison:
         run_logged(words, self.repo, training.work_dir / 'test.log', self.threads, self.nice)
 
     def _outcome(self, seed: int, arm: Arm, training: Training, pretrained: Sequence[Training]) -> Outcome:
-        times = [read_checkpoint(_last_checkpoint(one)).content[ENTRY] for one in pretrained]
+        times = [read_checkpoint(last_checkpoint(one.work_dir)).content[ENTRY] for one in pretrained]
         spent = dict(core_minutes=sum(time['cpu_seconds'] for time in times) / 60,
                      minutes=sum(time['seconds'] for time in times) / 60)
         clocks = {name: dict(training.curve(name)) for name in spent}
@@ -293,6 +332,3 @@ class Comparison:
             pictures=sorted(path.relative_to(self.out.resolve()).as_posix()
                             for path in (training.work_dir / 'pictures').glob('*.png')))
 
-
-def _last_checkpoint(training: Training) -> str:
-    return (training.work_dir / 'last_checkpoint').read_text(encoding='utf-8').strip()

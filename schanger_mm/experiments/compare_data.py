@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
 
 from schanger_mm.data_tools.image_forms import header_of_any
 from schanger_mm.datasets.reading import COLOUR, GREY
 from schanger_mm.engine.trained_on import digests_of, without_empty_tiles
+from schanger_mm.registry import DATASETS, SCOPE
 from schanger_mm.utils.errors import DatasetError, MissingFileError
 from schanger_mm.utils.files import sha256_of
 from schanger_mm.utils.names import list_stems, natural_key
@@ -38,7 +43,7 @@ class Data:
     label_threshold: int | None = None
 
     def names(self) -> dict[str, list[str]]:
-        """List the names of training pairs, validation pairs and single images.
+        """List the names of training pairs, those among them with a label, validation pairs and single images.
 
         Raises:
             MissingFileError: a folder is missing, also one of labels or masks.
@@ -50,8 +55,10 @@ class Data:
                 raise MissingFileError(f'--{role}: no folder {folder}; expected --train and --val to hold '
                                        f'{self.before}, {self.after} and {self.label} (--before, --after, --label), '
                                        '--images to hold images, and --masks their masks.')
-        return {role: sorted(list_stems(str(folders[role][0])), key=natural_key) for role in ('train', 'val', 'images')
-                if folders[role]}
+        names = {role: sorted(list_stems(str(folders[role][0])), key=natural_key) for role in ('train', 'val', 'images')
+                 if folders[role]}
+        labels = list_stems(str(self.train / self.label))
+        return {**names, 'labelled': [name for name in names['train'] if name in labels]}
 
     def folders(self, root: Path) -> list[Path]:
         """Return the folders of both dates and of the labels."""
@@ -105,6 +112,31 @@ class Data:
         if self.label_threshold is not None:
             settings['label_threshold'] = self.label_threshold
         return {f'{place}.{key}': value for key, value in settings.items()}
+
+
+def read_images(cfg: Config, options: Mapping[str, object]) -> None:
+    """Check the data sets of a training, and read its images once into their cache.
+
+    Args:
+        cfg: its config.
+        options: settings that differ from the config's; those with ``cache_dir`` name what is cached.
+
+    Raises:
+        DatasetError: images, labels or masks do not fit each other, or one cannot be read.
+        FileNotFoundError: a file is missing.
+    """
+    cfg = copy.deepcopy(cfg)
+    cfg.merge_from_dict({key: str(value) if isinstance(value, Path) else value for key, value in options.items()})
+    dataset = cfg.train_dataloader.dataset
+    for part in (dataset, dataset.get('labelled'), dataset.get('unlabelled')):
+        if part and 'pipeline' in part:
+            part.pipeline = [step for step in part.pipeline if step.get('cache_dir')]
+    with DefaultScope.overwrite_default_scope(SCOPE):
+        train = DATASETS.build(dataset)
+        if any(key.startswith('val_dataloader.') for key in options):
+            DATASETS.build(cfg.val_dataloader.dataset)
+    for place in range(len(train)):
+        train[place]
 
 
 def content_of(*folders: Path) -> str:

@@ -12,7 +12,7 @@ import torch
 
 from schanger_mm.analysis.picture import picture
 from schanger_mm.benchmark.machine import describe_machine
-from schanger_mm.utils.files import as_json, write_atomic
+from schanger_mm.utils.files import as_json, read_table, write_atomic
 from schanger_mm.visualization.report import Curve, write_report
 from schanger_mm.visualization.report_page import LINES
 
@@ -68,12 +68,18 @@ class Outcome:
         return [self.pretraining[clock] + minutes for minutes in getattr(self, clock)]
 
 
+def read_results(out: Path) -> list[Outcome]:
+    """Read the outcomes that an earlier call has written; none where there was no call."""
+    path = out / 'results.json'
+    return [Outcome(**arm) for arm in read_table(path)['arms']] if path.is_file() else []
+
+
 def write_results(out: Path, outcomes: Sequence[Outcome], protocol: Mapping, device: torch.device) -> str:
     """Write ``results.json``, ``results.md``, ``results.png`` and ``results.html``; return and print the table.
 
     Args:
         out: their folder.
-        outcomes: of the arms that have ended.
+        outcomes: of the arms that have ended, in this call or an earlier one.
         protocol: what was the same for all of them; ``clock`` names the minutes that count.
         device: where they were trained.
     """

@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from schanger_mm.checkpoints.transfer import ENCODER
+from schanger_mm.config.loading import load_config
 from schanger_mm.data_tools.split import RECORD, SplitRequest, write_splits
 from schanger_mm.demo.scenes import DemoSizes, write_demo_set
 from schanger_mm.experiments.study_figures import draw_study, study_table
@@ -129,8 +130,9 @@ class Study:
         claim(self.out / 'study.json', settings, 'study', ('results.*', 'seed_*'))
 
     def _digest_of_configs(self) -> str:
+        """Return a digest of all settings of the trainings, those of inherited configs included."""
         files = sorted((self.repo / CONFIGS).glob('*.py'))
-        return hashlib.sha256(b''.join(file.read_bytes() for file in files)).hexdigest()
+        return hashlib.sha256(''.join(load_config(file).pretty_text for file in files).encode()).hexdigest()
 
     def _draw(self, seed: int) -> None:
         data = self._data(seed)

@@ -11,6 +11,7 @@ from threading import Lock
 from schanger_mm.analysis.curves import read_runs
 from schanger_mm.checkpoints.transfer import ENCODER, transfer_file
 from schanger_mm.config.loading import load_config, option_word
+from schanger_mm.engine.resume import POINTER
 from schanger_mm.utils.children import run_logged
 from schanger_mm.utils.errors import JsonError, SettingError
 from schanger_mm.utils.files import as_json, read_table, write_atomic
@@ -67,6 +68,11 @@ class Training:
         return curve
 
 
+def last_checkpoint(work_dir: Path) -> str:
+    """Return the file of the last checkpoint in a work directory, wherever that was when it was written."""
+    return str(work_dir / Path((work_dir / POINTER).read_text(encoding='utf-8').strip()).name)
+
+
 def claim(record: Path, settings: Mapping[str, object], what: str, results: Iterable[str] = ()) -> None:
     """Record the settings of a comparison in its folder, or reject a folder with other content.
 
@@ -114,6 +120,5 @@ def initial_weights(work_dir: Path, config: Path, parts: Sequence[str] = ENCODER
     target = work_dir / f'for_{config.stem}.pth'
     with _ONE_AT_A_TIME:
         if not target.is_file():
-            source = (work_dir / 'last_checkpoint').read_text(encoding='utf-8').strip()
-            transfer_file(source, str(config), load_config(config), str(target), parts)
+            transfer_file(last_checkpoint(work_dir), str(config), load_config(config), str(target), parts)
     return target

@@ -36,6 +36,8 @@ class Trainings:
     def __init__(self):
         self.commands = []
         self.loading = {}
+        self.read = []
+        self.saving = 0.0  # seconds in every third iteration, for a checkpoint
         self.fails = lambda name: False
 
     def __call__(self, words, repo, log, env, nice):
@@ -51,7 +53,8 @@ class Trainings:
             Image.new('RGB', (8, 4)).save(picture)
             return 0
         length, second = int(words[words.index('--max-iters') + 1]), self.SECONDS[config]
-        records = [{'loss': 1.0, 'step': step, 'core_minutes': (5 + second * step) / 60, 'minutes': second * step / 30}
+        records = [{'loss': 1.0, 'step': step, 'core_minutes': (5 + second * step + self.saving * (step // 3)) / 60,
+                    'minutes': second * step / 30}
                    for step in range(1, length + 1)]
         if 'val_dataloader.dataset.data_root' in options:
             for step in (length // 2, length):
@@ -93,7 +96,10 @@ def trainings(monkeypatch):
     monkeypatch.setattr(shared, 'transfer_file', transfer)
     for name in ('_draw', 'write_report'):  # test_compare_results.py looks at them
         monkeypatch.setattr(compare_results, name, lambda *args: None)
-    monkeypatch.setattr(compare_results, 'describe_machine', lambda device: dict(processor='one', gpu='none'))
+    made.machine = dict(processor='one', gpu='none')
+    for module in (compare, compare_results):
+        monkeypatch.setattr(module, 'describe_machine', lambda device: made.machine)
+    monkeypatch.setattr(compare, 'read_images', lambda cfg, options: made.read.append(options))
     return made
 
 
@@ -152,6 +158,20 @@ def test_minutes_become_iterations_by_the_time_of_one_and_pretraining_is_taken_o
         name: pytest.approx(seconds) for name, seconds in Trainings.SECONDS.items()}
 
 
+def test_checkpoints_of_the_trial_do_not_count(once, trainings):
+    trainings.saving = 2.0
+    assert once('scratch').run()[0].iterations == 400
+
+
+def test_a_trial_that_was_stopped_is_repeated(once, trainings, tmp_path):
+    once('scratch').run()
+    (tmp_path / 'out/seconds_per_iteration.json').unlink()
+    trainings.SECONDS = {**trainings.SECONDS, 'finetune_schanger': 6.0}
+    with pytest.raises(ValueError, match='scratch_10 holds a training with other max_iters'):
+        once('scratch').run()
+    assert list(json.loads((tmp_path / 'out/seconds_per_iteration.json').read_text()).values()) == [pytest.approx(6.0)]
+
+
 def test_a_config_of_the_same_name_is_measured_anew(once, trainings, monkeypatch):
     once('scratch:2').run()
     monkeypatch.setattr(Comparison, '_digest', lambda self, name: 'of other settings')
@@ -163,7 +183,7 @@ def test_the_time_of_an_iteration_is_measured_without_validation_once_per_config
     once('scratch:2', 'scratch', seeds=(1, 2)).run()
     trials = [command for command in trainings.commands if command[2].parent.name == 'trials']
     ((_, config, _, options, words, _, _), ) = trials
-    assert config == 'finetune_schanger' and words[words.index('--max-iters') + 1] == '12'
+    assert config == 'finetune_schanger' and words[words.index('--max-iters') + 1] == '16'
     assert {options[f'val_{part}'] for part in ('cfg', 'dataloader', 'evaluator')} == {None}
     assert not [key for key in options if key.startswith('val_dataloader.')] and options['load_from'] is None
 
@@ -224,12 +244,15 @@ def test_a_seed_draws_its_own_pairs(once, trainings, tmp_path):
 
 # continuing
 
-def test_what_is_finished_is_not_run_again_and_arms_can_be_added(once, trainings):
+def test_what_is_finished_is_not_run_again_and_arms_can_be_added(once, trainings, tmp_path):
     first = once('scratch', budget=Budget(iters=6)).run()
     trainings.commands.clear()
     assert once('scratch', budget=Budget(iters=6)).run() == first and trainings.commands == []
-    both = once('scratch', 'supervised', budget=Budget(iters=6, pretrain_iters=2)).run()
-    assert both[0] == first[0] and trainings.trained() == ['pretrain_supervised_schanger', 'supervised_10']
+    added = once('supervised', budget=Budget(iters=6, pretrain_iters=2), seeds=(37, )).run()
+    assert trainings.trained() == ['pretrain_supervised_schanger', 'supervised_10'] and len(added) == 1
+    results = json.loads((tmp_path / 'out/results.json').read_text())
+    assert [(arm['arm'], arm['seed']) for arm in results['arms']] == [('scratch', 36), ('supervised', 37)]
+    assert results['protocol']['seeds'] == [36, 37]
 
 
 def test_results_so_far_are_written_and_a_failed_arm_is_trained_again(once, trainings, tmp_path):
@@ -243,10 +266,55 @@ def test_results_so_far_are_written_and_a_failed_arm_is_trained_again(once, trai
     assert trainings.trained() == ['upernet_10']
 
 
+def test_a_folder_may_be_moved(once, trainings, tmp_path):
+    budget = Budget(iters=6, pretrain_iters=2)
+    once('supervised', budget=budget).run()
+    (tmp_path / 'out').rename(tmp_path / 'moved')
+    trainings.commands.clear()
+    (outcome, ) = once('supervised', budget=budget, out=tmp_path / 'moved').run()
+    assert trainings.commands == [] and outcome.pretraining['core_minutes'] > 0
+    once('supervised:2', budget=budget, out=tmp_path / 'moved').run()
+    assert trainings.options('supervised_2')['load_from'].startswith(str(tmp_path / 'moved'))
+
+
+# pairs without labels
+
+def test_pairs_without_a_label_are_unlabelled(once, trainings, tmp_path):
+    for number in range(4, 10):
+        (tmp_path / f'train/label/{number}.png').unlink()
+    outcomes = once('scratch', 'scratch-semi', 'scratch:2', budget=Budget(iters=6)).run()
+    assert [(one.labelled, one.unlabelled) for one in outcomes] == [(4, 0), (4, 6), (2, 0)]
+    lists = tmp_path / 'out/seed_36/lists'
+    assert (lists / 'labelled_4.txt').read_text().split() == list('0123')
+    assert (lists / 'unlabelled_4.txt').read_text().split() == list('456789')
+    assert set((lists / 'labelled_2.txt').read_text().split()) < set('0123')
+    with pytest.raises(ValueError, match='--arms scratch:5: of 10 pairs in .*train, 4 have a label in label'):
+        once('scratch:5').run()
+
+
 # refusals
 
+def test_all_images_are_read_before_the_first_training(once, trainings, tmp_path):
+    once('scratch:3', 'sadl-supervised', budget=Budget(iters=6, pretrain_iters=2)).run()
+    place = 'train_dataloader.dataset'
+    assert [sorted(key for key in options if key.endswith('data_root')) for options in trainings.read] == [
+        [f'{place}.data_root'], [f'{place}.data_root'], [f'{place}.data_root', 'val_dataloader.dataset.data_root'],
+        [f'{place}.data_root', 'val_dataloader.dataset.data_root']]
+    assert all(options[f'{place}.pipeline.0.cache_dir'] == tmp_path / 'out/decoded' for options in trainings.read)
+
+
+def test_another_machine_is_refused_where_minutes_count(once, trainings, tmp_path):
+    budget = Budget(iters=6)
+    once('scratch', budget=budget).run()
+    once('scratch', out=tmp_path / 'timed').run()
+    trainings.machine = dict(processor='two', gpu='none')
+    assert len(once('scratch', 'upernet', budget=budget).run()) == 2
+    with pytest.raises(ValueError, match='timed holds a comparison with other processor, whose results'):
+        once('scratch', out=tmp_path / 'timed').run()
+
+
 @pytest.mark.parametrize('arms, settings, message', [
-    (['scratch:11'], {}, '--arms scratch:11: .*train/A has only 10 pairs'),
+    (['scratch:11'], {}, '--arms scratch:11: of 10 pairs in .*train, 10 have a label in label'),
     (['scratch-semi'], {}, '--arms scratch-semi:10: no pair is left .* below 10'),
     (['scratch', 'scratch:10'], {}, 'expected different arms, and "all" is 10'),
     (['fc-siam'], {}, r'fc-siam\.py: no such config, with which one of --arms trains'),
@@ -279,7 +347,7 @@ def test_a_config_without_a_clock_is_refused(once, monkeypatch):
 def test_other_pairs_or_another_length_are_refused(once, trainings, tmp_path):
     once('scratch', budget=Budget(iters=6)).run()
     trainings.commands.clear()
-    with pytest.raises(ValueError, match='scratch_10 holds a training with other max_iters, whose results'):
+    with pytest.raises(ValueError, match='out holds a comparison with other iters, whose results'):
         once('scratch', budget=Budget(iters=7)).run()
     (tmp_path / 'val/A/more.png').touch()
     with pytest.raises(ValueError, match='out holds a comparison with other val, whose results'):

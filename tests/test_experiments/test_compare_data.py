@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from schanger_mm.experiments.compare_data import Data, content_of
+from schanger_mm.config.loading import load_config
+from schanger_mm.experiments.compare_data import Data, content_of, read_images
 from schanger_mm.utils.errors import DatasetError
 
 
@@ -17,8 +18,9 @@ def test_names_are_in_natural_order(tmp_path):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).touch()
     data = Data(tmp_path / 'train', tmp_path / 'val', tmp_path / 'images')
-    assert data.names() == {'train': ['9', '10'], 'val': ['x'], 'images': ['a']}
-    assert Data(tmp_path / 'train', tmp_path / 'val').names() == {'train': ['9', '10'], 'val': ['x']}
+    assert data.names() == {'train': ['9', '10'], 'labelled': ['9'], 'val': ['x'], 'images': ['a']}
+    assert Data(tmp_path / 'train', tmp_path / 'val').names() == {
+        'train': ['9', '10'], 'labelled': ['9'], 'val': ['x']}
 
 
 def test_lossy_masks_have_a_threshold_everywhere_but_where_labels_are_not_read():
@@ -89,3 +91,44 @@ def test_an_image_of_several_training_pairs_counts_unless_it_is_empty(top, told,
         Image.fromarray(pixels).save(tmp_path / f'{name}.png')
     with pytest.raises(DatasetError, match=r'the same as .*train/A/.\.png') if told else nullcontext():
         data.refuse_overlap()
+
+
+@pytest.fixture
+def read(root, tmp_path):
+    """Return a function that reads two pairs, of which the second may be unlabelled, as an arm does."""
+    for name in '12':
+        for folder in ('A', 'B', 'label'):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            picture = Image.new('L', (70, 70)) if folder == 'label' else Image.new('RGB', (70, 70), (int(name), 0, 0))
+            picture.save(tmp_path / folder / f'{name}.png')
+        (tmp_path / f'{name}.txt').write_text(f'{name}\n')
+    data, place, cache = Data(tmp_path, tmp_path), 'train_dataloader.dataset', tmp_path / 'decoded'
+    few, others = f'{place}.labelled', f'{place}.unlabelled'
+
+    def read(name):
+        steps = [f'{place}.pipeline.0', f'{place}.pipeline.1']
+        options = data.pairs(place, tmp_path)
+        if name.startswith('semi'):
+            steps = [f'{few}.pipeline.0', f'{few}.pipeline.1', f'{others}.pipeline.0']
+            options = {**data.pairs(few, tmp_path), f'{few}.ann_file': tmp_path / '1.txt',
+                       **data.pairs(others, tmp_path, labelled=False), f'{others}.ann_file': tmp_path / '2.txt'}
+        options |= {f'{step}.cache_dir': cache for step in steps}
+        options |= data.pairs('val_dataloader.dataset', tmp_path)
+        read_images(load_config(root / f'configs/few_labels/{name}.py'), options)
+        return len(list(cache.rglob('*.npy')))
+    return read
+
+
+@pytest.mark.parametrize('name, cached', [('finetune_schanger', 6), ('semi_schanger', 5), ('upernet', 6)])
+def test_images_are_read_once_into_the_cache(name, cached, read):
+    assert read(name) == cached  # of the unlabelled pair no label
+
+
+def test_a_broken_image_and_a_missing_label_are_found(read, tmp_path):
+    (tmp_path / 'B/2.png').write_bytes(b'no image')
+    with pytest.raises(DatasetError, match=r'B/2\.png'):
+        read('finetune_schanger')
+    Image.new('RGB', (70, 70)).save(tmp_path / 'B/2.png')
+    (tmp_path / 'label/2.png').unlink()
+    with pytest.raises((DatasetError, FileNotFoundError), match='label'):
+        read('finetune_schanger')

@@ -484,3 +484,14 @@ def test_seeds(words, seeds):
 def test_seeds_that_make_no_sense(words):
     with pytest.raises(ValueError, match=f'--seeds {" ".join(words)}: expected different whole numbers from 0 up'):
         parse_seeds(words)
+
+
+def test_inherited_settings_are_settings_of_the_study(tmp_path):
+    folder = tmp_path / 'configs/sadl/study'
+    folder.mkdir(parents=True)
+    (folder / 'tiny.py').write_text("_base_ = '../base.py'\n")
+    found = set()
+    for rate in (1, 1, 2):
+        (folder.parent / 'base.py').write_text(f'model = dict(drop_rate={rate})\n')
+        found.add(Study(tmp_path, tmp_path / 'out')._digest_of_configs())
+    assert len(found) == 2
