@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
+from schanger_mm.datasets.band_grids import grid_of, nearest, positions
 from schanger_mm.datasets.bands import ALL, BandReading, open_image_raster
 from schanger_mm.datasets.reading import COLOUR, GREY, read_header, wrong_form
 from schanger_mm.geo.scaling import Range
@@ -158,11 +158,12 @@ def valid_pixels(path: str | Path, reading: BandReading = _ANY) -> np.ndarray:
         MissingPackageError: rasterio is not installed.
     """
     require('rasterio', 'geo', f'Reading {path}')
-    found = [open_image_raster(one, lambda data: _valid(data, reading.bands)) for one in reading.paths(str(path))]
-    size = max((mask.shape[1:] for mask, _ in found), key=math.prod)
-    masks = np.concatenate([np.stack([cv2.resize(band, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
-                                      for band in mask]) for mask, _ in found])
-    together = np.max if all(kind == 'uint8' for _, kind in found) else np.min
+    found = [open_image_raster(one, lambda data: (grid_of(data), *_valid(data, reading.bands)))
+             for one in reading.paths(str(path))]
+    finest = max((grid for grid, *_ in found), key=lambda grid: math.prod(grid[0]))
+    masks = np.concatenate([[nearest(band, *positions(one, grid, finest)) for band in mask]
+                            for one, (grid, mask, _) in zip(reading.paths(str(path)), found)])
+    together = np.max if all(kind == 'uint8' for *_, kind in found) else np.min
     return together(masks, axis=0)
 
 

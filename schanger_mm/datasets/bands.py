@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import cv2
 import mmengine.fileio as fileio
 import numpy as np
 
+from schanger_mm.datasets.band_grids import Grid, grid_of, interpolated, positions
 from schanger_mm.geo.errors import SceneError
 from schanger_mm.geo.scaling import Range, Scaling, to_bytes_range
 from schanger_mm.utils.band_order import COLOUR_BANDS, turned
@@ -39,7 +39,8 @@ class BandReading:
         bands: numbers of the bands to take, from 1, in this order; None: all, a band marked as alpha among them, in
             the order of the file, three that it marks as red, green and blue in that order.
         files: endings of the files of an image that has one per band, in the order of the bands; a path that ends
-            in the first stands for the image. Smaller bands are resampled (bilinearly) to the size of the largest.
+            in the first stands for the image. Smaller bands are resampled (bilinearly) to the grid of the largest, by
+            their coordinates if the files have some.
         scale: values that become 0 and 255; those outside are clipped, NaN becomes 0. None: 8-bit files as they are.
     """
 
@@ -103,8 +104,8 @@ class BandReading:
             DatasetError: a file is missing, is no raster, claims too many pixels, or has other bands or values than
                 the rule takes.
         """
-        return _join(path, [open_image_raster(one, partial(self._check, one), backend_args)
-                            for one in self.paths(path)])
+        return self._join(path, [open_image_raster(one, partial(self._check, one), backend_args)
+                                 for one in self.paths(path)])[0]
 
     def read(self, path: str, backend_args: dict | None = None) -> np.ndarray:
         """Read an image.
@@ -117,8 +118,9 @@ class BandReading:
             DatasetError: as :meth:`header`, or the pixels cannot be decoded.
         """
         found = [open_image_raster(one, partial(self._decode, one), backend_args) for one in self.paths(path)]
-        size, _, kind = _join(path, [header for header, _ in found])
-        values = np.concatenate([_resample(one, layer, size) for one, (_, layer) in zip(self.paths(path), found)])
+        (size, _, kind), places = self._join(path, [checked for checked, _ in found])
+        values = np.concatenate([layers if layers.shape[1:] == size else interpolated(layers[0], *place)[None]
+                                 for place, (_, layers) in zip(places, found)])
         if self.scale is not None or kind != 'uint8':
             values = to_bytes_range(values, self.scale)
         return np.ascontiguousarray(turned(values, 0).transpose(1, 2, 0))
@@ -126,9 +128,9 @@ class BandReading:
     def state(self, path: str) -> str:
         """Return what decides the pixels besides the first file: the rule, and the further files of an image."""
         stats = [os.stat(one) for one in self.paths(path)[1:] if os.path.exists(one)]
-        return ', '.join([self.describe(), *(f'{stat.st_size}/{stat.st_mtime_ns}' for stat in stats)])
+        return ', '.join([self.describe(), *(['by coordinates'] if self.files else []), *(f'{stat.st_size}/{stat.st_mtime_ns}' for stat in stats)])
 
-    def _check(self, path: str, data: Any) -> Header:
+    def _check(self, path: str, data: Any) -> tuple[Header, Grid]:
         numbers = self._numbers(path, data)
         if data.width * data.height * len(numbers) > COLOUR_BANDS * most_pixels():
             raise DatasetError(
@@ -146,9 +148,18 @@ class BandReading:
         if self.scale is not None and kinds[0] == 'uint8' and self.scale.high > MOST_OF_A_BYTE:
             raise DatasetError(f'{path}: holds 8-bit values, which end at 255, and scale={str(self.scale)!r} is for '
                                'others; take the file with the values of the sensor, or scale all alike.')
-        return (data.height, data.width), len(numbers), kinds[0]
+        return ((data.height, data.width), len(numbers), kinds[0]), grid_of(data)
 
-    def _decode(self, path: str, data: Any) -> tuple[Header, np.ndarray]:
+    def _join(self, path: str, found: Sequence[tuple[Header, Grid]]) -> tuple[Header, list]:
+        """Return the header of an image from those of its files, and where each lies under the largest."""
+        kinds = sorted({kind for (_, _, kind), _ in found})
+        if len(kinds) > 1:
+            raise DatasetError(f'{path}: its bands have different types, {", ".join(kinds)}; convert them to one.')
+        finest = max((grid for _, grid in found), key=lambda grid: math.prod(grid[0]))
+        places = [positions(one, grid, finest) for one, (_, grid) in zip(self.paths(path), found)]
+        return (finest[0], sum(count for (_, count, _), _ in found), kinds[0]), places
+
+    def _decode(self, path: str, data: Any) -> tuple[tuple[Header, Grid], np.ndarray]:
         return self._check(path, data), data.read(self._numbers(path, data))
 
     def _numbers(self, path: str, data: Any) -> list[int]:
@@ -186,31 +197,10 @@ def open_image_raster(path: str, use: Callable[[Any], Any], backend_args: dict |
                            'again.') from error
 
 
-def _join(path: str, headers: Sequence[Header]) -> Header:
-    """Return the header of an image from those of its files."""
-    kinds = sorted({kind for _, _, kind in headers})
-    if len(kinds) > 1:
-        raise DatasetError(f'{path}: its bands have different types, {", ".join(kinds)}; convert them to one.')
-    return max((size for size, _, _ in headers), key=math.prod), sum(count for _, count, _ in headers), kinds[0]
-
-
 def _by_marks(data: Any) -> Sequence[int]:
     """Return the numbers of all bands, those of three that are marked as colours in the order red, green, blue."""
     uses = [use.name for use in data.colorinterp]
     return [uses.index(name) + 1 for name in RGB] if sorted(uses) == sorted(RGB) else data.indexes
-
-
-def _resample(path: str, layer: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize a band ``(1, h, w)`` to a larger size of the same proportions, bilinearly, in its own type."""
-    (height, width), (h, w) = size, layer.shape[1:]
-    if (h, w) == size:
-        return layer
-    if abs(h - height * w / width) > 1:  # a pixel of the coarser band may stick out
-        raise DatasetError(f'{path}: {w}x{h} (width x height) does not have the proportions of the largest band of its '
-                           f'image, {width}x{height}; the files of an image must show the same ground.')
-    exact = layer[0].astype(np.float32 if layer.dtype.itemsize <= 2 else np.float64)
-    resized = cv2.resize(exact, size[::-1], interpolation=cv2.INTER_LINEAR)
-    return (np.rint(resized) if layer.dtype.kind in 'iu' else resized).astype(layer.dtype)[None]
 
 
 def _range(owner: str, scale: str | None) -> Range | None:

@@ -92,6 +92,54 @@ def test_coarser_bands_are_resampled_to_the_finest(write_bands):
     np.testing.assert_allclose(wide, np.repeat(expected[None], 12, axis=0), atol=0.6)
 
 
+def ground(size, gsd, left=0.0, top=0.0):
+    """Draw a band whose values are the metres to the east of the origin, and twice those to the south of it."""
+    rows, columns = (gsd * (np.arange(count) + 0.5) for count in size)
+    return (left + columns + 2 * (top + rows[:, None]))[None].astype(np.float32)
+
+
+@pytest.mark.parametrize('size, gsd, left, top', [
+    ((31, 51), 20, 0, 0), ((30, 50), 20, 0, 0), ((31, 51), 20, -10, -10), ((60, 60), 20, -100, -60),
+    ((11, 18), 60, 0, 0), ((12, 18), 60, -20, -40), ((41, 68), 15, -7.5, 7.5)])
+def test_coarser_bands_lie_where_their_coordinates_say(write_bands, size, gsd, left, top):
+    """Sizes that do not divide, another origin, a coarse file that shows more, half a pixel as in Landsat's."""
+    def place(gsd, left, top):
+        return rasterio.Affine(gsd, 0, 500000 + left, 0, -gsd, 4000000 - top)
+    fine = ground((61, 101), 10)
+    path = write_bands('x_1.tif', fine, transform=place(10, 0, 0))
+    write_bands('x_2.tif', ground(size, gsd, left, top), transform=place(gsd, left, top))
+    found = read(path, files=('_1.tif', '_2.tif'), scale='0:3000') / 255 * 3000
+    border = gsd // 10
+    inside = np.s_[border:-border, border:-border]
+    np.testing.assert_allclose(found[..., 1][inside], fine[0][inside], atol=0.01)
+    np.testing.assert_allclose(found[..., 0], fine[0], atol=0.01)
+    assert np.abs(found[..., 1] - fine[0]).max() <= 3 * gsd  # the border of what the coarse file shows
+
+
+@pytest.mark.parametrize('size, factor', [((31, 51), 2), ((30, 50), 2), ((11, 17), 6), ((10, 17), 6)])
+def test_without_coordinates_bands_begin_at_one_corner(write_bands, size, factor):
+    fine = ground((61, 101), 10)
+    path = write_bands('x_1.tif', fine)
+    write_bands('x_2.tif', ground(size, 10 * factor))
+    found = read(path, files=('_1.tif', '_2.tif'), scale='0:3000')[..., 1] / 255 * 3000
+    inside = np.s_[factor:-factor, factor:-factor]
+    np.testing.assert_allclose(found[inside], fine[0][inside], atol=0.01)
+
+
+@pytest.mark.parametrize('transform, why', [
+    (rasterio.Affine(20, 0, 40, 0, -20, 0), 'does not cover the largest band'),
+    (rasterio.Affine(20, 0, -1000, 0, -20, 0), 'does not cover the largest band'),
+    (rasterio.Affine(20, 0, 0, 0, 20, 0), 'its pixels have other axes'),
+    (rasterio.Affine(20, 1, 0, 0, -20, 0), 'its pixels have other axes')])
+def test_files_of_other_ground_are_refused(write_bands, transform, why):
+    path = write_bands('x_1.tif', layers(1, 12, 16), transform=rasterio.Affine(10, 0, 0, 0, -10, 0))
+    write_bands('x_2.tif', layers(1, 6, 8), transform=transform)
+    rule = BandReading.of('', files=('_1.tif', '_2.tif'), scale='0:5000')
+    for use in (rule.header, rule.read):
+        with pytest.raises(DatasetError, match=rf'x_2\.tif: 8x6 .*16x12: .*{why}'):
+            use(path)
+
+
 def test_a_changed_second_file_is_decoded_again_with_a_cache(write_bands, tmp_path):
     settings = dict(files=('_1.tif', '_2.tif'), scale='0:5000', cache_dir=str(tmp_path / 'cache'))
     path = write_bands('x_1.tif', layers(1))
@@ -234,7 +282,7 @@ def test_bands_of_other_proportions_are_refused(write_bands):
         if right:
             assert read(path, files=('_1.tif', '_2.tif'), scale='0:5000').shape == (12, 16, 2)
             continue
-        with pytest.raises(DatasetError, match=rf'x_2\.tif: {size[1]}x{size[0]} .*not have the proportions of .*16x12'):
+        with pytest.raises(DatasetError, match=rf'x_2\.tif: {size[1]}x{size[0]} .*not show the ground of .*16x12: it does not have'):
             read(path, files=('_1.tif', '_2.tif'), scale='0:5000')
 
 
