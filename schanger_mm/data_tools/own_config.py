@@ -159,9 +159,12 @@ def _refuse_incomplete(root: Path, part: Part) -> None:
     missing = [f'{part.split.folders[role]} has no {name}' for name in part.names for role, there in part.files.items()
                if name not in there]
     if missing:
+        masks_only = all(name in there for role, there in part.files.items() if role != LABEL for name in part.names)
+        unlabelled = (f' Pairs without a mask can be learnt from, too: `schanger split {part.split.folders["before"]} '
+                      f'--labels {part.split.folders[LABEL]}` and docs/own_pairs.md.') if masks_only else ''
         raise DatasetError(f'{root}: {len(missing)} files are missing in {len(part.names)} pairs: '
                            f'{first_of(missing, most=3)}. Add them or remove their partners; `schanger verify {root}` '
-                           'lists all.')
+                           f'lists all.{unlabelled}')
 
 
 def _classes(root: Path, parts: Mapping[str, Part], given: ClassValues | None) -> ClassValues | None:

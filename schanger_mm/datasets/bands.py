@@ -128,7 +128,8 @@ class BandReading:
     def state(self, path: str) -> str:
         """Return what decides the pixels besides the first file: the rule, and the further files of an image."""
         stats = [os.stat(one) for one in self.paths(path)[1:] if os.path.exists(one)]
-        return ', '.join([self.describe(), *(['by coordinates'] if self.files else []), *(f'{stat.st_size}/{stat.st_mtime_ns}' for stat in stats)])
+        rule = [self.describe()] if self.files is None else [self.describe(), 'by coordinates']
+        return ', '.join([*rule, *(f'{stat.st_size}/{stat.st_mtime_ns}' for stat in stats)])
 
     def _check(self, path: str, data: Any) -> tuple[Header, Grid]:
         numbers = self._numbers(path, data)
