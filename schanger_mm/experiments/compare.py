@@ -127,7 +127,7 @@ class Comparison:
                                'pairs.')
         for arm in self.arms:
             self.budget.check(arm)
-            if not 0 < arm.labelled <= total:
+            if not 0 < (arm.labelled or 0) <= total:
                 raise SettingError(f'--arms {arm}: of {len(self.names["train"])} pairs in {self.data.train}, {total} '
                                    f'have a label in {self.data.label}.')
             if arm.semi and arm.labelled == len(self.names['train']):
@@ -234,7 +234,7 @@ class Comparison:
 
     def _sets(self, seed: int, arm: Arm, folder: Path) -> dict[str, object]:
         """Return the settings of the training pairs, and write their lists into a folder."""
-        place, drawn = 'train_dataloader.dataset', draw_labelled(self.names['labelled'], arm.labelled, seed)[0]
+        place, drawn = 'train_dataloader.dataset', draw_labelled(self.names['labelled'], arm.labelled or 0, seed)[0]
         parts = {'labelled': drawn, 'unlabelled': [name for name in self.names['train'] if name not in set(drawn)]}
         lists = {part: folder / f'{part}_{arm.labelled}.txt' for part in parts}
         for part, path in lists.items():
