@@ -148,6 +148,7 @@ class Comparison:
             DatasetError: images, labels or masks do not fit each other, or one cannot be read.
             FileNotFoundError: a file is missing.
         """
+        print('reading all images once', flush=True)
         wanted = [(name, self.data.singles('train_dataloader.dataset')) for arm in self.arms for name in arm.chain]
         with TemporaryDirectory() as lists:
             for arm in self.arms:
