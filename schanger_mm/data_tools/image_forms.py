@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from schanger_mm.datasets.band_grids import grid_of, nearest, positions
+from schanger_mm.datasets.band_grids import finest_of, grid_of, nearest, positions
 from schanger_mm.datasets.bands import ALL, BandReading, open_image_raster
 from schanger_mm.datasets.reading import COLOUR, GREY, read_header, wrong_form
 from schanger_mm.geo.scaling import Range
@@ -160,9 +160,10 @@ def valid_pixels(path: str | Path, reading: BandReading = _ANY) -> np.ndarray:
     require('rasterio', 'geo', f'Reading {path}')
     found = [open_image_raster(one, lambda data: (grid_of(data), *_valid(data, reading.bands)))
              for one in reading.paths(str(path))]
-    finest = max((grid for grid, *_ in found), key=lambda grid: math.prod(grid[0]))
-    masks = np.concatenate([[nearest(band, *positions(one, grid, finest)) for band in mask]
-                            for one, (grid, mask, _) in zip(reading.paths(str(path)), found)])
+    finest = finest_of(grid for grid, *_ in found)
+    places = [positions(one, grid, finest) for one, (grid, *_) in zip(reading.paths(str(path)), found)]
+    masks = np.concatenate([mask if place is None else [nearest(band, *place) for band in mask]
+                            for place, (_, mask, _) in zip(places, found)])
     together = np.max if all(kind == 'uint8' for *_, kind in found) else np.min
     return together(masks, axis=0)
 

@@ -123,8 +123,8 @@ def find_parts(root: Path, splits: Sequence[str] | None = None, folders: Mapping
             raise DatasetError(f'{root}: expected a split named {TRAIN}, found {first_of(list(by_name))}; rename one, '
                                'or pass --splits NAME to draw training and validation from it.')
         parts = {name: _whole(by_name[name]) for name in (TRAIN, VAL, TEST) if name in by_name}
-    for part in parts.values():
-        _refuse_incomplete(root, part)
+    for name, part in parts.items():
+        _refuse_incomplete(root, part, name == TRAIN)
     return parts
 
 
@@ -155,13 +155,14 @@ def _find_lists(root: Path) -> dict[str, tuple[Path, str | None]]:
     return next(iter(found.values()), {})
 
 
-def _refuse_incomplete(root: Path, part: Part) -> None:
+def _refuse_incomplete(root: Path, part: Part, trained: bool) -> None:
     missing = [f'{part.split.folders[role]} has no {name}' for name in part.names for role, there in part.files.items()
                if name not in there]
     if missing:
         masks_only = all(name in there for role, there in part.files.items() if role != LABEL for name in part.names)
         unlabelled = (f' Pairs without a mask can be learnt from, too: `schanger split {part.split.folders["before"]} '
-                      f'--labels {part.split.folders[LABEL]}` and docs/own_pairs.md.') if masks_only else ''
+                      f'--labels {part.split.folders[LABEL]} --out {root / "splits"}` and docs/own_pairs.md.'
+                      ) if masks_only and trained else ''
         raise DatasetError(f'{root}: {len(missing)} files are missing in {len(part.names)} pairs: '
                            f'{first_of(missing, most=3)}. Add them or remove their partners; `schanger verify {root}` '
                            f'lists all.{unlabelled}')

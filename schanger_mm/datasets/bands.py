@@ -13,7 +13,7 @@ from typing import Any
 import mmengine.fileio as fileio
 import numpy as np
 
-from schanger_mm.datasets.band_grids import Grid, grid_of, interpolated, positions
+from schanger_mm.datasets.band_grids import Grid, finest_of, grid_of, interpolated, positions
 from schanger_mm.geo.errors import SceneError
 from schanger_mm.geo.scaling import Range, Scaling, to_bytes_range
 from schanger_mm.utils.band_order import COLOUR_BANDS, turned
@@ -118,8 +118,8 @@ class BandReading:
             DatasetError: as :meth:`header`, or the pixels cannot be decoded.
         """
         found = [open_image_raster(one, partial(self._decode, one), backend_args) for one in self.paths(path)]
-        (size, _, kind), places = self._join(path, [checked for checked, _ in found])
-        values = np.concatenate([layers if layers.shape[1:] == size else interpolated(layers[0], *place)[None]
+        (_, _, kind), places = self._join(path, [checked for checked, _ in found])
+        values = np.concatenate([layers if place is None else interpolated(layers[0], *place)[None]
                                  for place, (_, layers) in zip(places, found)])
         if self.scale is not None or kind != 'uint8':
             values = to_bytes_range(values, self.scale)
@@ -156,7 +156,7 @@ class BandReading:
         kinds = sorted({kind for (_, _, kind), _ in found})
         if len(kinds) > 1:
             raise DatasetError(f'{path}: its bands have different types, {", ".join(kinds)}; convert them to one.')
-        finest = max((grid for _, grid in found), key=lambda grid: math.prod(grid[0]))
+        finest = finest_of(grid for _, grid in found)
         places = [positions(one, grid, finest) for one, (_, grid) in zip(self.paths(path), found)]
         return (finest[0], sum(count for (_, count, _), _ in found), kinds[0]), places
 

@@ -85,13 +85,12 @@ class Comparison:
         """
         self.names = self.data.names()
         self._check()
+        if (self.out / 'compare.json').is_file():  # reject it before anything is read into it
+            self._claim_folder()
         self._read_all()
-        claim(self.out / 'compare.json', self._settings(), 'comparison', ('results.*', 'seed_*'))
-        if any(arm.chain for arm in self.arms):  # arms that need single images may be added later
-            singles = {'images': self.data.images, 'masks': self.data.masks}
-            claim(self.out / 'images.json', {role: content_of(folder) for role, folder in singles.items() if folder},
-                  'comparison', ('seed_*/pretrain_*', ))
-        known = {(one.name, one.seed): one for one in read_results(self.out)}
+        self._claim_folder()
+        known = {(one.name, one.seed): one for one in read_results(self.out)
+                 if (self._folder(one.seed) / f'{one.arm}_{one.labelled}' / DONE).is_file()}
         outcomes: list[Outcome] = []
         try:
             for seed in self.seeds:
@@ -141,6 +140,18 @@ class Comparison:
                 self.data.refuse_other_forms()
         self.data.refuse_overlap()
 
+    def _claim_folder(self) -> None:
+        """Record what must not change while results are kept, or reject the folder of another comparison."""
+        claim(self.out / 'compare.json', self._settings(), 'comparison', ('results.*', 'seed_*'))
+        if any(arm.chain for arm in self.arms):  # arms that need single images may be added later
+            singles = {'images': self.data.images, 'masks': self.data.masks}
+            contents = {role: content_of(folder) for role, folder in singles.items() if folder}
+            iters = self.budget.iters is not None
+            length = self.budget.pretrain_iters if iters else self.budget.pretrain_minutes
+            claim(self.out / 'images.json', {**contents, 'length': length}, 'comparison', ('seed_*/pretrain_*', ))
+        for name in {name for arm in self.arms for name in (*arm.chain, arm.config)}:
+            claim(self.out / f'configs/{name}.json', dict(config=self._digest(name)), 'comparison')
+
     def _read_all(self) -> None:
         """Read every image once before the first training, which finds what is wrong and fills the cache.
 
@@ -151,9 +162,11 @@ class Comparison:
         print('reading all images once', flush=True)
         wanted = [(name, self.data.singles('train_dataloader.dataset')) for arm in self.arms for name in arm.chain]
         with TemporaryDirectory() as lists:
-            for arm in self.arms:
-                wanted.append((arm.config, {**self._sets(self.seeds[0], arm, Path(lists)), **self._scored('val')}))
-            for name, options in wanted:
+            for seed in self.seeds:
+                for arm in self.arms:
+                    sets = self._sets(seed, arm, Path(lists, str(seed)))
+                    wanted.append((arm.config, {**sets, **self._scored('val')}))
+            for name, options in {str(one): one for one in wanted}.values():
                 read_images(self._config(name), {**options, **self._caches(name)})
 
     def _config(self, name: str) -> Config:
@@ -181,19 +194,20 @@ class Comparison:
     def _settings(self) -> dict:
         """Return what must not change while results are kept."""
         machine = describe_machine(torch.device(self.device))
-        length = dict(minutes=self.budget.minutes, processor=machine['processor'], gpu=machine['gpu'])
-        if self.budget.iters is not None:  # on any machine
-            length = dict(iters=self.budget.iters)
+        iters = self.budget.iters is not None
         return dict(
             train=content_of(*self.data.folders(self.data.train)), val=content_of(*self.data.folders(self.data.val)),
             label_threshold=self.data.label_threshold, device=self.device, threads=self.threads, version=__version__,
-            **length)
+            processor=machine['processor'], gpu=machine['gpu'], configs=self.configs.name,
+            **(dict(iters=self.budget.iters) if iters else dict(minutes=self.budget.minutes)))
 
     def _protocol(self) -> dict:
         in_iters = self.budget.iters is not None
+        singles = self.out / 'images.json'  # perhaps of earlier arms
         return dict(
             pairs=len(self.names['train']), val_pairs=len(self.names['val']),
-            single_images=len(self.names.get('images', [])), configs=self.configs.name,
+            single_images=int(read_table(singles)['images'].split()[0]) if singles.is_file() else 0,
+            configs=self.configs.name,
             threads=self.threads, clock=self.clock,
             budget={key: value for key, value in vars(self.budget).items() if key.endswith('iters') == in_iters})
 

@@ -115,11 +115,11 @@ class Data:
 
 
 def read_images(cfg: Config, options: Mapping[str, object]) -> None:
-    """Check the data sets of a training, and read its images once into their cache.
+    """Check the data sets of a training, and read its images once, into their cache if they have one.
 
     Args:
         cfg: its config.
-        options: settings that differ from the config's; those with ``cache_dir`` name what is cached.
+        options: settings that differ from the config's.
 
     Raises:
         DatasetError: images, labels or masks do not fit each other, or one cannot be read.
@@ -127,16 +127,18 @@ def read_images(cfg: Config, options: Mapping[str, object]) -> None:
     """
     cfg = copy.deepcopy(cfg)
     cfg.merge_from_dict({key: str(value) if isinstance(value, Path) else value for key, value in options.items()})
-    dataset = cfg.train_dataloader.dataset
-    for part in (dataset, dataset.get('labelled'), dataset.get('unlabelled')):
-        if part and 'pipeline' in part:
-            part.pipeline = [step for step in part.pipeline if step.get('cache_dir')]
-    with DefaultScope.overwrite_default_scope(SCOPE):
-        train = DATASETS.build(dataset)
-        if any(key.startswith('val_dataloader.') for key in options):
-            DATASETS.build(cfg.val_dataloader.dataset)
-    for place in range(len(train)):
-        train[place]
+    datasets = [cfg.train_dataloader.dataset]
+    if any(key.startswith('val_dataloader.') for key in options):
+        datasets.append(cfg.val_dataloader.dataset)
+    for dataset in datasets:
+        for part in (dataset, dataset.get('labelled'), dataset.get('unlabelled')):
+            if isinstance(part, dict) and 'pipeline' in part:
+                part['pipeline'] = [step for step in part['pipeline']
+                                    if step['type'].rpartition('.')[2].startswith('Load')]
+        with DefaultScope.overwrite_default_scope(SCOPE):
+            built = DATASETS.build(dataset)
+        for place in range(len(built)):
+            built[place]
 
 
 def content_of(*folders: Path) -> str:

@@ -116,7 +116,7 @@ def test_coarser_bands_lie_where_their_coordinates_say(write_bands, size, gsd, l
     assert np.abs(found[..., 1] - fine[0]).max() <= 3 * gsd  # the border of what the coarse file shows
 
 
-@pytest.mark.parametrize('size, factor', [((31, 51), 2), ((30, 50), 2), ((11, 17), 6), ((10, 17), 6)])
+@pytest.mark.parametrize('size, factor', [((31, 51), 2), ((30, 50), 2), ((11, 17), 6), ((15, 25), 4)])
 def test_without_coordinates_bands_begin_at_one_corner(write_bands, size, factor):
     fine = ground((61, 101), 10)
     path = write_bands('x_1.tif', fine)
@@ -126,18 +126,42 @@ def test_without_coordinates_bands_begin_at_one_corner(write_bands, size, factor
     np.testing.assert_allclose(found[inside], fine[0][inside], atol=0.01)
 
 
+def test_without_coordinates_small_sizes_that_fit_several_numbers_are_stretched(write_bands):
+    path = write_bands('x_1.tif', ground((39, 40), 10))
+    write_bands('x_2.tif', ground((6, 6), 65))
+    found = read(path, files=('_1.tif', '_2.tif'), scale='0:3000')[..., 1] / 255 * 3000
+    np.testing.assert_allclose(found[6:-6, 6:-6], ground((39, 40), 10)[0][6:-6, 6:-6], atol=25)
+
+
+@pytest.mark.parametrize('left, size, shift', [(0, (12, 16), 0), (0.5, (12, 16), 0), (-5, (12, 16), 5)])
+def test_files_of_one_size_lie_where_their_coordinates_say_too(write_bands, left, size, shift):
+    path = write_bands('x_1.tif', ground(size, 10), transform=rasterio.Affine(10, 0, 0, 0, -10, 0))
+    write_bands('x_2.tif', ground(size, 10), transform=rasterio.Affine(10, 0, left, 0, -10, 0))
+    found = read(path, files=('_1.tif', '_2.tif'), scale='0:3000') / 255 * 3000
+    np.testing.assert_allclose(found[:, :-1, 1], found[:, :-1, 0] + shift, atol=0.01)
+
+
+def test_other_coordinate_systems_are_refused(write_bands):
+    north = dict(transform=rasterio.Affine(10, 0, 0, 0, -10, 0))
+    path = write_bands('x_1.tif', layers(1, 12, 16), crs='EPSG:32632', **north)
+    write_bands('x_2.tif', layers(1, 12, 16), crs='EPSG:32633', **north)
+    with pytest.raises(DatasetError, match=r'x_2\.tif: 16x12 .* are those of EPSG:32633, not of EPSG:32632'):
+        read(path, files=('_1.tif', '_2.tif'), scale='0:5000')
+
+
 @pytest.mark.parametrize('transform, why', [
-    (rasterio.Affine(20, 0, 40, 0, -20, 0), 'does not cover the largest band'),
-    (rasterio.Affine(20, 0, -1000, 0, -20, 0), 'does not cover the largest band'),
+    (rasterio.Affine(20, 0, 40, 0, -20, 0), 'by their coordinates, it does not cover that'),
+    (rasterio.Affine(20, 0, -1000, 0, -20, 0), 'by their coordinates, it does not cover that'),
     (rasterio.Affine(20, 0, 0, 0, 20, 0), 'its pixels have other axes'),
     (rasterio.Affine(20, 1, 0, 0, -20, 0), 'its pixels have other axes')])
 def test_files_of_other_ground_are_refused(write_bands, transform, why):
     path = write_bands('x_1.tif', layers(1, 12, 16), transform=rasterio.Affine(10, 0, 0, 0, -10, 0))
-    write_bands('x_2.tif', layers(1, 6, 8), transform=transform)
     rule = BandReading.of('', files=('_1.tif', '_2.tif'), scale='0:5000')
-    for use in (rule.header, rule.read):
-        with pytest.raises(DatasetError, match=rf'x_2\.tif: 8x6 .*16x12: .*{why}'):
-            use(path)
+    for size in ((6, 8), (12, 16)):
+        write_bands('x_2.tif', layers(1, *size), transform=transform)
+        for use in (rule.header, rule.read):
+            with pytest.raises(DatasetError, match=rf'x_2\.tif: {size[1]}x{size[0]} .*16x12: .*{why}'):
+                use(path)
 
 
 def test_a_changed_second_file_is_decoded_again_with_a_cache(write_bands, tmp_path):

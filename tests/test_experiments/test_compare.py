@@ -172,11 +172,12 @@ def test_a_trial_that_was_stopped_is_repeated(once, trainings, tmp_path):
     assert list(json.loads((tmp_path / 'out/seconds_per_iteration.json').read_text()).values()) == [pytest.approx(6.0)]
 
 
-def test_a_config_of_the_same_name_is_measured_anew(once, trainings, monkeypatch):
+def test_a_changed_config_is_refused_for_other_seeds_and_numbers_of_labels_too(once, trainings, monkeypatch):
     once('scratch:2').run()
     monkeypatch.setattr(Comparison, '_digest', lambda self, name: 'of other settings')
-    once('scratch').run()
-    assert sum(command[2].parent.name == 'trials' for command in trainings.commands) == 2
+    for settings in (dict(seeds=(37, )), {}):
+        with pytest.raises(ValueError, match='configs holds a comparison with other config, whose results'):
+            once('scratch', **settings).run()
 
 
 def test_the_time_of_an_iteration_is_measured_without_validation_once_per_config(once, trainings):
@@ -295,22 +296,39 @@ def test_pairs_without_a_label_are_unlabelled(once, trainings, tmp_path):
 # refusals
 
 def test_all_images_are_read_before_the_first_training(once, trainings, tmp_path):
-    once('scratch:3', 'sadl-supervised', budget=Budget(iters=6, pretrain_iters=2)).run()
+    budget = Budget(iters=6, pretrain_iters=2)
+    once('scratch:3', 'scratch', 'sadl-supervised', 'sadl', seeds=(1, 2), budget=budget).run()
     place = 'train_dataloader.dataset'
-    assert [sorted(key for key in options if key.endswith('data_root')) for options in trainings.read] == [
-        [f'{place}.data_root'], [f'{place}.data_root'], [f'{place}.data_root', 'val_dataloader.dataset.data_root'],
-        [f'{place}.data_root', 'val_dataloader.dataset.data_root']]
+    single, pairs = [f'{place}.data_root'], [f'{place}.data_root', 'val_dataloader.dataset.data_root']
+    found = [sorted(key for key in options if key.endswith('data_root')) for options in trainings.read]
+    assert found == [single, single, pairs, pairs, pairs, pairs]  # two pre-trainings; 3 and all pairs, of each seed
     assert all(options[f'{place}.pipeline.0.cache_dir'] == tmp_path / 'out/decoded' for options in trainings.read)
 
 
-def test_another_machine_is_refused_where_minutes_count(once, trainings, tmp_path):
-    budget = Budget(iters=6)
-    once('scratch', budget=budget).run()
-    once('scratch', out=tmp_path / 'timed').run()
+def test_another_machine_and_another_length_of_pretraining_are_refused(once, trainings, tmp_path):
+    budget = Budget(iters=6, pretrain_iters=2)
+    once('supervised', budget=budget).run()
+    read = len(trainings.read)
+    with pytest.raises(ValueError, match='out holds a comparison with other length, whose results'):
+        once('sadl', budget=Budget(iters=6, pretrain_iters=3)).run()
     trainings.machine = dict(processor='two', gpu='none')
-    assert len(once('scratch', 'upernet', budget=budget).run()) == 2
-    with pytest.raises(ValueError, match='timed holds a comparison with other processor, whose results'):
-        once('scratch', out=tmp_path / 'timed').run()
+    with pytest.raises(ValueError, match='out holds a comparison with other processor, whose results'):
+        once('upernet', budget=budget).run()
+    assert len(trainings.read) == read  # refused before anything is read into its cache
+
+
+def test_an_arm_whose_folder_is_gone_leaves_the_table(once, trainings, tmp_path):
+    once('scratch', 'upernet', budget=Budget(iters=6)).run()
+    shutil.rmtree(tmp_path / 'out/seed_36/scratch_10')
+    once('upernet', budget=Budget(iters=6)).run()
+    results = json.loads((tmp_path / 'out/results.json').read_text())
+    assert [arm['arm'] for arm in results['arms']] == ['upernet']
+
+
+def test_the_page_counts_the_single_images_of_earlier_arms(once, trainings, tmp_path):
+    once('supervised', budget=Budget(iters=6, pretrain_iters=2)).run()
+    once('upernet', budget=Budget(iters=6), data=Data(tmp_path / 'train', tmp_path / 'val')).run()
+    assert json.loads((tmp_path / 'out/results.json').read_text())['protocol']['single_images'] == 3
 
 
 @pytest.mark.parametrize('arms, settings, message', [

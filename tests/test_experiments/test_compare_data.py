@@ -132,3 +132,21 @@ def test_a_broken_image_and_a_missing_label_are_found(read, tmp_path):
     (tmp_path / 'label/2.png').unlink()
     with pytest.raises((DatasetError, FileNotFoundError), match='label'):
         read('finetune_schanger')
+
+
+@pytest.mark.parametrize('name', ['A/2.png', 'label/2.png'])
+def test_what_is_broken_in_a_validation_pair_is_found_without_a_cache(root, tmp_path, name):
+    for place, folder in enumerate(f'{part}/{one}' for part in ('train', 'val') for one in ('A', 'B', 'label')):
+        (tmp_path / folder).mkdir(parents=True)
+        for number in '12':
+            colour = Image.new('RGB', (70, 70), (place, int(number), 9))
+            (Image.new('L', (70, 70)) if folder.endswith('label') else colour).save(tmp_path / folder / f'{number}.png')
+    broken = tmp_path / 'val' / name
+    broken.write_bytes(broken.read_bytes()[:-30])
+    data = Data(tmp_path / 'train', tmp_path / 'val')
+    cfg = load_config(root / 'configs/few_labels/finetune_schanger.py')
+    for step in cfg.train_dataloader.dataset.pipeline:
+        step.pop('cache_dir', None)
+    with pytest.raises(DatasetError, match=rf'val/{name}'):
+        read_images(cfg, {**data.pairs('train_dataloader.dataset', data.train),
+                          **data.pairs('val_dataloader.dataset', data.val)})
