@@ -19,11 +19,12 @@ def recompute(module: nn.Module, method: Callable, *inputs: Any) -> Any:
     move once.
     """
     return checkpoint(method, *inputs, use_reentrant=False,
-                      context_fn=lambda: (contextlib.nullcontext(), _statistics_at_rest(module)))
+                      context_fn=lambda: (contextlib.nullcontext(), statistics_at_rest(module)))
 
 
 @contextlib.contextmanager
-def _statistics_at_rest(module: nn.Module) -> Iterator[None]:
+def statistics_at_rest(module: nn.Module) -> Iterator[None]:
+    """Keep the running statistics of the batch norms below ``module`` from moving; their outputs are the same."""
     norms = [part for part in module.modules() if isinstance(part, _NormBase)]
     before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:

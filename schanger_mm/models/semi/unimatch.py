@@ -11,6 +11,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from schanger_mm.models.layers.recompute import statistics_at_rest
 from schanger_mm.registry import MODELS
 from schanger_mm.utils.errors import SettingError
 
@@ -40,7 +41,9 @@ class UniMatch(BaseModel):
     initial weights that name parts also stay as they are.
 
     Labelled and unlabelled pairs run in separate forward passes, so batch norm
-    has statistics of each; the authors' V1 joins labelled and weak ones.
+    has statistics of each; the authors' V1 joins labelled and weak ones. Strong
+    views and dropped features leave its running statistics alone, unlike in the
+    authors' code: images in use look like neither (docs/few_labels.md).
 
     Logged beside the losses: ``confident``, the share of valid pixels whose
     pseudo-label counts; ``pseudo_accuracy`` and ``pseudo_F1`` where labels are read.
@@ -173,13 +176,15 @@ class UniMatch(BaseModel):
         count = len(mine.label)
         boxes = [draw_boxes(count, weak.shape[-2:], self.cutmix_prob).to(weak.device) for _ in strong]
         mixed = torch.cat([paste(box, *views) for box, *views in zip(boxes, strong, partners)])
-        maps = self._maps(mixed, complementary(count) if self.complementary else None)
+        with statistics_at_rest(self):
+            maps = self._maps(mixed, complementary(count) if self.complementary else None)
         for view, box in enumerate(boxes):
             of_view = [logits[view * count:(view + 1) * count] for logits in maps]
             loss = self._consistency(of_view, mine.mixed(box, others))
             losses[f'loss_strong_{view + 1}'] = self.weights['strong'] * loss
         if self.weights['feature']:
-            maps = self._maps(weak[:count], independent(self.feature_rate))
+            with statistics_at_rest(self):
+                maps = self._maps(weak[:count], independent(self.feature_rate))
             losses['loss_feature'] = self.weights['feature'] * self._consistency(maps, mine)
         losses['confident'] = mine.share(self.threshold)
         if all('truth' in sample for sample in samples[:count]):

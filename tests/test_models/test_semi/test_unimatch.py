@@ -270,3 +270,24 @@ def test_batches_that_do_not_fit():
         model(**batch, mode='loss')
     with pytest.raises(SettingError, match=r"halves the unlabelled pairs, but a batch has 3; set .*sampler\.ratio=2"):
         build(**V1)(**mixed_batch(pairs=3), mode='loss')
+
+
+AGAIN = dict(SCHANGER, backbone=dict(type='SCN', arch=SCHANGER['backbone']['arch'], with_cp=True))
+
+
+@pytest.mark.parametrize('detector, settings', [
+    (SCHANGER, {}), (DIFFERENCE, {}), (AGAIN, dict(fusion=['decode_head.side_fusion']))])
+def test_strong_views_and_dropped_features_leave_the_running_statistics_alone(detector, settings):
+    """Those of images as they are predicted later; the labelled and the weak views move them."""
+    def statistics(factor=1, **kwargs):
+        model = build(detector, complementary=False, cutmix_prob=0.0, **settings, **kwargs)
+        batch = mixed_batch()
+        weak, *strong = batch['inputs']['views']
+        batch['inputs']['views'] = [weak, *(factor * view for view in strong)]
+        losses = model.loss(**batch)
+        sum(loss for name, loss in losses.items() if 'loss' in name).backward()
+        return {name: value.clone() for name, value in model.named_buffers() if 'running' in name}
+    plain, fresh = statistics(), dict(build(detector, **settings).named_buffers())
+    assert plain and all(not torch.equal(value, fresh[name]) for name, value in plain.items())
+    for other in (statistics(5), statistics(feature_weight=0.5)):
+        assert all(torch.equal(value, other[name]) for name, value in plain.items())
