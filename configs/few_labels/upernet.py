@@ -1,8 +1,8 @@
 # mmseg's ResNet-18 and UPerHead around a TFM neck, from random weights; a part of schanger compare:
 #   python tools/compare.py --train DIR --val DIR --arms upernet
 #   python tools/train.py configs/few_labels/upernet.py      (alone, on data/custom)
-# Network and optimiser are those of configs/neighbours; data, crops, averaging, schedule, no dropout and the start of the
-# last map at a probability of 0.12 are finetune_schanger.py's.
+# Network and optimiser are those of configs/neighbours; data, crops, averaging, schedule, no dropout and the start of
+# the last map at a probability of 0.12 are finetune_schanger.py's.
 _base_ = './finetune_schanger.py'
 
 model = dict(
