@@ -8,15 +8,9 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# Start of the maps and memory of the average as in custom.py, which is for short trainings.
 model = dict(
     num_dates=2,
-    decode_head=dict(
-        temporal_fusion=dict(type='TFM'),
-        init_cfg=[
-            dict(type='Normal', std=0.01, bias=-2.0, override=dict(name='side_convs')),
-            dict(type='Constant', val=0.2, override=dict(name='conv_seg')),
-        ]),
+    decode_head=dict(temporal_fusion=dict(type='TFM')),
     test_cfg=dict(_delete_=True, mode='whole'))
 load_from = 'demo_out/pretrain/iter_400.pth'
 

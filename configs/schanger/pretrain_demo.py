@@ -8,16 +8,10 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# Hundreds of iterations instead of hundreds of thousands need the start of custom.py and a larger learning rate, even
-# larger for the fusion of the side logits.
-model = dict(
-    decode_head=dict(
-        init_cfg=[
-            dict(type='Normal', std=0.01, bias=-2.0, override=dict(name='side_convs')),
-            dict(type='Constant', val=0.2, override=dict(name='conv_seg')),
-        ]),
-    test_cfg=dict(_delete_=True, mode='whole'))
+model = dict(test_cfg=dict(_delete_=True, mode='whole'))
 
+# Hundreds of iterations instead of hundreds of thousands need a larger learning rate, even larger for the fusion of the
+# side logits.
 optim_wrapper = dict(
     optimizer=dict(lr=1.6e-2),
     paramwise_cfg=dict(custom_keys={'decode_head.conv_seg': dict(lr_mult=5.0)}))
