@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from schanger_mm.checkpoints.pointer import last_checkpoint
 from schanger_mm.config.loading import option_word
 from schanger_mm.demo.colour_difference import colour_difference_baseline
 from schanger_mm.demo.scenes import write_demo_set
@@ -57,7 +58,7 @@ class Demo:
         with self._step('pre-train on single images'):
             self._train('pretrain')
         with self._step('fine-tune the pre-trained network'):
-            self._train('finetuned', load_from=_last_checkpoint(self.out / 'pretrain'))
+            self._train('finetuned', load_from=last_checkpoint(self.out / 'pretrain'))
         with self._step('train the same network from scratch'):
             self._train('scratch', load_from=None)
         with self._step('score on the test pairs'):
@@ -136,10 +137,6 @@ class Demo:
             curve = read_scalars(self.out / name).get(key)
             if curve:
                 yield name, curve
-
-
-def _last_checkpoint(work_dir: Path) -> str:
-    return (work_dir / 'last_checkpoint').read_text(encoding='utf-8').strip()
 
 
 def _show_progress(done: int, total: int) -> None:

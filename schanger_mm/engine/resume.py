@@ -12,6 +12,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 
 from schanger_mm.checkpoints import Checkpoint, CheckpointError, read_checkpoint
+from schanger_mm.checkpoints.pointer import POINTER
 from schanger_mm.config.loading import ConfigError
 from schanger_mm.utils.text import first_of
 
@@ -94,7 +95,6 @@ def _lies_in(path: object, folder: str) -> bool:
     return isinstance(path, str) and Path(path).resolve().parent == Path(folder).resolve() and path.endswith('.pth')
 
 
-POINTER = 'last_checkpoint'
 SAVED = r'(iter|epoch)_\d+'
 """Names of checkpoints other than the best ones, without their suffix."""
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from threading import Lock
 
 from schanger_mm.analysis.curves import read_runs
+from schanger_mm.checkpoints.pointer import last_checkpoint
 from schanger_mm.checkpoints.transfer import ENCODER, transfer_file
 from schanger_mm.config.loading import load_config, option_word
-from schanger_mm.engine.resume import POINTER
 from schanger_mm.utils.children import run_logged
 from schanger_mm.utils.errors import JsonError, SettingError
 from schanger_mm.utils.files import as_json, read_table, write_atomic
@@ -66,11 +66,6 @@ class Training:
             raise SettingError(f'{self.work_dir}: the training ended without an evaluation, {name} is not in its log; '
                                f'does {self.config} evaluate at its last iteration?')
         return curve
-
-
-def last_checkpoint(work_dir: Path) -> str:
-    """Return the file of the last checkpoint in a work directory, wherever that was when it was written."""
-    return str(work_dir / Path((work_dir / POINTER).read_text(encoding='utf-8').strip()).name)
 
 
 def claim(record: Path, settings: Mapping[str, object], what: str, results: Iterable[str] = ()) -> None:

@@ -11,13 +11,13 @@ from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 
+from schanger_mm.checkpoints.pointer import POINTER
 from schanger_mm.checkpoints.reading import wanted_of
 from schanger_mm.registry import HOOKS
 from schanger_mm.utils.errors import UserError
 from schanger_mm.utils.files import FULL, remove_partial, write_durably
 from schanger_mm.utils.text import first_of
 
-POINTER = 'last_checkpoint'
 MIB = 1 << 20
 
 
