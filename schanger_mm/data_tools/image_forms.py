@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from schanger_mm.datasets.band_grids import finest_of, grid_of, nearest, positions
+from schanger_mm.datasets.band_grids import nearest, places_of
 from schanger_mm.datasets.bands import ALL, BandReading, open_image_raster
 from schanger_mm.datasets.reading import COLOUR, GREY, read_header, wrong_form
 from schanger_mm.geo.scaling import Range
@@ -158,10 +158,10 @@ def valid_pixels(path: str | Path, reading: BandReading = _ANY) -> np.ndarray:
         MissingPackageError: rasterio is not installed.
     """
     require('rasterio', 'geo', f'Reading {path}')
-    found = [open_image_raster(one, lambda data: (grid_of(data), *_valid(data, reading.bands)))
-             for one in reading.paths(str(path))]
-    finest = finest_of(grid for grid, *_ in found)
-    places = [positions(one, grid, finest) for one, (grid, *_) in zip(reading.paths(str(path)), found)]
+    from schanger_mm.geo.grid import Grid
+    paths = reading.paths(str(path))
+    found = [open_image_raster(one, lambda data: (Grid.of(data), *_valid(data, reading.bands))) for one in paths]
+    _, places = places_of(paths, [grid for grid, *_ in found])
     masks = np.concatenate([mask if place is None else [nearest(band, *place) for band in mask]
                             for place, (_, mask, _) in zip(places, found)])
     together = np.max if all(kind == 'uint8' for *_, kind in found) else np.min

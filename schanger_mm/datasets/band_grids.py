@@ -2,64 +2,64 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from schanger_mm.utils.errors import DatasetError
 
-Size = tuple[int, int]
-Grid = tuple[Size, Any, Any]
-"""Size ``(h, w)``, transform to coordinates on the ground, and their system; None where the file has none."""
+if TYPE_CHECKING:
+    from schanger_mm.geo.grid import Grid  # which needs the [geo] extra
+
 SHIFT = 0.1
 """Pixels by which bands of one size may lie beside each other, and by which one may be turned against another."""
+Places = tuple[np.ndarray, np.ndarray]
+"""Rows and columns of a band under the pixel centres of another one; 0 is the centre of the first pixel."""
 
 
-def grid_of(data: Any) -> Grid:
-    """Return the grid of an open raster."""
-    return (data.height, data.width), None if data.transform.is_identity else data.transform, data.crs
-
-
-def finest_of(grids: Iterable[Grid]) -> Grid:
-    """Return the grid with the most pixels."""
-    return max(grids, key=lambda grid: math.prod(grid[0]))
-
-
-def positions(path: str, own: Grid, finest: Grid) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the rows and the columns of a band under the pixel centres of the finest one; 0 is its first centre.
+def places_of(paths: Sequence[str], grids: Sequence[Grid]) -> tuple[Grid, list[Places | None]]:
+    """Return the grid with the most pixels, and where each band lies under its pixel centres.
 
     Files with a place on the ground lie where that is. Others begin at the same corner; a pixel of the coarser band is
     a whole number of pixels of the finer one if only one number fits the sizes, so that a last pixel may stick out or
     be missing.
 
+    Args:
+        paths: the files of an image, one band each.
+        grids: their grids.
+
     Returns:
-        None where both have the same pixels.
+        The grid, and for each file the places, None where its pixels are those of the grid.
 
     Raises:
         DatasetError: they do not show the same ground.
     """
-    size, (height, width) = own[0], finest[0]
-    if own[1] is None or finest[1] is None:
-        if size == (height, width):
+    finest = max(grids, key=lambda grid: grid.width * grid.height)
+    return finest, [_places(path, grid, finest) for path, grid in zip(paths, grids)]
+
+
+def _places(path: str, own: Grid, finest: Grid) -> Places | None:
+    sizes = (own.height, own.width), (finest.height, finest.width)
+    if own.affine.is_identity or finest.affine.is_identity:
+        if sizes[0] == sizes[1]:
             return None
-        steps, starts = _steps(path, size, finest[0]), (0.0, 0.0)
+        steps, starts = _steps(path, own, finest), (0.0, 0.0)
     else:
-        if own[2] and finest[2] and own[2] != finest[2]:
-            raise _other_ground(path, size, finest[0], f'its coordinates are those of {own[2]}, not of {finest[2]}')
-        across = ~own[1] * finest[1]
-        if max(abs(across.b) * height, abs(across.d) * width) > SHIFT or across.a <= 0 or across.e <= 0:
-            raise _other_ground(path, size, finest[0], 'its pixels have other axes')
-        steps, starts = (across.e, across.a), (across.f, across.c)
-        ends = [start + step * count - own_count
-                for start, step, count, own_count in zip(starts, steps, finest[0], size)]
-        if size == (height, width) and max(map(abs, (*starts, *ends))) < SHIFT:
+        from schanger_mm.geo.grid import same_crs
+        if own.crs and finest.crs and not same_crs(own.crs, finest.crs):
+            raise _other_ground(path, own, finest, f'its CRS is {own.crs_name}, not {finest.crs_name}')
+        pixels = ~own.affine @ finest.affine
+        if max(abs(pixels.b) * finest.height, abs(pixels.d) * finest.width) > SHIFT or min(pixels.a, pixels.e) <= 0:
+            raise _other_ground(path, own, finest, 'its pixels have other axes')
+        steps, starts = (pixels.e, pixels.a), (pixels.f, pixels.c)
+        beyond = [start + step * count - own_count for start, step, own_count, count in zip(starts, steps, *sizes)]
+        if sizes[0] == sizes[1] and max(map(abs, (*starts, *beyond))) < SHIFT:
             return None
-        if min(starts) <= -1 or max(ends) >= 1:
-            raise _other_ground(path, size, finest[0], 'by their coordinates, it does not cover that')
+        if min(starts) <= -1 or max(beyond) >= 1:
+            raise _other_ground(path, own, finest, 'by their coordinates, it does not cover that')
     rows, columns = (start + step * (np.arange(count) + 0.5) - 0.5
-                     for start, step, count in zip(starts, steps, finest[0]))
+                     for start, step, count in zip(starts, steps, sizes[1]))
     return rows, columns
 
 
@@ -84,19 +84,18 @@ def nearest(layer: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndar
     return layer[np.ix_(*found)]
 
 
-def _steps(path: str, size: Size, finest: Size) -> tuple[float, float]:
-    """Return the height and width of a fine pixel in pixels of the band."""
-    (h, w), (height, width) = size, finest
-    fitting = [factor for factor in range(1, max(height, width) + 1)
-               if max(abs(factor * w - width), abs(factor * h - height)) < factor]
+def _steps(path: str, own: Grid, finest: Grid) -> tuple[float, float]:
+    """Return the height and width of a pixel of the finest band in pixels of the band."""
+    fitting = [factor for factor in range(1, max(finest.height, finest.width) + 1)
+               if max(abs(factor * own.width - finest.width), abs(factor * own.height - finest.height)) < factor]
     if len(fitting) == 1:
         return 1 / fitting[0], 1 / fitting[0]
-    if abs(h - height * w / width) > 1:
-        raise _other_ground(path, size, finest, 'it does not have its proportions')
-    return h / height, w / width
+    if abs(own.height - finest.height * own.width / finest.width) > 1:
+        raise _other_ground(path, own, finest, 'it does not have its proportions')
+    return own.height / finest.height, own.width / finest.width
 
 
-def _other_ground(path: str, size: Size, finest: Size, why: str) -> DatasetError:
-    return DatasetError(f'{path}: {size[1]}x{size[0]} (width x height) does not show the ground of the largest band of '
-                        f'its image, {finest[1]}x{finest[0]}: {why}. Cut the files of an image to the same ground; if '
-                        'the coordinates are wrong, remove them (gdal_edit.py -unsetgt).')
+def _other_ground(path: str, own: Grid, finest: Grid, why: str) -> DatasetError:
+    return DatasetError(f'{path}: {own.width}x{own.height} (width x height) does not show the ground of the largest '
+                        f'band of its image, {finest.width}x{finest.height}: {why}. Cut the files of an image to the '
+                        'same ground; if the coordinates are wrong, remove them (gdal_edit.py -unsetgt).')

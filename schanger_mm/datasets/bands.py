@@ -8,18 +8,21 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mmengine.fileio as fileio
 import numpy as np
 
-from schanger_mm.datasets.band_grids import Grid, finest_of, grid_of, interpolated, positions
+from schanger_mm.datasets.band_grids import interpolated, places_of
 from schanger_mm.geo.errors import SceneError
 from schanger_mm.geo.scaling import Range, Scaling, to_bytes_range
 from schanger_mm.utils.band_order import COLOUR_BANDS, turned
 from schanger_mm.utils.errors import DatasetError, SettingError
 from schanger_mm.utils.images import how_to_raise, most_pixels
 from schanger_mm.utils.optional import require
+
+if TYPE_CHECKING:
+    from schanger_mm.geo.grid import Grid  # which needs the [geo] extra
 
 ALL = 'all'
 """Every band that a file has."""
@@ -149,16 +152,16 @@ class BandReading:
         if self.scale is not None and kinds[0] == 'uint8' and self.scale.high > MOST_OF_A_BYTE:
             raise DatasetError(f'{path}: holds 8-bit values, which end at 255, and scale={str(self.scale)!r} is for '
                                'others; take the file with the values of the sensor, or scale all alike.')
-        return ((data.height, data.width), len(numbers), kinds[0]), grid_of(data)
+        from schanger_mm.geo.grid import Grid
+        return ((data.height, data.width), len(numbers), kinds[0]), Grid.of(data)
 
     def _join(self, path: str, found: Sequence[tuple[Header, Grid]]) -> tuple[Header, list]:
         """Return the header of an image from those of its files, and where each lies under the largest."""
         kinds = sorted({kind for (_, _, kind), _ in found})
         if len(kinds) > 1:
             raise DatasetError(f'{path}: its bands have different types, {", ".join(kinds)}; convert them to one.')
-        finest = finest_of(grid for _, grid in found)
-        places = [positions(one, grid, finest) for one, (_, grid) in zip(self.paths(path), found)]
-        return (finest[0], sum(count for (_, count, _), _ in found), kinds[0]), places
+        finest, places = places_of(self.paths(path), [grid for _, grid in found])
+        return ((finest.height, finest.width), sum(count for (_, count, _), _ in found), kinds[0]), places
 
     def _decode(self, path: str, data: Any) -> tuple[tuple[Header, Grid], np.ndarray]:
         return self._check(path, data), data.read(self._numbers(path, data))

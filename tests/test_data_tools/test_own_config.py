@@ -184,7 +184,8 @@ def break_folders(root, write):
     (break_form, r'train_0\.png: expected an 8-bit 3-band image, found 8-bit grey'),
     (break_size, r'B/train_0\.png is 40x32.*; cut or resample'), (break_file, r'A/train_0\.png: truncated'),
     (break_classes, r'the mask of train/train_0 has the values 0, 1, 2, 3, 4 \(5 values\), expected 0 and 1, or 0 and'),
-    (break_pair, r'1 files are missing in 2 pairs: .*B has no val_1\. Add .*schanger verify \S+ lists all\.$'),
+    (break_pair, r'1 files are missing in 2 pairs: .*val/B has no val_1\. Add them .*`schanger verify \S+` '
+                 r'lists all\.$'),
     (break_masks, r'without a mask can be .*`schanger split \S+train/A --labels \S+train/label --out \S+splits`'),
     (break_val_masks, r'val/label has no val_\d\. Add them .* lists all\.$'),
     (break_names, r'expected a split named train, found val, first; rename one, or pass --splits NAME'),

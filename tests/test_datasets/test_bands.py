@@ -145,8 +145,16 @@ def test_other_coordinate_systems_are_refused(write_bands):
     north = dict(transform=rasterio.Affine(10, 0, 0, 0, -10, 0))
     path = write_bands('x_1.tif', layers(1, 12, 16), crs='EPSG:32632', **north)
     write_bands('x_2.tif', layers(1, 12, 16), crs='EPSG:32633', **north)
-    with pytest.raises(DatasetError, match=r'x_2\.tif: 16x12 .* are those of EPSG:32633, not of EPSG:32632'):
+    with pytest.raises(DatasetError, match=r'x_2\.tif: 16x12 .* its CRS is EPSG:32633 \(.*, not EPSG:32632 \('):
         read(path, files=('_1.tif', '_2.tif'), scale='0:5000')
+
+
+def test_one_coordinate_system_in_other_words_is_the_same(write_bands):
+    utm = rasterio.CRS.from_epsg(32632)
+    north = dict(transform=rasterio.Affine(10, 0, 500000, 0, -10, 4000000))
+    path = write_bands('x_1.tif', layers(1, 12, 16), crs=utm, **north)
+    write_bands('x_2.tif', layers(1, 12, 16), crs=rasterio.CRS.from_proj4(utm.to_proj4()), **north)
+    assert read(path, files=('_1.tif', '_2.tif'), scale='0:5000').shape == (12, 16, 2)
 
 
 @pytest.mark.parametrize('transform, why', [
@@ -306,7 +314,8 @@ def test_bands_of_other_proportions_are_refused(write_bands):
         if right:
             assert read(path, files=('_1.tif', '_2.tif'), scale='0:5000').shape == (12, 16, 2)
             continue
-        with pytest.raises(DatasetError, match=rf'x_2\.tif: {size[1]}x{size[0]} .*the ground of .*16x12: it does'):
+        with pytest.raises(DatasetError, match=rf'x_2\.tif: {size[1]}x{size[0]} .*does not show the ground of the '
+                                               'largest band of its image, 16x12: it does not have its proportions'):
             read(path, files=('_1.tif', '_2.tif'), scale='0:5000')
 
 

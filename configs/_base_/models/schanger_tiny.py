@@ -1,5 +1,5 @@
-# A SChanger small enough to learn the drawn demo scenes on two CPU cores in minutes; not in the paper. Its maps start as
-# those of custom.py, which is for short trainings, too.
+# A SChanger small enough to learn the drawn demo scenes on two CPU cores in minutes; not in the paper. Its maps start
+# as those of custom.py, which is for short trainings, too.
 _base_ = './schanger_base.py'
 
 arch = (8, 8, 12, 16, 20, 24)
