@@ -24,6 +24,7 @@ from mmengine.config import Config
 from schanger_mm import __version__
 from schanger_mm.benchmark.machine import describe_machine
 from schanger_mm.checkpoints import read_checkpoint
+from schanger_mm.checkpoints.pointer import last_checkpoint
 from schanger_mm.checkpoints.transfer import ENCODER
 from schanger_mm.config.loading import load_config, option_word
 from schanger_mm.deploy.trained_reading import loading_of
@@ -32,16 +33,17 @@ from schanger_mm.experiments.arms import Arm, draw_labelled
 from schanger_mm.experiments.budget import Budget
 from schanger_mm.experiments.compare_data import Data, content_of, read_images
 from schanger_mm.experiments.compare_results import Outcome, read_results, write_results
-from schanger_mm.experiments.trainings import DONE, Training, claim, initial_weights, last_checkpoint
+from schanger_mm.experiments.trainings import DONE, Training, claim, initial_weights
 from schanger_mm.utils.band_order import COLOUR_BANDS
 from schanger_mm.utils.children import run_logged
 from schanger_mm.utils.errors import SettingError
 from schanger_mm.utils.files import as_json, read_table, write_atomic
+from schanger_mm.utils.names import natural_key
 
 SCORES = ('F1', 'precision', 'recall')
 TRIAL = {'cpu': 16, 'cuda': 100}
-"""Iterations by which the time of one is measured. The first quarter does not count, and the median of the others does:
-a fifth of them or more also writes a checkpoint, which takes a large network as long as an iteration."""
+"""Iterations by which the time of one is measured. Of all but the first quarter the median counts: every third one on a
+CPU also writes a checkpoint, which takes a large network as long as an iteration."""
 PICTURES = 8
 """Validation pairs that are drawn, at most."""
 
@@ -85,21 +87,21 @@ class Comparison:
         """
         self.names = self.data.names()
         self._check()
-        if (self.out / 'compare.json').is_file():  # reject it before anything is read into it
+        if known := (self.out / 'compare.json').is_file():  # reject another one before anything is read into it
             self._claim_folder()
         self._read_all()
-        self._claim_folder()
-        known = {(one.name, one.seed): one for one in read_results(self.out)
-                 if (self._folder(one.seed) / f'{one.arm}_{one.labelled}' / DONE).is_file()}
+        if not known:
+            self._claim_folder()
+        results = {(one.name, one.seed): one for one in read_results(self.out)
+                   if (self._folder(one.seed) / f'{one.arm}_{one.labelled}' / DONE).is_file()}
         outcomes: list[Outcome] = []
         try:
             for seed in self.seeds:
                 for arm in self.arms:
                     outcomes.append(self._run_arm(seed, arm))
-                    known[outcomes[-1].name, seed] = outcomes[-1]
-                    seeds = sorted({outcome.seed for outcome in known.values()})
-                    write_results(self.out, list(known.values()), {**self._protocol(), 'seeds': seeds},
-                                  torch.device(self.device))
+                    results[outcomes[-1].name, seed] = outcomes[-1]
+                    shown = list(results.values())
+                    write_results(self.out, shown, self._protocol(shown), torch.device(self.device))
         except KeyboardInterrupt:
             print(f'interrupted: what is trained so far is kept in {self.out}; run the same command to continue.',
                   file=sys.stderr, flush=True)
@@ -201,14 +203,14 @@ class Comparison:
             processor=machine['processor'], gpu=machine['gpu'], configs=self.configs.name,
             **(dict(iters=self.budget.iters) if iters else dict(minutes=self.budget.minutes)))
 
-    def _protocol(self) -> dict:
+    def _protocol(self, outcomes: Sequence[Outcome]) -> dict:
         in_iters = self.budget.iters is not None
         singles = self.out / 'images.json'  # perhaps of earlier arms
         return dict(
             pairs=len(self.names['train']), val_pairs=len(self.names['val']),
             single_images=int(read_table(singles)['images'].split()[0]) if singles.is_file() else 0,
-            configs=self.configs.name,
-            threads=self.threads, clock=self.clock,
+            configs=self.configs.name, seeds=sorted({outcome.seed for outcome in outcomes}), threads=self.threads,
+            clock=self.clock,
             budget={key: value for key, value in vars(self.budget).items() if key.endswith('iters') == in_iters})
 
     def _run_arm(self, seed: int, arm: Arm) -> Outcome:
@@ -250,7 +252,7 @@ class Comparison:
     def _sets(self, seed: int, arm: Arm, folder: Path) -> dict[str, object]:
         """Return the settings of the training pairs, and write their lists into a folder."""
         place, drawn = 'train_dataloader.dataset', draw_labelled(self.names['labelled'], arm.labelled or 0, seed)[0]
-        parts = {'labelled': drawn, 'unlabelled': [name for name in self.names['train'] if name not in set(drawn)]}
+        parts = {'labelled': drawn, 'unlabelled': sorted({*self.names['train']} - {*drawn}, key=natural_key)}
         lists = {part: folder / f'{part}_{arm.labelled}.txt' for part in parts}
         for part, path in lists.items():
             write_atomic(path, ''.join(f'{name}\n' for name in parts[part]).encode())
@@ -290,21 +292,20 @@ class Comparison:
         """Return the number of iterations that take so many minutes here; measured once for each config."""
         record = self.out / 'seconds_per_iteration.json'
         known = read_table(record) if record.is_file() else {}
-        key = f'{name}_{self._digest(name)[:12]}'
-        if key not in known:
+        if name not in known:
             kept = {key: value for key, value in options.items() if not key.startswith('val_dataloader.')}
             unscored = {f'val_{part}': None for part in ('cfg', 'dataloader', 'evaluator')}
-            trial = Training(self._path(name), self.out / 'trials' / key, {**kept, **unscored, 'load_from': None},
+            trial = Training(self._path(name), self.out / 'trials' / name, {**kept, **unscored, 'load_from': None},
                              TRIAL[self.device])
             print(f'{name}: measuring {trial.max_iters} iterations', flush=True)
             if trial.work_dir.is_dir():
-                shutil.rmtree(trial.work_dir)  # of a trial that was stopped, maybe on another machine
+                shutil.rmtree(trial.work_dir)  # of a trial that was stopped
             trial.run(self.repo, self.threads, self.nice)
             points = [point for point in trial.curve(self.clock) if point[0] >= TRIAL[self.device] // 4]
-            known[key] = 60 * median((until - since) / (last - first)
-                                     for (first, since), (last, until) in pairwise(points))
+            known[name] = 60 * median((until - since) / (last - first)
+                                      for (first, since), (last, until) in pairwise(points))
             write_atomic(record, as_json(known))
-        return max(1, round(60 * minutes / known[key]))
+        return max(1, round(60 * minutes / known[name]))
 
     def _digest(self, name: str) -> str:
         return hashlib.sha256(self._config(name).pretty_text.encode()).hexdigest()
@@ -346,4 +347,3 @@ class Comparison:
             **{name: [clocks[name][step] for step in steps] for name in clocks},
             pictures=sorted(path.relative_to(self.out.resolve()).as_posix()
                             for path in (training.work_dir / 'pictures').glob('*.png')))
-
